@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine with Python and a C++ compiler: make demo, make test.
+export QS_CUDA
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test test-full lint benchmark clean
+
+# Tests run against what is installed, not against the sources.
+$(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet ".[demo,test]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/quicksilver demo
+
+test: $(VENV)/installed
+	$(BIN)/pytest -q --doctest-modules -m "not slow" tests --pyargs quicksilver_ext quicksilver
+
+test-full: $(VENV)/installed
+	$(BIN)/pytest -q --doctest-modules tests --pyargs quicksilver_ext quicksilver
+
+lint: $(VENV)/installed
+	$(BIN)/pip install --quiet ".[dev]"
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/cpp -name '*.h' -o -name '*.cu' -o -name '*.cpp')
+	$(BIN)/mypy
+
+benchmark: $(VENV)/installed
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,139 @@
+// quicksilver_ext._core: addresses and sizes in, operators run, the interpreter lock released meanwhile.
+#include <pybind11/pybind11.h>
+
+#include "ops/operators.h"
+
+#if defined(QS_HAVE_CUDA)
+#include <cuda_runtime_api.h>
+#endif
+
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+namespace py = pybind11;
+using namespace qs;
+
+namespace {
+
+Field make_field(std::uintptr_t data, DType dtype, const py::tuple& shape) {
+  const int dims = static_cast<int>(shape.size()) - 2;
+  if (dims != 2 && dims != 3) {
+    throw std::invalid_argument("field: shape: expected (B, C, X, Y) or (B, C, X, Y, Z), found " +
+                                std::to_string(shape.size()) + " axes; pass a batched 2-D or 3-D tensor");
+  }
+  Field f{reinterpret_cast<void*>(data), dtype, dims, shape[0].cast<std::int64_t>(), shape[1].cast<std::int64_t>(),
+          {1, 1, 1}};
+  double volume = 1;
+  for (int c = 0; c < dims; ++c) {
+    f.shape[dims == 3 ? c : 2 * c] = shape[2 + c].cast<int>();
+    volume *= f.shape[dims == 3 ? c : 2 * c];
+  }
+  if (volume > std::numeric_limits<std::int32_t>::max() / 2) {
+    throw std::invalid_argument("field: shape: expected fewer than 2^30 voxels in one volume, found " +
+                                std::to_string(volume) + "; split the volume");
+  }
+  return f;
+}
+
+// Binds one entry of the operator table; the queue is the last argument.
+template <class... Args>
+auto bound(void (*Operators::*entry)(Args...)) {
+  return [entry](Args... args) {
+    const Queue& queue = std::get<sizeof...(Args) - 1>(std::tie(args...));
+    (operators_for(queue).*entry)(args...);
+  };
+}
+
+const std::int64_t* address(std::uintptr_t data) {
+  return reinterpret_cast<const std::int64_t*>(data);
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["version"] = QS_VERSION;
+  info["compiler"] = QS_COMPILER;
+  info["processor_target"] = processor_target();
+  info["cuda_compiler"] = QS_CUDA_COMPILER;
+  info["cuda_architectures"] = QS_CUDA_ARCHITECTURES;
+#if defined(QS_HAVE_CUDA)
+  int devices = 0;
+  info["cuda_devices"] = cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
+#else
+  info["cuda_devices"] = 0;
+#endif
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled operators of quicksilver_ext: they take addresses, sizes and a queue.";
+
+  py::enum_<DType>(m, "DType")
+      .value("float32", DType::float32)
+      .value("float64", DType::float64)
+      .value("bits8", DType::bits8)
+      .value("bits16", DType::bits16)
+      .value("bits32", DType::bits32)
+      .value("bits64", DType::bits64);
+  py::enum_<Mode>(m, "Mode")
+      .value("nearest", Mode::nearest)
+      .value("linear", Mode::linear)
+      .value("cubic", Mode::cubic);
+  py::enum_<Padding>(m, "Padding").value("border", Padding::border).value("zeros", Padding::zeros);
+  py::enum_<Faces>(m, "Faces").value("one_sided", Faces::one_sided).value("half", Faces::half);
+
+  py::class_<Field>(m, "Field").def(py::init(&make_field), py::arg("data"), py::arg("dtype"), py::arg("shape"));
+  py::class_<Queue>(m, "Queue").def(py::init([](int device, std::uintptr_t stream, int threads) {
+                                      return Queue{device, reinterpret_cast<void*>(stream), threads};
+                                    }),
+                                    py::arg("device"), py::arg("stream"), py::arg("threads"));
+  py::class_<Sampling>(m, "Sampling").def(py::init([](Mode mode, Padding padding) {
+                                            return Sampling{mode, padding};
+                                          }),
+                                          py::arg("mode"), py::arg("padding"));
+  py::class_<FluidSymbol>(m, "FluidSymbol")
+      .def(py::init([](double alpha, double beta, double gamma, int power, bool inverse, double scale0, double scale1,
+                       double scale2) {
+             return FluidSymbol{alpha, beta, gamma, power, inverse, {scale0, scale1, scale2}};
+           }),
+           py::arg("alpha"), py::arg("beta"), py::arg("gamma"), py::arg("power"), py::arg("inverse"),
+           py::arg("scale0"), py::arg("scale1"), py::arg("scale2"));
+
+  const py::call_guard<py::gil_scoped_release> unlocked;
+  m.def("warp", bound(&Operators::warp), unlocked);
+  m.def("warp_labels", bound(&Operators::warp_labels), unlocked);
+  m.def("warp_displacement_gradient", bound(&Operators::warp_displacement_gradient), unlocked);
+  m.def("compose", bound(&Operators::compose), unlocked);
+  m.def("splat", bound(&Operators::splat), unlocked);
+  m.def("invert", bound(&Operators::invert), unlocked);
+  m.def("invert_gradient", bound(&Operators::invert_gradient), unlocked);
+  m.def("jacobian_determinant", bound(&Operators::jacobian_determinant), unlocked);
+  m.def("jacobian_determinant_gradient", bound(&Operators::jacobian_determinant_gradient), unlocked);
+  m.def("jacobian_transpose", bound(&Operators::jacobian_transpose), unlocked);
+  m.def("Ad_star", bound(&Operators::Ad_star), unlocked);
+  m.def("Ad_star_gradient", bound(&Operators::Ad_star_gradient), unlocked);
+  m.def("update_inverse", bound(&Operators::update_inverse), unlocked);
+  m.def(
+      "fluid_symbol",
+      [](const Field& spectrum, std::uintptr_t tables, const FluidSymbol& symbol, const Queue& queue) {
+        operators_for(queue).fluid_symbol(spectrum, reinterpret_cast<const void*>(tables), symbol, queue);
+      },
+      unlocked);
+  m.def(
+      "extract_patches",
+      [](const Field& image, std::uintptr_t corners, const Field& patches, const Queue& queue) {
+        operators_for(queue).extract_patches(image, address(corners), patches, queue);
+      },
+      unlocked);
+  m.def(
+      "add_patches",
+      [](const Field& patches, std::uintptr_t corners, const Field& out, const Queue& queue) {
+        operators_for(queue).add_patches(patches, address(corners), out, queue);
+      },
+      unlocked);
+  m.def("build_info", &build_info);
+}

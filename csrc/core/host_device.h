@@ -1,0 +1,52 @@
+// What lets one source compile for a processor and for a GPU.
+//
+// Every file under csrc/core and csrc/ops is compiled once per *target*: QS_TARGET is a namespace such as
+// `cpu_baseline`, `cpu_v3` (AVX2 and FMA) or `cuda`. Because each target has its own namespace, an inline
+// function built with AVX2 can never be picked by the linker for a machine without it.
+#pragma once
+
+#include <utility>
+
+#ifndef QS_TARGET
+#error "QS_TARGET must name the target this file is compiled for (see CMakeLists.txt)"
+#endif
+
+#if defined(__CUDACC__)
+#define QS_HD __host__ __device__ __forceinline__
+#define QS_INLINE
+#define QS_VECTORISE
+#else
+#define QS_HD inline __attribute__((always_inline))
+#define QS_INLINE __attribute__((always_inline))  // for lambdas
+// Iterations do not depend on each other. Not `omp simd`: that gives each lane a copy of every struct in the loop, which
+// then no longer dissolves into registers.
+#if defined(__clang__)
+#define QS_VECTORISE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define QS_VECTORISE _Pragma("GCC ivdep")
+#endif
+#endif
+
+#define QS_RESTRICT __restrict__
+
+namespace qs::QS_TARGET {
+
+// std::integral_constant, whose conversion is not a device function.
+template <int I>
+struct Constant {
+  QS_HD constexpr operator int() const { return I; }
+};
+
+template <class F, int... I>
+QS_HD void unroll_over(F&& f, std::integer_sequence<int, I...>) {
+  (f(Constant<I>{}), ...);
+}
+
+// Calls f with the constants 0 .. N-1. A template rather than a pragma, because GCC unrolls loops only after it has
+// tried to vectorise the loop around them.
+template <int N, class F>
+QS_HD void unroll(F&& f) {
+  unroll_over(f, std::make_integer_sequence<int, N>{});
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,264 @@
+// The only way from an operator to the hardware, and the only file with a kernel launch.
+//
+// A body is a small struct with a const call operator for one voxel. On the processor rows are shared among threads
+// and the contiguous axis is vectorised; on the GPU one thread takes one voxel, 32 neighbours along the contiguous
+// axis in a warp.
+#pragma once
+
+#include "core/field.h"
+#include "core/host_device.h"
+#include "core/row.h"
+#include "core/view.h"
+
+#include <cstdint>
+
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+#else
+#include <algorithm>
+#endif
+
+namespace qs::QS_TARGET {
+
+struct Grid {
+  Extent extent;
+  std::int64_t batch;
+};
+
+inline Grid grid_of(const Field& field) {
+  return {extent_of(field), field.batch};
+}
+
+QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
+  return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
+}
+
+// Which voxels of the result one worker may add to (see scatter_voxels).
+struct Slab {
+  int first, last;
+#if defined(__CUDACC__)
+  QS_HD bool owns(int) const { return true; }
+  template <class T, int N>
+  __device__ __forceinline__ void add(T* address, T factor, const Row<T, N>& row) const {
+    unroll<N>([&](auto k) { atomicAdd(address + k, factor * row.x[k]); });
+  }
+#else
+  QS_HD bool owns(int plane) const { return plane >= first && plane < last; }
+  template <class T, int N>
+  QS_HD void add(T* address, T factor, const Row<T, N>& row) const {
+    auto sum = Row<T, N>::load(address);
+    sum.add(factor, row);
+    sum.store(address);
+  }
+#endif
+};
+
+#if defined(__CUDACC__)
+
+constexpr int block_x = 32, block_y = 8;
+
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(int device) {
+    check(cudaGetDevice(&previous_));
+    check(cudaSetDevice(device));
+  }
+  ~DeviceGuard() { cudaSetDevice(previous_); }
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+  static void check(cudaError_t status) {
+    if (status != cudaSuccess) {
+      throw std::runtime_error(std::string("quicksilver: CUDA reported: ") + cudaGetErrorString(status));
+    }
+  }
+
+ private:
+  int previous_ = 0;
+};
+
+template <class Work>
+__global__ void __launch_bounds__(block_x* block_y) voxel_kernel(const Extent e, const std::int64_t slices,
+                                                                 const Work work) {
+  const int k = blockIdx.x * block_x + threadIdx.x;
+  const int j = blockIdx.y * block_y + threadIdx.y;
+  if (k >= e.n[2] || j >= e.n[1]) {
+    return;
+  }
+  for (std::int64_t slice = blockIdx.z; slice < slices; slice += gridDim.z) {
+    work(voxel_at(e, slice / e.n[0], static_cast<int>(slice % e.n[0]), j, k));
+  }
+}
+
+template <class Work>
+void launch(const Grid& grid, const Queue& queue, const Work& work) {
+  const Extent e = grid.extent;
+  const std::int64_t slices = grid.batch * e.n[0];
+  if (slices == 0 || e.n[1] == 0 || e.n[2] == 0) {
+    return;
+  }
+  const DeviceGuard guard(queue.device);
+  const dim3 block(block_x, block_y);
+  const dim3 blocks((e.n[2] + block_x - 1) / block_x, (e.n[1] + block_y - 1) / block_y,
+                    static_cast<unsigned>(slices < 65535 ? slices : 65535));
+  voxel_kernel<<<blocks, block, 0, static_cast<cudaStream_t>(queue.stream)>>>(e, slices, work);
+  DeviceGuard::check(cudaGetLastError());
+}
+
+template <class Body>
+void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
+  static_assert(sizeof(Body::vectorise) == sizeof(bool), "a body says whether it vectorises on the processor");
+  launch(grid, queue, body);
+}
+
+template <class Body>
+struct Iterate {
+  Body body;
+  int iterations;
+  QS_HD void operator()(const Voxel& v) const {
+    auto state = body.start(v);
+    for (int n = 0; n < iterations && !state.done; ++n) {
+      body.step(v, state);
+    }
+    body.finish(v, state);
+  }
+};
+
+template <class Body>
+void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const Body& body) {
+  launch(grid, queue, Iterate<Body>{body, iterations});
+}
+
+template <class Body>
+struct Scatter {
+  Body body;
+  __device__ void operator()(const Voxel& v) const { body(v, Slab{0, 0}); }
+};
+
+template <class Body>
+void scatter_voxels(const Grid& source, int, const Queue& queue, const Body& body) {
+  launch(source, queue, Scatter<Body>{body});
+}
+
+#else
+
+// The order in which independent pieces of work are taken. A test replaces it by a reversed or shuffled one: a result
+// that changes has a race.
+#if defined(QS_TEST_ORDER)
+std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
+#else
+inline std::int64_t ordered(std::int64_t piece, std::int64_t) {
+  return piece;
+}
+#endif
+
+// Waking a thread costs what a few thousand voxels do.
+inline int threads_for(const Grid& grid, const Queue& queue) {
+  const std::int64_t useful = 1 + grid.batch * grid.extent.voxels() / 8192;
+  return static_cast<int>(std::min<std::int64_t>(queue.threads, useful));
+}
+
+template <class Body>
+void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
+  const Extent e = grid.extent;
+  const std::int64_t rows = grid.batch * e.n[0] * e.n[1];
+#pragma omp parallel for num_threads(threads_for(grid, queue)) schedule(static)
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const std::int64_t row = ordered(n, rows);
+    const int j = static_cast<int>(row % e.n[1]);
+    const int i = static_cast<int>(row / e.n[1] % e.n[0]);
+    const std::int64_t batch = row / e.n[1] / e.n[0];
+    const Body local = body;  // its members stay in registers: no store of the loop can alias them
+    if constexpr (Body::vectorise) {
+      QS_VECTORISE
+      for (int k = 0; k < e.n[2]; ++k) {
+        local(voxel_at(e, batch, i, j, k));
+      }
+    } else {
+      for (int k = 0; k < e.n[2]; ++k) {
+        local(voxel_at(e, batch, i, j, k));
+      }
+    }
+  }
+}
+
+// Every voxel runs body.step until it is done or the iterations are spent; a piece of a row advances together so that
+// it vectorises, and stops together.
+template <class Body>
+void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const Body& body) {
+  constexpr int width = 32;
+  const Extent e = grid.extent;
+  const std::int64_t rows = grid.batch * e.n[0] * e.n[1];
+#pragma omp parallel for num_threads(threads_for(grid, queue)) schedule(dynamic, 16)
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const std::int64_t row = ordered(n, rows);
+    const int j = static_cast<int>(row % e.n[1]);
+    const int i = static_cast<int>(row / e.n[1] % e.n[0]);
+    const std::int64_t batch = row / e.n[1] / e.n[0];
+    const Body local = body;
+    for (int first = 0; first < e.n[2]; first += width) {
+      const int count = std::min(width, e.n[2] - first);
+      typename Body::State states[width];
+      QS_VECTORISE
+      for (int k = 0; k < count; ++k) {
+        states[k] = local.start(voxel_at(e, batch, i, j, first + k));
+      }
+      int pending = count;
+      for (int iteration = 0; iteration < iterations && pending > 0; ++iteration) {
+        pending = 0;
+        QS_VECTORISE
+        for (int k = 0; k < count; ++k) {
+          local.step(voxel_at(e, batch, i, j, first + k), states[k]);
+          pending += states[k].done ? 0 : 1;
+        }
+      }
+      QS_VECTORISE
+      for (int k = 0; k < count; ++k) {
+        local.finish(voxel_at(e, batch, i, j, first + k), states[k]);
+      }
+    }
+  }
+}
+
+struct Reach {
+  int first, last;
+};
+
+// Scattering without atomics: each worker owns a slab of result planes, visits the source planes that reach it, and
+// adds only inside it. Every result voxel receives its terms in the order of the source, so that the sum has the same
+// bits for any number of threads. body.reach(batch, i) bounds the result planes that source plane i can touch.
+template <class Body>
+void scatter_voxels(const Grid& source, int planes, const Queue& queue, const Body& body) {
+  const Extent e = source.extent;
+  const std::int64_t slices = source.batch * e.n[0];
+  const int threads = threads_for(source, queue);
+  Reach* const reach = new Reach[static_cast<std::size_t>(slices)];
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (std::int64_t slice = 0; slice < slices; ++slice) {
+    reach[slice] = body.reach(slice / e.n[0], static_cast<int>(slice % e.n[0]));
+  }
+  const int slabs = std::min(planes, threads > 1 ? 8 * threads : 1);
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (int n = 0; n < slabs; ++n) {
+    const std::int64_t piece = ordered(n, slabs);
+    const Slab slab{static_cast<int>(piece * planes / slabs), static_cast<int>((piece + 1) * planes / slabs)};
+    for (std::int64_t slice = 0; slice < slices; ++slice) {
+      if (reach[slice].first >= slab.last || reach[slice].last < slab.first) {
+        continue;
+      }
+      for (int j = 0; j < e.n[1]; ++j) {
+        for (int k = 0; k < e.n[2]; ++k) {
+          body(voxel_at(e, slice / e.n[0], static_cast<int>(slice % e.n[0]), j, k), slab);
+        }
+      }
+    }
+  }
+  delete[] reach;
+}
+
+#endif
+
+}  // namespace qs::QS_TARGET

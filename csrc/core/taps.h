@@ -1,0 +1,119 @@
+// Interpolation along one axis: which samples a position touches, and with which weights.
+//
+// N consecutive samples from `base` on (1 nearest, 2 linear, 4 cubic convolution after Keys with a = -1/2), always
+// inside the grid: a border or zero rule is folded into the weights. So a gather is N^D loads at fixed strides from one
+// base, without a branch per corner, and its transpose (splat) uses the same numbers.
+#pragma once
+
+#include "core/field.h"
+#include "core/host_device.h"
+#include "core/view.h"
+
+namespace qs::QS_TARGET {
+
+template <Mode M>
+constexpr int taps_of = M == Mode::nearest ? 1 : (M == Mode::linear ? 2 : 4);
+
+// Positions and weights, with the weights' derivatives ("slopes") where a gradient is wanted.
+template <class T, int N>
+struct Taps {
+  int base;
+  T weight[N];
+  T slope[N];
+};
+
+// A NaN becomes `low`: an operator never reads outside its arrays, whatever it is given.
+template <class T>
+QS_HD T clamp(T p, T low, T high) {
+  p = p > low ? p : low;
+  return p < high ? p : high;
+}
+
+QS_HD int clamp_index(int i, int low, int high) {
+  i = i > low ? i : low;
+  return i < high ? i : high;
+}
+
+template <class T, Padding P>
+QS_HD Taps<T, 1> nearest_taps(T position, int n) {
+  const T p = clamp(position, T(-1), T(n)) + T(0.5);
+  const int truncated = static_cast<int>(p);
+  const int i = truncated - (p < T(truncated) ? 1 : 0);
+  const bool inside = (i >= 0) & (i < n);
+  return {clamp_index(i, 0, n - 1), {P == Padding::border || inside ? T(1) : T(0)}, {T(0)}};
+}
+
+template <class T, Padding P>
+QS_HD Taps<T, 2> linear_taps(T position, int n) {
+  if constexpr (P == Padding::border) {
+    const T p = clamp(position, T(0), T(n - 1));
+    const int i = clamp_index(static_cast<int>(p), 0, n - 2);
+    const T t = p - T(i);
+    const T moves = (position >= T(0)) & (position <= T(n - 1)) ? T(1) : T(0);
+    return {i, {T(1) - t, t}, {-moves, moves}};
+  } else {
+    // Outside, the two taps of [-1, 0] or [n-1, n] shift by one and the one off the grid is dropped.
+    const T p = clamp(position, T(-1), T(n));
+    const int i = clamp_index(static_cast<int>(p + T(1)) - 1, -1, n - 1);
+    const T t = p - T(i);
+    const T moves = (position > T(-1)) & (position < T(n)) ? T(1) : T(0);
+    const bool low = i < 0, high = i > n - 2;
+    return {clamp_index(i, 0, n - 2),
+            {low ? t : (high ? T(0) : T(1) - t), low ? T(0) : (high ? T(1) - t : t)},
+            {low ? moves : (high ? T(0) : -moves), low ? T(0) : (high ? -moves : moves)}};
+  }
+}
+
+// Moves four weights by one sample: up where the first tap lies below the grid, down where the last lies above. What
+// falls off is kept by the sample on the border, or dropped.
+template <class T, bool Keep>
+QS_HD void shift_up(T (&w)[4]) {
+  w[0] = Keep ? w[0] + w[1] : w[1];
+  w[1] = w[2];
+  w[2] = w[3];
+  w[3] = T(0);
+}
+
+template <class T, bool Keep>
+QS_HD void shift_down(T (&w)[4]) {
+  w[3] = Keep ? w[2] + w[3] : w[2];
+  w[2] = w[1];
+  w[1] = w[0];
+  w[0] = T(0);
+}
+
+template <class T, Padding P>
+QS_HD Taps<T, 4> cubic_taps(T position, int n) {
+  constexpr bool border = P == Padding::border;
+  const T p = border ? clamp(position, T(0), T(n - 1)) : clamp(position, T(-2), T(n + 1));
+  const int i = border ? clamp_index(static_cast<int>(p), 0, n - 2) : static_cast<int>(p + T(2)) - 2;
+  const T t = p - T(i);
+  const T moves = p == position ? T(1) : T(0);
+  Taps<T, 4> taps{clamp_index(i - 1, 0, n - 4),
+                  {t * (T(-0.5) + t * (T(1) - T(0.5) * t)), T(1) + t * t * (T(-2.5) + T(1.5) * t),
+                   t * (T(0.5) + t * (T(2) - T(1.5) * t)), t * t * (T(-0.5) + T(0.5) * t)},
+                  {moves * (T(-0.5) + t * (T(2) - T(1.5) * t)), moves * t * (T(-5) + T(4.5) * t),
+                   moves * (T(0.5) + t * (T(4) - T(4.5) * t)), moves * t * (T(-1) + T(1.5) * t)}};
+  for (int first = i - 1; first < taps.base; ++first) {
+    shift_up<T, border>(taps.weight);
+    shift_up<T, border>(taps.slope);
+  }
+  for (int first = i - 1; first > taps.base; --first) {
+    shift_down<T, border>(taps.weight);
+    shift_down<T, border>(taps.slope);
+  }
+  return taps;
+}
+
+template <class T, Mode M, Padding P>
+QS_HD Taps<T, taps_of<M>> taps_at(T position, int n) {
+  if constexpr (M == Mode::nearest) {
+    return nearest_taps<T, P>(position, n);
+  } else if constexpr (M == Mode::linear) {
+    return linear_taps<T, P>(position, n);
+  } else {
+    return cubic_taps<T, P>(position, n);
+  }
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,51 @@
+// Typed access to a Field from inside a kernel body.
+#pragma once
+
+#include "core/field.h"
+#include "core/host_device.h"
+
+namespace qs::QS_TARGET {
+
+// One voxel of a launch: its coordinates, its offset inside a volume (32 bits) and its batch entry.
+struct Voxel {
+  int x[3];
+  int offset;
+  std::int64_t batch;
+};
+
+// Component c of a D-dimensional vector moves along this axis of the (X, Y, Z) or (X, 1, Y) layout.
+template <int D>
+QS_HD constexpr int axis_of(int component) {
+  return D == 3 ? component : 2 * component;
+}
+
+struct Extent {
+  int n[3];
+  QS_HD int stride(int axis) const { return axis == 0 ? n[1] * n[2] : (axis == 1 ? n[2] : 1); }
+  QS_HD int voxels() const { return n[0] * n[1] * n[2]; }
+};
+
+inline Extent extent_of(const Field& field) {
+  return {{field.shape[0], field.shape[1], field.shape[2]}};
+}
+
+// Channels of a field; volumes have fewer than 2^31 voxels, offsets across channels and batch are 64-bit.
+template <class T>
+struct View {
+  T* data;
+  std::int64_t volume;
+  std::int64_t batch_stride;
+
+  QS_HD T* channel(std::int64_t batch, std::int64_t c) const {
+    return data + batch * batch_stride + c * volume;
+  }
+  QS_HD T& at(const Voxel& v, std::int64_t c) const { return channel(v.batch, c)[v.offset]; }
+};
+
+template <class T>
+View<T> view(const Field& field, std::int64_t first_channel = 0) {
+  const std::int64_t volume = static_cast<std::int64_t>(field.shape[0]) * field.shape[1] * field.shape[2];
+  return {static_cast<T*>(field.data) + first_channel * volume, volume, volume * field.channels};
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,108 @@
+// Ad*_psi m = det(D psi) (D psi)^T (m o psi), in one pass.
+//
+// Each voxel reads the 2 D neighbours of u for D psi (from cache but for one plane) and 2^D samples of each component
+// of m: 4 * 3 D bytes per voxel in float32 (36 in 3-D), which bounds it.
+#include "ops/adjoint.h"
+
+#include "core/dispatch.h"
+#include "core/footprint.h"
+#include "core/parallel.h"
+#include "core/stencil.h"
+
+namespace qs::QS_TARGET {
+
+namespace {
+
+template <class T, int D>
+struct AdStar {
+  static constexpr bool vectorise = true;
+  View<const T> momentum, displacement;
+  View<T> out;
+  Extent extent;
+  Faces faces;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D], m[D], n[D];
+    load_vector(displacement, v, u);
+    const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
+    unroll<D>([&](auto c) QS_INLINE {
+      m[c] = gather(momentum.channel(v.batch, c), f);
+    });
+    const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
+    multiply_transposed(j, m, n);
+    const T det = determinant(j);
+    unroll<D>([&](auto c) QS_INLINE {
+      out.at(v, c) = det * n[c];
+    });
+  }
+};
+
+template <class T, int D>
+struct AdStarGradient {
+  static constexpr bool vectorise = true;
+  View<const T> momentum, displacement, grad;
+  View<T> pulled, matrices, direct;
+  Extent extent;
+  Faces faces;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D], g[D], h[D], m[D], gradient[D] = {};
+    load_vector(displacement, v, u);
+    load_vector(grad, v, g);
+    const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
+    const Matrix<T, D> c = cofactor(j);
+    const T det = determinant(j, c);
+    multiply(j, g, h);  // (D psi) g
+    const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
+    T dot = T(0);
+    unroll<D>([&](auto i) QS_INLINE {
+      m[i] = gather_gradient(momentum.channel(v.batch, i), f, gradient, det * h[i]);
+      dot += h[i] * m[i];
+      pulled.at(v, i) = det * h[i];
+    });
+    unroll<D>([&](auto i) QS_INLINE {
+      direct.at(v, i) = gradient[i];
+      unroll<D>([&](auto a) QS_INLINE {
+        matrices.at(v, i * D + a) = det * m[i] * g[a] + dot * c.m[i][a];
+      });
+    });
+  }
+};
+
+}  // namespace
+
+void Ad_star(const Field& momentum, const Field& displacement, const Field& out, Faces faces, const Queue& queue) {
+  require_vectors(displacement, "Ad_star", "displacement");
+  require_samples(displacement, 2, "Ad_star", "displacement");
+  require_like(momentum, displacement, displacement.dims, "Ad_star", "momentum");
+  require_like(out, displacement, displacement.dims, "Ad_star", "out");
+  dispatch(displacement, "Ad_star", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    for_each_voxel(grid_of(displacement), queue,
+                   AdStar<T, D>{view<const T>(momentum), view<const T>(displacement), view<T>(out),
+                                extent_of(displacement), faces});
+  });
+}
+
+void Ad_star_gradient(const Field& momentum, const Field& displacement, const Field& grad, const Field& pulled,
+                      const Field& matrices, const Field& direct, Faces faces, const Queue& queue) {
+  constexpr const char* op = "Ad_star_gradient";
+  const int dims = displacement.dims;
+  require_vectors(displacement, op, "displacement");
+  require_like(momentum, displacement, dims, op, "momentum");
+  require_like(grad, displacement, dims, op, "grad");
+  require_like(pulled, displacement, dims, op, "pulled");
+  require_like(matrices, displacement, dims * dims, op, "matrices");
+  require_like(direct, displacement, dims, op, "direct");
+  dispatch(displacement, op, [&](auto scalar, auto dims_tag) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims_tag)::value;
+    for_each_voxel(grid_of(displacement), queue,
+                   AdStarGradient<T, D>{view<const T>(momentum), view<const T>(displacement), view<const T>(grad),
+                                        view<T>(pulled), view<T>(matrices), view<T>(direct), extent_of(displacement),
+                                        faces});
+  });
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,14 @@
+#pragma once
+
+namespace qs {
+
+// The symbol of L = -alpha lap - beta grad div + gamma, to the given power, between voxel units: `scale` multiplies
+// each component before and after (1 / h for K, h for L).
+struct FluidSymbol {
+  double alpha, beta, gamma;
+  int power;
+  bool inverse;  // K = L^-power rather than L^power
+  double scale[3];
+};
+
+}  // namespace qs

@@ -1,0 +1,40 @@
+// The table of operators that each target fills in, and the choice among targets.
+#pragma once
+
+#include "core/field.h"
+#include "ops/fluid_symbol.h"
+
+namespace qs {
+
+struct Operators {
+  void (*warp)(const Field& image, const Field& displacement, const Field& out, const Sampling&, const Queue&);
+  void (*warp_labels)(const Field& labels, const Field& displacement, const Field& out, Padding, const Queue&);
+  void (*warp_displacement_gradient)(const Field& image, const Field& displacement, const Field& grad,
+                                     const Field& out, const Sampling&, const Queue&);
+  void (*compose)(const Field& outer, const Field& inner, const Field& out, const Sampling&, const Queue&);
+  void (*splat)(const Field& values, const Field& displacement, const Field& out, const Sampling&, const Queue&);
+  void (*invert)(const Field& displacement, const Field& inverse, const Field& residual, int iterations,
+                 double tolerance, const Queue&);
+  void (*invert_gradient)(const Field& displacement, const Field& inverse, const Field& grad, const Field& out,
+                          const Queue&);
+  void (*jacobian_determinant)(const Field& displacement, const Field& out, Faces, const Queue&);
+  void (*jacobian_determinant_gradient)(const Field& displacement, const Field& grad, const Field& out, Faces,
+                                        const Queue&);
+  void (*jacobian_transpose)(const Field& matrices, const Field& out, Faces, const Queue&);
+  void (*Ad_star)(const Field& momentum, const Field& displacement, const Field& out, Faces, const Queue&);
+  void (*Ad_star_gradient)(const Field& momentum, const Field& displacement, const Field& grad, const Field& pulled,
+                           const Field& matrices, const Field& direct, Faces, const Queue&);
+  void (*fluid_symbol)(const Field& spectrum, const void* tables, const FluidSymbol&, const Queue&);
+  void (*update_inverse)(const Field& inverse, const Field& increment, const Field& out, int iterations,
+                         double tolerance, Padding, const Queue&);
+  void (*extract_patches)(const Field& image, const std::int64_t* corners, const Field& patches, const Queue&);
+  void (*add_patches)(const Field& patches, const std::int64_t* corners, const Field& out, const Queue&);
+};
+
+// The operators for a queue: CUDA's, or those of the best instruction set this processor has.
+const Operators& operators_for(const Queue& queue);
+
+// "avx2" or "baseline": what operators_for picks on the processor.
+const char* processor_target();
+
+}  // namespace qs

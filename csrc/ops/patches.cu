@@ -1,0 +1,90 @@
+// Copies between a volume and a list of patches: 8 bytes per patch voxel and channel in float32, which bounds both.
+#include "ops/patches.h"
+
+#include "core/dispatch.h"
+#include "core/parallel.h"
+
+namespace qs::QS_TARGET {
+
+namespace {
+
+// The voxel of the volume under voxel v of a patch.
+template <int D>
+QS_HD Voxel under(const Voxel& v, const std::int64_t* corners, const Extent& e) {
+  const std::int64_t* corner = corners + v.batch * (1 + D);
+  int x[3] = {v.x[0], v.x[1], v.x[2]};
+  unroll<D>([&](auto c) QS_INLINE {
+    x[axis_of<D>(c)] += static_cast<int>(corner[1 + c]);
+  });
+  return voxel_at(e, corner[0], x[0], x[1], x[2]);
+}
+
+template <class T, int D>
+struct Extract {
+  static constexpr bool vectorise = false;
+  View<const T> image;
+  View<T> patches;
+  const std::int64_t* corners;
+  Extent extent;
+  int channels;
+
+  QS_HD void operator()(const Voxel& v) const {
+    const Voxel source = under<D>(v, corners, extent);
+    for (int c = 0; c < channels; ++c) {
+      patches.at(v, c) = image.at(source, c);
+    }
+  }
+};
+
+template <class T, int D>
+struct Add {
+  View<const T> patches;
+  View<T> out;
+  const std::int64_t* corners;
+  Extent extent;
+  int channels;
+
+  template <class Slab>
+  QS_HD void operator()(const Voxel& v, const Slab& slab) const {
+    const Voxel target = under<D>(v, corners, extent);
+    if (!slab.owns(target.x[0])) {
+      return;
+    }
+    for (int c = 0; c < channels; ++c) {
+      slab.add(&out.at(target, c), T(1), Row<T, 1>{{patches.at(v, c)}});
+    }
+  }
+
+#if !defined(__CUDACC__)
+  Reach reach(std::int64_t patch, int i) const {
+    const int plane = static_cast<int>(corners[patch * (1 + D) + 1]) + i;
+    return {plane, plane};
+  }
+#endif
+};
+
+}  // namespace
+
+void extract_patches(const Field& image, const std::int64_t* corners, const Field& patches, const Queue& queue) {
+  require(patches.channels == image.channels && patches.dtype == image.dtype && patches.dims == image.dims,
+          "extract_patches", "patches", patches, "the channels, dtype and number of axes of the image");
+  dispatch(image, "extract_patches", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    for_each_voxel(grid_of(patches), queue,
+                   Extract<T, decltype(dims)::value>{view<const T>(image), view<T>(patches), corners,
+                                                     extent_of(image), static_cast<int>(image.channels)});
+  });
+}
+
+void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const Queue& queue) {
+  require(patches.channels == out.channels && patches.dtype == out.dtype && patches.dims == out.dims, "add_patches",
+          "patches", patches, "the channels, dtype and number of axes of the result");
+  dispatch(out, "add_patches", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    scatter_voxels(grid_of(patches), out.shape[0], queue,
+                   Add<T, decltype(dims)::value>{view<const T>(patches), view<T>(out), corners, extent_of(out),
+                                                 static_cast<int>(out.channels)});
+  });
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,16 @@
+// Patches of a field, and their sum back into one.
+#pragma once
+
+#include "core/field.h"
+#include "core/host_device.h"
+
+namespace qs::QS_TARGET {
+
+// corners: (N, 1 + D) int64, batch entry and first voxel of each patch, inside the image (the caller checks).
+// patches (N, C, *size).
+void extract_patches(const Field& image, const std::int64_t* corners, const Field& patches, const Queue& queue);
+
+// out (B, C, *S), zeroed by the caller, collects every patch at its corner: the transpose of extract_patches.
+void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const Queue& queue);
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,84 @@
+// out(y) = sum_x w(y; x + u(x)) values(x), w being the weights that warp gathers with.
+//
+// On the GPU one thread takes one source voxel and adds N^D values per channel by atomics; on the processor each
+// worker owns a slab of result planes (see scatter_voxels), and the sum has the same bits for any number of threads.
+// 4 (D + 2 C) bytes per voxel in float32 if every result voxel stays in cache while it collects its terms.
+#include "ops/splat.h"
+
+#include "core/footprint.h"
+#include "core/parallel.h"
+#include "core/sampling.h"
+
+namespace qs::QS_TARGET {
+
+namespace {
+
+template <class T, int D, int C, class S>
+struct Splat {
+  View<const T> values, displacement;
+  View<T> out;
+  Extent source, extent;
+
+  template <class Slab>
+  QS_HD void operator()(const Voxel& v, const Slab& slab) const {
+    const T u0 = displacement.at(v, 0);
+    const auto outer = taps_at<T, S::mode, S::padding>(T(v.x[0]) + u0, extent.n[0]);
+    bool mine = false;
+    unroll<S::taps>([&](auto a) QS_INLINE {
+      mine = mine || slab.owns(outer.base + a);
+    });
+    if (!mine) {
+      return;
+    }
+    T u[D];
+    load_vector(displacement, v, u);
+    const auto f = footprint<S::mode, S::padding>(v, u, extent);
+    unroll<C>([&](auto c) QS_INLINE {
+      scatter(out.channel(v.batch, c), f, values.at(v, c), slab);
+    });
+  }
+
+#if !defined(__CUDACC__)
+  Reach reach(std::int64_t batch, int i) const {
+    const int rows = source.n[1] * source.n[2];
+    const T* u0 = displacement.channel(batch, 0) + static_cast<std::int64_t>(i) * rows;
+    T low = u0[0], high = u0[0];
+#pragma omp simd reduction(min : low) reduction(max : high)
+    for (int n = 1; n < rows; ++n) {
+      low = u0[n] < low ? u0[n] : low;
+      high = u0[n] > high ? u0[n] : high;
+    }
+    const auto first = taps_at<T, S::mode, S::padding>(T(i) + low, extent.n[0]);
+    const auto last = taps_at<T, S::mode, S::padding>(T(i) + high, extent.n[0]);
+    // A NaN lands at the low end whatever the comparisons above made of it.
+    const bool ordered_values = low <= high;
+    return {ordered_values ? first.base : 0, ordered_values ? last.base + S::taps - 1 : extent.n[0] - 1};
+  }
+#endif
+};
+
+}  // namespace
+
+void splat(const Field& values, const Field& displacement, const Field& out, const Sampling& sampling,
+           const Queue& queue) {
+  require_vectors(displacement, "splat", "displacement");
+  require_like(values, displacement, values.channels, "splat", "values");
+  require(out.dtype == values.dtype && out.batch == values.batch && out.channels == values.channels &&
+              out.dims == values.dims,
+          "splat", "out", out, "the dtype, batch and channels of the values");
+  require_samples(out, taps_of_mode(sampling.mode), "splat", "out");
+  dispatch(displacement, "splat", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    dispatch_sampling(sampling, [&](auto sampler) {
+      for_channel_groups<D>(values.channels, [&](auto group, std::int64_t first) {
+        scatter_voxels(grid_of(displacement), out.shape[0], queue,
+                       Splat<T, D, decltype(group)::value, decltype(sampler)>{
+                           view<const T>(values, first), view<const T>(displacement), view<T>(out, first),
+                           extent_of(displacement), extent_of(out)});
+      });
+    });
+  });
+}
+
+}  // namespace qs::QS_TARGET

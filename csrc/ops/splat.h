@@ -1,0 +1,13 @@
+// splat: the transpose of warp.
+#pragma once
+
+#include "core/field.h"
+#include "core/host_device.h"
+
+namespace qs::QS_TARGET {
+
+// values (B, C, *S), displacement (B, D, *S), out (B, C, *Sout) zeroed by the caller.
+void splat(const Field& values, const Field& displacement, const Field& out, const Sampling& sampling,
+           const Queue& queue);
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,185 @@
+// Interpolation at displaced voxels.
+//
+// One voxel per thread: load its displacement (4 D bytes in float32), form the footprint in registers, gather N^D
+// samples per channel and store 4 bytes per channel. Neighbouring voxels read neighbouring samples, so each sample
+// comes from memory about once: 4 (D + 2 C) bytes per voxel in float32 (24 for C = 1, 36 for C = 3 in 3-D), which
+// is what bounds a linear warp. D channels share one footprint; more channels come in further launches.
+#include "ops/warp.h"
+
+#include "core/footprint.h"
+#include "core/parallel.h"
+#include "core/sampling.h"
+
+namespace qs::QS_TARGET {
+
+namespace {
+
+// Cubic taps vectorise along the four samples of a row, the others across voxels.
+template <class S>
+constexpr bool across_voxels = S::mode != Mode::cubic;
+
+template <class T, int D, int C, class S, bool Compose>
+struct Warp {
+  static constexpr bool vectorise = across_voxels<S>;
+  View<const T> image, displacement;
+  View<T> out;
+  Extent extent;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D];
+    load_vector(displacement, v, u);
+    const auto f = footprint<S::mode, S::padding>(v, u, extent);
+    unroll<C>([&](auto c) QS_INLINE {
+      const T value = gather(image.channel(v.batch, c), f);
+      out.at(v, c) = Compose ? u[c % D] + value : value;
+    });
+  }
+};
+
+template <class T, int D, int C, class S>
+struct WarpGradient {
+  static constexpr bool vectorise = across_voxels<S>;
+  View<const T> image, displacement, grad;
+  View<T> out;
+  Extent extent;
+  bool accumulate;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D];
+    load_vector(displacement, v, u);
+    const auto f = footprint<S::mode, S::padding>(v, u, extent);
+    T sum[D] = {};
+    unroll<C>([&](auto c) QS_INLINE {
+      gather_gradient(image.channel(v.batch, c), f, sum, grad.at(v, c));
+    });
+    unroll<D>([&](auto a) QS_INLINE {
+      out.at(v, a) = accumulate ? out.at(v, a) + sum[a] : sum[a];
+    });
+  }
+};
+
+template <class T, class Bits, int D, Padding P>
+struct WarpLabels {
+  static constexpr bool vectorise = false;
+  View<const Bits> labels;
+  View<const T> displacement;
+  View<Bits> out;
+  Extent extent;
+  int channels;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D];
+    load_vector(displacement, v, u);
+    const auto f = footprint<Mode::nearest, P>(v, u, extent);
+    bool inside = true;
+    unroll<D>([&](auto c) QS_INLINE {
+      inside = inside && f.axis[c].weight[0] != T(0);
+    });
+    for (int c = 0; c < channels; ++c) {
+      out.at(v, c) = inside ? labels.channel(v.batch, c)[f.offset] : Bits(0);
+    }
+  }
+};
+
+void check_gather(const Field& image, const Field& displacement, int taps, const char* op) {
+  require_vectors(displacement, op, "displacement");
+  require(image.dims == displacement.dims && image.batch == displacement.batch, op, "image", image,
+          "the batch and number of axes of the displacement");
+  require_samples(image, taps, op, "image");
+}
+
+}  // namespace
+
+void warp(const Field& image, const Field& displacement, const Field& out, const Sampling& sampling,
+          const Queue& queue) {
+  check_gather(image, displacement, taps_of_mode(sampling.mode), "warp");
+  require(image.dtype == displacement.dtype, "warp", "image", image, "the dtype of the displacement");
+  require_like(out, displacement, image.channels, "warp", "out");
+  dispatch(displacement, "warp", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    dispatch_sampling(sampling, [&](auto sampler) {
+      using S = decltype(sampler);
+      for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
+        for_each_voxel(grid_of(displacement), queue,
+                       Warp<T, D, decltype(group)::value, S, false>{view<const T>(image, first),
+                                                                    view<const T>(displacement), view<T>(out, first),
+                                                                    extent_of(image)});
+      });
+    });
+  });
+}
+
+void warp_labels(const Field& labels, const Field& displacement, const Field& out, Padding padding,
+                 const Queue& queue) {
+  check_gather(labels, displacement, 1, "warp");
+  require(same_grid(out, displacement) && out.channels == labels.channels && out.dtype == labels.dtype, "warp", "out",
+          out, "the labels' dtype and channels on the displacement's grid");
+  dispatch(displacement, "warp", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    const auto run = [&](auto bits, auto pad) {
+      using Bits = decltype(bits);
+      for_each_voxel(
+          grid_of(displacement), queue,
+          WarpLabels<T, Bits, D, decltype(pad)::value>{view<const Bits>(labels), view<const T>(displacement),
+                                                       view<Bits>(out), extent_of(labels),
+                                                       static_cast<int>(labels.channels)});
+    };
+    const auto with_padding = [&](auto bits) {
+      padding == Padding::border ? run(bits, std::integral_constant<Padding, Padding::border>{})
+                                 : run(bits, std::integral_constant<Padding, Padding::zeros>{});
+    };
+    switch (labels.dtype) {
+      case DType::bits8:
+        return with_padding(std::uint8_t{});
+      case DType::bits16:
+        return with_padding(std::uint16_t{});
+      case DType::bits32:
+      case DType::float32:
+        return with_padding(std::uint32_t{});
+      case DType::bits64:
+      case DType::float64:
+        return with_padding(std::uint64_t{});
+    }
+  });
+}
+
+void warp_displacement_gradient(const Field& image, const Field& displacement, const Field& grad, const Field& out,
+                                const Sampling& sampling, const Queue& queue) {
+  constexpr const char* op = "warp_displacement_gradient";
+  check_gather(image, displacement, taps_of_mode(sampling.mode), op);
+  require(image.dtype == displacement.dtype, op, "image", image, "the dtype of the displacement");
+  require_like(grad, displacement, image.channels, op, "grad");
+  require_like(out, displacement, displacement.dims, op, "out");
+  dispatch(displacement, op, [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    dispatch_sampling(sampling, [&](auto sampler) {
+      using S = decltype(sampler);
+      for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
+        for_each_voxel(grid_of(displacement), queue,
+                       WarpGradient<T, D, decltype(group)::value, S>{
+                           view<const T>(image, first), view<const T>(displacement), view<const T>(grad, first),
+                           view<T>(out), extent_of(image), first > 0});
+      });
+    });
+  });
+}
+
+void compose(const Field& outer, const Field& inner, const Field& out, const Sampling& sampling, const Queue& queue) {
+  check_gather(outer, inner, taps_of_mode(sampling.mode), "compose");
+  require_like(outer, inner, inner.dims, "compose", "outer");
+  require_like(out, inner, inner.dims, "compose", "out");
+  dispatch(inner, "compose", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    dispatch_sampling(sampling, [&](auto sampler) {
+      for_each_voxel(grid_of(inner), queue,
+                     Warp<T, D, D, decltype(sampler), true>{view<const T>(outer), view<const T>(inner), view<T>(out),
+                                                            extent_of(outer)});
+    });
+  });
+}
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,103 @@
+"""A registration whose answer is known: a brain, and a copy deformed by a random geodesic."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import quicksilver_ext as qs
+from quicksilver import results
+from quicksilver.errors import QuicksilverError
+from quicksilver.evaluation import spread
+from quicksilver.fields import WorldField
+from quicksilver.files import require_writable
+from quicksilver.images import Image, normalise, resample, working_grid, write_image
+from quicksilver.registration import register
+from quicksilver.stages import Progress
+from quicksilver.synthesis import disturb, random_geodesic
+
+if TYPE_CHECKING:
+    from quicksilver.models import Model
+
+LARGEST = 6.0  # voxels that the random geodesic moves the brain at most, to first order
+DISTURBANCE = 0.5  # of contrast, bias, sharpness and noise; 1 is a wide range of real scanners
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """Two images, and the displacement on the target's grid that carries one to the other."""
+
+    moving: Image
+    target: Image
+    truth: WorldField
+
+
+def template() -> Image:
+    """The MNI152 brain at 2 mm of nilearn; QuicksilverError where that is not installed."""
+    try:
+        from nilearn import datasets
+    except ImportError as error:
+        raise QuicksilverError(
+            "expected nilearn, which holds the brain of the demo, found it missing; "
+            "run pip install 'quicksilver[demo]'"
+        ) from error
+    head = datasets.load_mni152_template(resolution=2)
+    brain = datasets.load_mni152_brain_mask(resolution=2).get_fdata() > 0
+    return Image(np.where(brain, head.get_fdata(), 0).astype(np.float32), head.affine)
+
+
+def puzzle(moving: Image, seed: int = 0) -> Puzzle:
+    """Deform an image by a random geodesic, change its contrast a little and add noise.
+
+    >>> ball = np.zeros((24, 24, 24), np.float32)
+    >>> ball[6:18, 6:18, 6:18] = 100
+    >>> puzzle(Image(ball, np.eye(4))).target.grid.shape
+    (45, 45, 45)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    grid = working_grid(moving, moving, spacing=float(moving.grid.spacing.min()))
+    image = normalise(resample(moving, grid))
+    metric = qs.FluidMetric(pad="none")
+    _, psi, _ = random_geodesic(image, metric, generator, largest=(LARGEST, LARGEST))
+    target = disturb(qs.warp(image, psi), generator, DISTURBANCE)
+    return Puzzle(
+        moving, Image(target[0, 0].numpy(), grid.affine), WorldField.from_voxels(psi, grid)
+    )
+
+
+def run(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Make a puzzle, register it, and write the results and both images into `folder`.
+
+    Returns the content of result.json; its `error_mm` is the distance, inside the target's brain,
+    between the known map and the identity (before) or the map that was found (after).
+    """
+    folder = Path(folder)
+    require_writable(folder)
+    if progress is not None:
+        progress("make")
+    made = puzzle(template(), seed)
+    found = register(made.moving, made.target, model, device=device, progress=progress)
+    about = {"command": "demo", "seed": seed, "error_mm": errors(made, found.displacement())}
+    summary = results.save(found, folder, about=about, progress=progress)
+    write_image(folder / "moving.nii.gz", made.moving.data, made.moving.affine)
+    write_image(folder / "target.nii.gz", made.target.data, made.target.affine)
+    return summary
+
+
+def errors(made: Puzzle, found: WorldField) -> dict[str, dict[str, float]]:
+    """Distances in mm to the known map, inside the target's brain, before and after."""
+    inside = torch.from_numpy(made.target.data > 0)[None, None]
+    left = found.vectors.cpu() - made.truth.vectors
+    return {"before": spread(made.truth.vectors, inside), "after": spread(left, inside)}

@@ -1,0 +1,19 @@
+"""The one error that a user of Quicksilver is meant to read."""
+
+from __future__ import annotations
+
+
+class QuicksilverError(Exception):
+    """One sentence on one line: what was expected, what was found, and what to do.
+
+    The command line prints the sentence and exits with code 2.
+
+    >>> raise QuicksilverError("expected a file, found a folder; give the file's own path")
+    Traceback (most recent call last):
+    ...
+    quicksilver.errors.QuicksilverError: expected a file, found a folder; give the file's own path
+    """
+
+    def __init__(self, sentence: str) -> None:
+        # The messages of other libraries that are quoted in it may have several lines.
+        super().__init__(" ".join(sentence.split()))

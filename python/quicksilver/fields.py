@@ -1,0 +1,114 @@
+"""Displacement fields in the world: from one grid to another, applied to images, as ITK files.
+
+A field here is a displacement in RAS millimetres on a grid, x -> x + d(x), and has a meaning
+without the grid it was computed on. ITK writes the same field in LPS millimetres.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver import nifti
+from quicksilver.errors import QuicksilverError
+from quicksilver.images import Grid, Image, affine_displacement
+
+LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # RAS to LPS, and back
+
+
+@dataclass(frozen=True)
+class WorldField:
+    """A displacement in millimetres: vectors (1, 3, X, Y, Z), components R, A, S; and its grid.
+
+    >>> image = Image(np.arange(27, dtype=np.float32).reshape(3, 3, 3), np.diag([2.0, 2, 2, 1]))
+    >>> vectors = torch.zeros(1, 3, 3, 3, 3)
+    >>> vectors[:, 2] = 2.0  # mm towards the head, one voxel here
+    >>> WorldField(vectors, image.grid).warp(image).data[0, 0]
+    array([1., 2., 0.], dtype=float32)
+    """
+
+    vectors: Tensor
+    grid: Grid
+
+    @classmethod
+    def from_voxels(cls, displacement: Tensor, grid: Grid) -> WorldField:
+        """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
+        return cls(_turn(grid.affine[:3, :3], displacement), grid)
+
+    def in_voxels(self) -> Tensor:
+        """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
+        return _turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
+
+    def onto(self, grid: Grid) -> WorldField:
+        """The same field on another grid: linear between voxels, continued by its border value."""
+        return WorldField(carry(self.vectors, self.grid, grid), grid)
+
+    def then(self, after: WorldField) -> WorldField:
+        """The field of moving by this one and by another after it, on this one's grid."""
+        moved = qs.warp(after.vectors, self._positions(after.grid), padding_mode="border")
+        return WorldField(self.vectors + moved, self.grid)
+
+    def warp(self, image: Image, mode: Literal["linear", "nearest"] = "linear") -> Image:
+        """The image at x + d(x) on the field's grid, resampled once; zero outside of the image.
+
+        "linear" gives float32, "nearest" keeps the image's integer type.
+        """
+        positions = self._positions(image.grid)
+        # torch has few operations for the unsigned types of label maps, so they travel as int64.
+        data = image.data.astype(np.float32 if mode == "linear" else np.int64, copy=False)
+        source = torch.from_numpy(np.ascontiguousarray(data))[None, None].to(positions.device)
+        warped = qs.warp(source, positions, mode=mode, padding_mode="zeros")[0, 0].cpu().numpy()
+        kind = np.float32 if mode == "linear" else image.data.dtype
+        return Image(warped.astype(kind, copy=False), self.grid.affine)
+
+    def _positions(self, other: Grid) -> Tensor:
+        """Where the field takes its voxels, in voxels of another grid, less their own indices."""
+        inverse = np.linalg.inv(other.affine)
+        start = affine_displacement(
+            inverse @ self.grid.affine, self.grid.shape, self.vectors.device
+        )
+        return start + _turn(inverse[:3, :3], self.vectors)
+
+
+def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
+    """Values (1, C, X, Y, Z) of one grid on another: linear, continued by their border value."""
+    if source.matches(grid):
+        return values
+    matrix = np.linalg.inv(source.affine) @ grid.affine
+    positions = affine_displacement(matrix, grid.shape, values.device)
+    return qs.warp(values, positions, padding_mode="border")
+
+
+def _turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
+    """Multiply every vector of a field (1, 3, X, Y, Z) by a 3 x 3 matrix."""
+    factor = torch.as_tensor(matrix, dtype=vectors.dtype, device=vectors.device)
+    return torch.einsum("ij,bjxyz->bixyz", factor, vectors).contiguous()
+
+
+def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
+    """Write a field as ITK reads it: (X, Y, Z, 1, 3), intent vector (1007), LPS millimetres."""
+    vectors = field.vectors[0].permute(1, 2, 3, 0).cpu().numpy() * LPS
+    nifti.save(path, vectors[:, :, :, None], field.grid.affine, intent="vector")
+
+
+def read_field(path: str | os.PathLike[str]) -> WorldField:
+    """Read a field that `write_field` or ITK wrote.
+
+    Raises QuicksilverError where the file is missing or holds no displacement field.
+    """
+    stored, affine = nifti.load(path)
+    if stored.ndim != 5 or stored.shape[3:] != (1, 3):
+        raise QuicksilverError(
+            f"expected a displacement field (X, Y, Z, 1, 3) in {path}, found {stored.shape}; "
+            "give a folder that `quicksilver register` wrote"
+        )
+    x, y, z = stored.shape[:3]
+    vectors = stored[:, :, :, 0] * LPS
+    moved = np.ascontiguousarray(vectors.transpose(3, 0, 1, 2), dtype=np.float32)
+    return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affine))

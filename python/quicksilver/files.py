@@ -1,0 +1,90 @@
+"""Files that are either complete or absent: temporary names in the same folder, then a rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from quicksilver.errors import QuicksilverError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which becomes `path` only if the block succeeds.
+
+    The temporary name ends as `path` does, so that writers which look at the suffix agree.
+    Raises QuicksilverError where the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "notes.txt") as temporary:
+    ...         _ = temporary.write_text("complete or absent")
+    ...     os.listdir(folder)
+    ['notes.txt']
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):  # the folder itself may be missing
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
+
+    `folder` is made where it is missing, and taken away again if the block fails and it is empty.
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with filling(Path(folder) / "out") as temporary:
+    ...         _ = (temporary / "result.json").write_text("{}")
+    ...     os.listdir(Path(folder) / "out")
+    ['result.json']
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    temporary = folder / f".{secrets.token_hex(4)}"
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir()):
+            os.replace(file, folder / file.name)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Raise QuicksilverError now if files could not be written into `folder` later."""
+    with filling(folder):
+        pass
+
+
+def write_json(path: str | os.PathLike[str], content: object) -> None:
+    """Write an object as indented JSON, complete or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def unwritable(path: Path, error: OSError) -> QuicksilverError:
+    """The sentence for an output that cannot be written."""
+    reason = error.strerror or str(error)
+    return QuicksilverError(
+        f"expected to be able to write {path}, found '{reason}'; choose another output with -o"
+    )

@@ -1,0 +1,219 @@
+"""Model files: two networks and the settings that their momenta are meant for.
+
+Our format is one safetensors file: tensors `prediction.*` and `correction.*` in half precision, and the
+configuration as JSON in the metadata. Published Quicksilver checkpoints (`.pth.tar`) can be read too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.errors import QuicksilverError
+from quicksilver.files import replacing
+from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+
+INTENSITY = "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
+PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
+DEFAULT = "default-2mm.safetensors"
+
+
+@dataclass
+class ModelConfig:
+    """What a model file says about itself; everything that prediction and shooting need, and its history.
+
+    `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres; `method`,
+    `steps` and `borders` are those of `quicksilver_ext.shoot`. `axes_reversed`: see `MomentumNetwork`.
+    """
+
+    features: int
+    dropout: bool = False
+    axes_reversed: bool = False
+    patch_size: int = PATCH_SIZE
+    stride: int = 14
+    spacing: float = 2.0
+    metric: dict[str, float] = field(
+        default_factory=lambda: {"alpha": 0.01, "beta": 0.01, "gamma": 0.001, "power": 1}
+    )
+    method: str = "ab2"
+    steps: int = 10
+    borders: str = "extended"
+    intensity: str = INTENSITY
+    training_data: str = ""
+    licence: str = ""
+    commit: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+
+    def fluid_metric(self, pad: str | int = "auto") -> qs.FluidMetric:
+        """The metric on grids of the model's spacing."""
+        numbers = self.metric
+        return qs.FluidMetric(
+            numbers["alpha"], numbers["beta"], numbers["gamma"], int(numbers["power"]), pad=pad
+        )
+
+    def network(self) -> MomentumNetwork:
+        """A network of this architecture, its weights not yet set."""
+        return MomentumNetwork(self.features, self.dropout, self.axes_reversed)
+
+
+@dataclass
+class Model:
+    """A prediction network, the correction network where there is one, and their configuration."""
+
+    config: ModelConfig
+    prediction: MomentumNetwork
+    correction: MomentumNetwork | None = None
+
+    def networks(self) -> dict[str, MomentumNetwork]:
+        """The networks by the prefix of their tensors in a file."""
+        pair = {"prediction": self.prediction}
+        return pair if self.correction is None else pair | {"correction": self.correction}
+
+    def to(self, device: str | torch.device) -> Model:
+        """The same model on another device."""
+        for network in self.networks().values():
+            network.to(device)
+        return self
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write both networks in half precision; QuicksilverError where the file cannot be written."""
+    tensors = {
+        f"{prefix}.{name}": value.detach().half().contiguous().cpu()
+        for prefix, network in model.networks().items()
+        for name, value in network.state_dict().items()
+    }
+    metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is anything else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = ModelConfig(**json.loads((file.metadata() or {})["config"]))
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _not_a_model(path, f"'{error}'") from error
+    prediction = _filled(config, _with_prefix(tensors, "prediction."), path)
+    correction = _with_prefix(tensors, "correction.")
+    return Model(config, prediction, _filled(config, correction, path) if correction else None)
+
+
+def default_model() -> Model:
+    """The model that ships with the package."""
+    resource = files("quicksilver") / "weights" / DEFAULT
+    with as_file(resource) as path:
+        return load_model(path)
+
+
+def load_published(prediction: str | Path, correction: str | Path | None = None) -> Model:
+    """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and, if given, a correction network.
+
+    They are read without unpickling objects. The model's settings are those of the prediction network: its
+    metric, and the original's integrator and border rules. Raises QuicksilverError where a file is missing
+    or is not laid out as the published ones are.
+    """
+    checkpoint = _read_published(prediction)
+    config = _published_config(checkpoint, prediction)
+    network = _filled(config, _published_state(checkpoint), prediction)
+    if correction is None:
+        return Model(config, network)
+    checkpoint = _read_published(correction)
+    other = _published_config(checkpoint, correction)
+    if (other.features, other.axes_reversed) != (config.features, config.axes_reversed):
+        raise QuicksilverError(
+            f"expected {correction} to have the architecture of {prediction}, found {other.features} features "
+            f"instead of {config.features} or another order of axes; give two checkpoints of one model"
+        )
+    return Model(config, network, _filled(config, _published_state(checkpoint), correction))
+
+
+def _read_published(path: str | Path) -> dict[str, Any]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except Exception as error:  # on damaged bytes the reader raises whatever it stumbles over
+        raise _not_published(path, "something that does not load as plain tensors") from error
+    if not isinstance(checkpoint, Mapping):
+        raise _not_published(path, f"a {type(checkpoint).__name__}")
+    absent = [key for key in PUBLISHED_KEYS if key not in checkpoint]
+    if absent:
+        raise _not_published(path, f"a file without {', '.join(absent)}")
+    return dict(checkpoint)
+
+
+def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConfig:
+    try:
+        shooting = checkpoint["deformation_params"]
+        alpha, beta, gamma = (float(value) for value in shooting["diffOpParams"])
+        config = ModelConfig(
+            features=int(checkpoint["network_feature"]),
+            axes_reversed=bool(checkpoint.get("matlab_t7", False)),
+            patch_size=int(checkpoint["patch_size"]),
+            spacing=1.0,
+            metric={"alpha": alpha, "beta": beta, "gamma": gamma, "power": 1},
+            method=str(shooting["integMethod"]).lower(),
+            steps=int(shooting["timeSteps"]),
+            borders="original",
+            settings={"inverse_iterations": int(shooting["NIterForInverse"])},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_published(path, f"settings without or with an unusable {error}") from error
+    if config.patch_size != PATCH_SIZE or config.method != "rk4":
+        found = f"patches of {config.patch_size} and integrator {config.method}"
+        raise _not_published(path, f"{found} instead of {PATCH_SIZE} and rk4")
+    return config
+
+
+def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights; checkpoints written from a DataParallel wrapper have `module.` before every name."""
+    return {name.removeprefix("module."): value for name, value in checkpoint["state_dict"].items()}
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _filled(config: ModelConfig, state: Mapping[str, Tensor], path: str | Path) -> MomentumNetwork:
+    network = config.network()
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise _not_a_model(path, f"other tensors ('{reason}')") from error
+    return network.eval()
+
+
+def _missing(path: str | Path) -> QuicksilverError:
+    return QuicksilverError(f"expected a model at {path}, found no such file; check the path")
+
+
+def _not_a_model(path: str | Path, found: str) -> QuicksilverError:
+    return QuicksilverError(
+        f"expected {path} to hold the tensors and settings of a Quicksilver network, found {found}; "
+        "give a file written by 'quicksilver train' or a published checkpoint"
+    )
+
+
+def _not_published(path: str | Path, found: str) -> QuicksilverError:
+    return QuicksilverError(
+        f"expected {path} to be a published Quicksilver checkpoint with {', '.join(PUBLISHED_KEYS)}, "
+        f"found {found}; give the original .pth.tar file"
+    )

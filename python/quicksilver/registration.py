@@ -1,0 +1,258 @@
+"""Registration of two images: predict, shoot, correct, shoot; or fit, shoot.
+
+All work happens in voxels of one grid with RAS axes (`quicksilver.images.working_grid`). The maps
+are psi = phi^-1, which carries the moving image to the target (``warp(moving, psi)``), and phi,
+which carries the target back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.errors import QuicksilverError
+from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
+from quicksilver.fields import WorldField
+from quicksilver.folds import count_folds
+from quicksilver.images import Grid, Image, brain_box, normalise, resample, working_grid
+from quicksilver.lddmm import fit
+from quicksilver.prediction import predict_momentum
+from quicksilver.stages import Progress, Stages, Tell, peak_memory
+
+if TYPE_CHECKING:
+    from quicksilver.models import Model, ModelConfig
+    from quicksilver.networks import MomentumNetwork
+
+BATCH = 16  # patches per pass of a network
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images: normalised on the working grid, (1, 1, X, Y, Z), and as they were read."""
+
+    grid: Grid
+    moving: Tensor
+    target: Tensor
+    moving_image: Image
+    target_image: Image
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a registration found.
+
+    momentum, psi, phi: (1, 3, X, Y, Z) in voxels of the pair's grid. energies: kinetic,
+    1/2 <m, K m>, and mismatch, |moving o psi - target|^2 before and after, as sums over the grid's
+    voxels; a fit adds its energies per level and iteration. quality: folds, inverse consistency and
+    the like, of psi. settings: what was asked for. seconds: per stage. memory_mb: the peak.
+    """
+
+    pair: Pair
+    momentum: Tensor
+    psi: Tensor
+    phi: Tensor
+    energies: dict[str, Any]
+    quality: dict[str, Any]
+    settings: dict[str, Any]
+    seconds: dict[str, float]
+    memory_mb: float
+
+    def displacement(self) -> WorldField:
+        """The displacement of phi^-1 on the target's grid: what carries moving images over."""
+        return WorldField.from_voxels(self.psi, self.pair.grid).onto(self.pair.target_image.grid)
+
+    def inverse_displacement(self) -> WorldField:
+        """The displacement of phi on the moving image's grid: what carries target images back."""
+        return WorldField.from_voxels(self.phi, self.pair.grid).onto(self.pair.moving_image.grid)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
+
+    Raises QuicksilverError where there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise QuicksilverError(
+            f"expected a device of this machine, found '{name}', which torch cannot use; "
+            "try --device cpu"
+        ) from error
+    return device
+
+
+def prepare(
+    moving: Image, target: Image, spacing: float, device: torch.device | str = "cpu"
+) -> Pair:
+    """Both images on their working grid at `spacing` mm, scaled as the networks expect."""
+    grid = working_grid(moving, target, spacing)
+    first, second = (normalise(resample(image, grid, device=device)) for image in (moving, target))
+    return Pair(grid, first, second, moving, target)
+
+
+def register(
+    moving: Image,
+    target: Image,
+    model: Model,
+    *,
+    device: torch.device | str = "cpu",
+    steps: int | None = None,
+    correction: bool = True,
+    progress: Progress | None = None,
+) -> Registration:
+    """Register by prediction: momentum from the network, geodesic, correction, geodesic.
+
+    steps: of the integrator, the model's own where None. progress: told the name of each stage.
+    Raises QuicksilverError where the images do not overlap or are smaller than one patch.
+
+    >>> from quicksilver.models import Model, ModelConfig
+    >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
+    >>> brain = Image(torch.rand(16, 16, 16).numpy(), np.eye(4))
+    >>> register(brain, brain, Model(untrained, untrained.network())).psi.shape
+    torch.Size([1, 3, 48, 48, 48])
+    """
+    config = model.to(device).config
+    _check_patch(moving, target, config.spacing, config.patch_size)
+    stages = Stages(progress, device)
+    metric = config.fluid_metric(pad="none")  # the working grid has its own margin
+    steps = steps or config.steps
+    correcting = model.correction if correction else None
+
+    def shoot(momentum: Tensor) -> tuple[Tensor, Tensor]:
+        return qs.shoot(momentum, metric, steps, method=config.method, borders=config.borders)
+
+    with torch.no_grad():
+        with stages("prepare"):
+            pair = prepare(moving, target, config.spacing, device)
+        with stages("predict") as tell:
+            momentum = _predict(model.prediction, pair.moving, pair.target, config, tell)
+        with stages("shoot"):
+            psi, phi = shoot(momentum)
+        if correcting is not None:
+            with stages("correct") as tell:
+                back = qs.warp(pair.target, phi)
+                momentum = momentum + _predict(correcting, pair.moving, back, config, tell)
+            with stages("shoot again"):
+                psi, phi = shoot(momentum)
+        settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
+        return _judged(pair, momentum, psi, phi, metric, settings, stages)
+
+
+def _predict(
+    network: MomentumNetwork, moving: Tensor, target: Tensor, config: ModelConfig, tell: Tell
+) -> Tensor:
+    def report(done: int, count: int) -> None:
+        tell(f"{done} of {count} patches")
+
+    return predict_momentum(network, moving, target, config.stride, BATCH, report)
+
+
+def optimise(
+    moving: Image,
+    target: Image,
+    *,
+    spacing: float = 2.0,
+    metric: qs.FluidMetric | None = None,
+    sigma: float = 0.2,
+    steps: int = 10,
+    iterations: tuple[int, int] = (20, 10),
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Registration:
+    """Register by LDDMM matching (`quicksilver.lddmm.fit`): slow, and what the networks learn from.
+
+    spacing: of the working grid, mm. metric: in its voxels, the shipped models' where None. sigma:
+    of the image noise, on the normalised scale. iterations: at most so many at half resolution and
+    at full. Raises QuicksilverError where the images do not overlap.
+    """
+    stages = Stages(progress, device)
+    metric = metric or qs.FluidMetric(pad="none")  # the working grid has its own margin
+
+    options: dict[str, Any] = {"sigma": sigma, "steps": steps, "iterations": iterations}
+    with stages("prepare"):
+        pair = prepare(moving, target, spacing, device)
+    with stages("fit") as tell:
+
+        def report(level: int, iteration: int, energy: float) -> None:
+            tell(f"level {level}, iteration {iteration}, energy {energy:.5g}")
+
+        fitted = fit(pair.moving, pair.target, metric, levels=(2, 1), progress=report, **options)
+    with torch.no_grad():
+        with stages("shoot"):
+            psi, phi = qs.shoot(fitted.momentum, metric, steps=steps)
+        judged = _judged(pair, fitted.momentum, psi, phi, metric, options, stages)
+    return replace(judged, energies={**judged.energies, "iterations": fitted.energies})
+
+
+def _check_patch(moving: Image, target: Image, spacing: float, size: int) -> None:
+    low, high = brain_box(moving, target)
+    counts = np.rint((high - low) / spacing).astype(int) + 1
+    if counts.min() < size:
+        raise QuicksilverError(
+            f"expected brains of at least one patch, {size} voxels of {spacing:g} mm along each "
+            f"axis, found {counts.tolist()}; check the spacing in the image headers"
+        )
+
+
+def _judged(
+    pair: Pair,
+    momentum: Tensor,
+    psi: Tensor,
+    phi: Tensor,
+    metric: qs.FluidMetric,
+    settings: dict[str, Any],
+    stages: Stages,
+) -> Registration:
+    """The registration with its energies and its quality."""
+    if not (psi.isfinite().all() and phi.isfinite().all()):
+        raise QuicksilverError(
+            "expected a finite deformation, found NaN or infinity, as far too large a momentum "
+            "gives; use a model for such images, or more --steps"
+        )
+    with stages("judge"):
+        energies = _energies(pair, momentum, psi, metric)
+        quality = _quality(psi, phi, pair.target > 0)
+    where = {
+        "metric": asdict(metric),
+        "working_shape": list(pair.grid.shape),
+        "working_spacing_mm": float(pair.grid.spacing[0]),
+        "device": str(psi.device),
+        "threads": torch.get_num_threads(),
+    }
+    memory = peak_memory(psi.device)
+    return Registration(
+        pair, momentum, psi, phi, energies, quality, {**settings, **where}, stages.seconds, memory
+    )
+
+
+def _energies(
+    pair: Pair, momentum: Tensor, psi: Tensor, metric: qs.FluidMetric
+) -> dict[str, float]:
+    return {
+        "kinetic": 0.5 * (momentum * metric.sharp(momentum)).sum(dtype=torch.float64).item(),
+        "mismatch_before": _squared_difference(pair.moving, pair.target),
+        "mismatch_after": _squared_difference(qs.warp(pair.moving, psi), pair.target),
+    }
+
+
+def _quality(psi: Tensor, phi: Tensor, brain: Tensor) -> dict[str, Any]:
+    folds = count_folds(psi)
+    return {
+        "folded_voxels": folds.voxels,
+        "folded_volume_voxels": folds.volume,
+        "inverse_consistency_voxels": inverse_consistency(psi, phi, brain),
+        "log_jacobian_sd": log_jacobian_sd(psi, brain),
+        "displacement_voxels": spread(psi, brain),
+    }
+
+
+def _squared_difference(a: Tensor, b: Tensor) -> float:
+    return (a - b).square().sum(dtype=torch.float64).item()

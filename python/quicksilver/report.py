@@ -1,0 +1,203 @@
+"""report.png: one look at a registration in three planes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.fields import WorldField, carry
+from quicksilver.images import Grid, brain_box, normalise, resample
+
+if TYPE_CHECKING:
+    from quicksilver.registration import Pair, Registration
+
+BORDER_MM = 5.0  # shown around the brains
+LINES_MM = 8.0  # between the lines of the deformation grid
+INK, PAPER = "#e8e8e8", "#101014"
+
+# (name, axis that is cut, letters at the left and right edges of the picture)
+PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
+
+
+@dataclass(frozen=True)
+class _Volumes:
+    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it."""
+
+    moving: np.ndarray
+    target: np.ndarray
+    warped: np.ndarray
+    field: np.ndarray
+    jacobian: np.ndarray
+    spacing: float
+
+
+def draw(registration: Registration, path: str | os.PathLike[str]) -> None:
+    """Draw a registration as a PNG: target, moving, warped, differences, deformation, Jacobian."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    volumes = _volumes(registration)
+    sections = [_section(volumes, axis) for _, axis, _ in PLANES]
+    heights = [section["target"].shape[1] for section in sections]
+    width = max(section["target"].shape[0] for section in sections)
+    inches = 2.6 / width
+    figure = Figure(figsize=(7 * 2.6 + 0.5, sum(heights) * inches + 1.35), facecolor=PAPER, dpi=100)
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        3,
+        7,
+        height_ratios=heights,
+        left=0.022,
+        right=0.998,
+        top=1 - 0.8 / figure.get_figheight(),
+        bottom=0.45 / figure.get_figheight(),
+        wspace=0.02,
+        hspace=0.02,
+    )
+    for row, ((name, _, sides), section) in enumerate(zip(PLANES, sections, strict=True)):
+        axes = [figure.add_subplot(grid[row, column]) for column in range(7)]
+        _draw_row(axes, section, volumes.spacing)
+        axes[0].set_ylabel(name, color=INK, fontsize=11)
+        axes[0].text(0.02, 0.5, sides[0], color=INK, transform=axes[0].transAxes, fontsize=9)
+        axes[0].text(0.94, 0.5, sides[1], color=INK, transform=axes[0].transAxes, fontsize=9)
+        if row == 0:
+            _draw_titles(axes)
+    _draw_scales(figure)
+    figure.suptitle(_headline(registration), color=INK, fontsize=12, x=0.022, ha="left", y=0.985)
+    figure.savefig(path, facecolor=PAPER)
+
+
+def _volumes(registration: Registration) -> _Volumes:
+    """Everything resampled onto a fine RAS grid around the target's brain."""
+    pair = registration.pair
+    spacing = float(pair.target_image.grid.spacing.min().clip(1.0, 1.5))
+    grid = _display_grid(pair, spacing)
+    field = WorldField.from_voxels(registration.psi, pair.grid).onto(grid)
+    determinant = qs.jacobian_determinant(registration.psi)
+    moving, target = (
+        normalise(resample(image, grid))[0, 0].numpy()
+        for image in (pair.moving_image, pair.target_image)
+    )
+    return _Volumes(
+        moving=moving,
+        target=target,
+        warped=normalise(torch.from_numpy(field.warp(pair.moving_image).data)).numpy(),
+        field=field.in_voxels()[0].cpu().numpy(),
+        jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
+        spacing=spacing,
+    )
+
+
+def _display_grid(pair: Pair, spacing: float) -> Grid:
+    """A RAS grid of `spacing` mm around both brains."""
+    low, high = brain_box(pair.moving_image, pair.target_image)
+    x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = low - BORDER_MM
+    return Grid((x, y, z), affine)
+
+
+def _section(volumes: _Volumes, axis: int) -> dict[str, Any]:
+    """The middle section across an axis: pictures (U, V), and the field in its plane (2, U, V)."""
+    middle = volumes.target.shape[axis] // 2
+    cut = {
+        name: np.take(getattr(volumes, name), middle, axis=axis)
+        for name in ("moving", "target", "warped", "jacobian")
+    }
+    plane = [other for other in range(3) if other != axis]
+    return {**cut, "field": np.take(volumes.field, middle, axis=1 + axis)[plane]}
+
+
+def _draw_row(axes: list[Any], section: dict[str, Any], spacing: float) -> None:
+    for axis in axes:
+        axis.set_facecolor(PAPER)
+        axis.set(xticks=[], yticks=[])
+        axis.set_anchor("C")
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+    target = section["target"]
+    for axis, name in zip(axes, ("moving", "target", "warped"), strict=False):
+        axis.imshow(
+            section[name].T, cmap="gray", vmin=0, vmax=1.1, origin="lower", interpolation="bilinear"
+        )
+    for axis, name in zip(axes[3:5], ("moving", "warped"), strict=True):
+        difference = np.abs(section[name] - target)
+        axis.imshow(
+            difference.T, cmap="inferno", vmin=0, vmax=0.7, origin="lower", interpolation="bilinear"
+        )
+    _draw_grid(axes[5], target, section["field"], spacing)
+    _draw_jacobian(axes[6], target, section["jacobian"])
+
+
+def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float) -> None:
+    """The lines of a regular grid of the moving image, carried along to the target."""
+    axis.imshow(target.T, cmap="gray", vmin=0, vmax=1.8, origin="lower")
+    step = LINES_MM / spacing
+    for component, color in zip(range(2), ("#5ec8ff", "#ffc35e"), strict=True):
+        position = np.indices(target.shape)[component] + field[component]
+        levels = np.arange(step / 2, target.shape[component], step)
+        axis.contour(position.T, levels=levels, colors=color, linewidths=0.7)
+
+
+def _draw_jacobian(axis: Any, target: np.ndarray, jacobian: np.ndarray) -> None:
+    """log2 of the determinant inside the brain; folds in green."""
+    logarithm = np.log2(np.maximum(jacobian, 1e-3))
+    shown = np.ma.masked_where(target <= 0.02, logarithm)
+    axis.imshow(shown.T, cmap="RdBu_r", vmin=-1.5, vmax=1.5, origin="lower")
+    folds = np.ma.masked_where(jacobian > 0, np.ones_like(jacobian))
+    axis.imshow(folds.T, cmap="Greens", vmin=0, vmax=1.5, origin="lower")
+
+
+def _draw_titles(axes: list[Any]) -> None:
+    titles = (
+        "moving",
+        "target",
+        "warped",
+        "difference before",
+        "difference after",
+        "deformation grid",
+        "Jacobian",
+    )
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set_title(title, color=INK, fontsize=11)
+
+
+def _draw_scales(figure: Any) -> None:
+    """The two colour scales, below the columns that they belong to."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    scales = (
+        (0.475, "inferno", (0, 0.7), (0, 0.35, 0.7), ("0", "0.35", "0.7")),
+        (0.885, "RdBu_r", (-1.5, 1.5), (-1, 0, 1), ("1/2", "1", "2")),
+    )
+    for left, cmap, (low, high), ticks, words in scales:
+        place = figure.add_axes(
+            (left, 0.27 / figure.get_figheight(), 0.085, 0.08 / figure.get_figheight())
+        )
+        bar = figure.colorbar(
+            ScalarMappable(Normalize(low, high), cmap), place, orientation="horizontal"
+        )
+        bar.set_ticks(ticks, labels=words)
+        bar.outline.set_visible(False)
+        place.tick_params(colors=INK, labelsize=8, length=0, pad=2)
+
+
+def _headline(registration: Registration) -> str:
+    energies, quality = registration.energies, registration.quality
+    change = 100 * (1 - energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12))
+    length = quality["displacement_voxels"]["max"] * registration.pair.grid.spacing[0]
+    facts = (
+        "Quicksilver",
+        f"squared difference {-change:+.0f} %",
+        f"largest displacement {length:.1f} mm",
+        f"folded voxels {quality['folded_voxels']}",
+        f"sd of log Jacobian {quality['log_jacobian_sd']:.3f}",
+        f"{sum(registration.seconds.values()):.1f} s",
+    )
+    return "    ".join(facts)

@@ -1,0 +1,119 @@
+"""The files of an output folder: what `quicksilver register` and `quicksilver fit` write."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import quicksilver
+import quicksilver_ext as qs
+from quicksilver import nifti, report
+from quicksilver.errors import QuicksilverError
+from quicksilver.fields import WorldField, carry, read_field, write_field
+from quicksilver.files import filling, write_json
+from quicksilver.images import Image, read_image
+from quicksilver.registration import Registration
+from quicksilver.stages import Progress, Stages
+
+
+@dataclass(frozen=True)
+class Result:
+    """A saved registration: its maps, the warped image, and the content of result.json."""
+
+    displacement: WorldField
+    inverse: WorldField
+    warped: Image
+    summary: dict[str, Any]
+
+
+def save(
+    registration: Registration,
+    folder: str | os.PathLike[str],
+    *,
+    about: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write a registration into a folder, all of its files or none; returns what result.json holds.
+
+    warped, displacement and jacobian lie on the target's grid, inverse_displacement on the moving
+    image's, momentum (voxels) on the working grid. about: further entries for result.json.
+    Raises QuicksilverError where the folder cannot be written.
+    """
+    stages = Stages(progress)
+    with filling(folder) as place:
+        with stages("write"):
+            _write_images(registration, place)
+        with stages("report"):
+            report.draw(registration, place / "report.png")
+        summary = _summary(registration, stages.seconds, about or {})
+        write_json(place / "result.json", summary)
+    return summary
+
+
+def _write_images(registration: Registration, place: Path) -> None:
+    pair = registration.pair
+    displacement = registration.displacement()
+    warped = displacement.warp(pair.moving_image)
+    nifti.save(place / "warped.nii.gz", warped.data, warped.affine)
+    write_field(place / "displacement.nii.gz", displacement)
+    write_field(place / "inverse_displacement.nii.gz", registration.inverse_displacement())
+    momentum = registration.momentum[0].permute(1, 2, 3, 0)[:, :, :, None].cpu().numpy()
+    nifti.save(place / "momentum.nii.gz", momentum, pair.grid.affine, intent="vector")
+    determinant = qs.jacobian_determinant(registration.psi)
+    jacobian = carry(determinant, pair.grid, pair.target_image.grid)[0, 0].cpu().numpy()
+    nifti.save(place / "jacobian.nii.gz", jacobian, pair.target_image.affine)
+
+
+def _summary(
+    registration: Registration, writing: dict[str, float], about: dict[str, Any]
+) -> dict[str, Any]:
+    seconds = {**registration.seconds, **writing}
+    return {
+        **about,
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "peak_memory_mb": registration.memory_mb,
+        "energies": registration.energies,
+        "quality": registration.quality,
+        "settings": registration.settings,
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """The versions of what computed a result."""
+    packages = ("numpy", "scipy", "nibabel")
+    return {
+        "quicksilver": quicksilver.__version__,
+        "quicksilver_ext": qs.info(),
+        "torch": torch.__version__,
+        **{name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+    }
+
+
+def load(folder: str | os.PathLike[str]) -> Result:
+    """Read back the maps and the summary of a folder that `save` wrote.
+
+    Raises QuicksilverError where one of the files is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        summary = json.loads((folder / "result.json").read_text())
+    except (OSError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected a folder that `quicksilver register` wrote, found no readable result.json "
+            f"in {folder}; register first"
+        ) from error
+    return Result(
+        read_field(folder / "displacement.nii.gz"),
+        read_field(folder / "inverse_displacement.nii.gz"),
+        read_image(folder / "warped.nii.gz"),
+        summary,
+    )

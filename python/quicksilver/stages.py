@@ -1,0 +1,62 @@
+"""What a run cost: seconds per stage and peak memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+
+Tell = Callable[[str], None]
+
+
+class Progress(Protocol):
+    """Is told the name of each stage as it starts, and details while it lasts."""
+
+    def __call__(self, stage: str, detail: str = "") -> None: ...
+
+
+class Stages:
+    """Measures named stages, in order, on one device.
+
+    >>> stages = Stages()
+    >>> with stages("predict"):
+    ...     _ = sum(range(10))
+    >>> list(stages.seconds)
+    ['predict']
+    """
+
+    def __init__(
+        self, progress: Progress | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+        self._device = torch.device(device)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Tell]:
+        """Measure the block as the stage `name`; what it yields passes details of the stage on."""
+
+        def tell(detail: str = "") -> None:
+            if self._progress is not None:
+                self._progress(name, detail)
+
+        tell()
+        start = time.perf_counter()
+        yield tell
+        if self._device.type == "cuda":  # its kernels are queued; the clock must wait for them
+            torch.cuda.synchronize(self._device)
+        self.seconds[name] = time.perf_counter() - start
+
+
+def peak_memory(device: torch.device | str) -> float:
+    """The most memory in MB that this process has held: the device's, or on the CPU all of it."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -1,0 +1,142 @@
+"""What every operator checks and passes down: tensors as fields, the current stream as a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from . import _core
+
+FLOATS = (torch.float32, torch.float64)
+MODES = {"nearest": _core.Mode.nearest, "linear": _core.Mode.linear, "cubic": _core.Mode.cubic}
+PADDINGS = {"border": _core.Padding.border, "zeros": _core.Padding.zeros}
+FACES = {"one_sided": _core.Faces.one_sided, "half": _core.Faces.half}
+
+_BITS = {
+    1: _core.DType.bits8,
+    2: _core.DType.bits16,
+    4: _core.DType.bits32,
+    8: _core.DType.bits64,
+}
+
+
+def field(tensor: Tensor) -> _core.Field:
+    """A contiguous (B, C, *S) tensor as the core sees it; integers are bits of their size."""
+    if tensor.dtype == torch.float32 or tensor.dtype == torch.complex64:
+        dtype = _core.DType.float32
+    elif tensor.dtype == torch.float64 or tensor.dtype == torch.complex128:
+        dtype = _core.DType.float64
+    else:
+        dtype = _BITS[tensor.element_size()]
+    return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
+
+
+def queue(tensor: Tensor) -> _core.Queue:
+    """Where to work on a tensor: its device's current stream, or torch's number of threads."""
+    if tensor.device.type == "cuda":
+        stream = torch.cuda.current_stream(tensor.device).cuda_stream
+        return _core.Queue(tensor.device.index, stream, 1)
+    return _core.Queue(-1, 0, torch.get_num_threads())
+
+
+def sampling(mode: str, padding_mode: str) -> _core.Sampling:
+    return _core.Sampling(MODES[mode], PADDINGS[padding_mode])
+
+
+def choice(op: str, argument: str, value: object, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        names = ", ".join(repr(name) for name in allowed)
+        raise ValueError(f"{op}: {argument}: expected one of {names}, found {value!r}; choose one of these")
+
+
+def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:
+    """A (B, C, X, Y) or (B, C, X, Y, Z) tensor on the CPU or a CUDA device."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(
+            f"{op}: {argument}: expected a torch.Tensor, found {type(tensor).__name__}; convert it with torch.as_tensor"
+        )
+    if tensor.ndim not in (4, 5):
+        raise ValueError(
+            f"{op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z), found shape {tuple(tensor.shape)}; "
+            "add batch and channel axes"
+        )
+    if floating and tensor.dtype not in FLOATS:
+        raise TypeError(
+            f"{op}: {argument}: expected float32 or float64, found {tensor.dtype}; convert it with .float()"
+        )
+    if tensor.device.type not in ("cpu", "cuda", "meta"):
+        raise ValueError(
+            f"{op}: {argument}: expected a tensor on the CPU or a CUDA device, found {tensor.device}; move it there"
+        )
+    if 0 in tensor.shape[1:]:
+        raise ValueError(
+            f"{op}: {argument}: expected at least one channel and one voxel, found shape {tuple(tensor.shape)}; "
+            "pass a tensor with elements"
+        )
+
+
+def check_vectors(op: str, argument: str, tensor: object) -> None:
+    """A field with one component per axis, in voxels."""
+    check_field(op, argument, tensor)
+    assert isinstance(tensor, Tensor)
+    if tensor.shape[1] != tensor.ndim - 2:
+        raise ValueError(
+            f"{op}: {argument}: expected {tensor.ndim - 2} components along axis 1, found shape "
+            f"{tuple(tensor.shape)}; component c moves along array axis c"
+        )
+
+
+def check_same_place(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
+    """Same dtype, device and number of axes as the operator's other tensor."""
+    if tensor.dtype != other.dtype:
+        raise TypeError(
+            f"{op}: {argument}: expected {other.dtype} as the other argument, found {tensor.dtype}; convert one of them"
+        )
+    check_same_device(op, argument, tensor, other)
+
+
+def check_same_device(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
+    if tensor.device != other.device:
+        raise ValueError(
+            f"{op}: {argument}: expected a tensor on {other.device} as the other argument, found {tensor.device}; "
+            "move one of them"
+        )
+    if tensor.ndim != other.ndim:
+        raise ValueError(
+            f"{op}: {argument}: expected {other.ndim} axes as the other argument, found shape {tuple(tensor.shape)}; "
+            "pass fields of one dimension"
+        )
+
+
+def check_same_grid(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
+    check_same_place(op, argument, tensor, other)
+    if tensor.shape[2:] != other.shape[2:]:
+        raise ValueError(
+            f"{op}: {argument}: expected the grid {tuple(other.shape[2:])} of the other argument, found "
+            f"{tuple(tensor.shape[2:])}; resample one of them"
+        )
+
+
+def check_samples(op: str, argument: str, tensor: Tensor, mode: str) -> None:
+    """Interpolation needs as many samples along each axis as it has taps."""
+    taps = {"nearest": 1, "linear": 2, "cubic": 4}[mode]
+    if min(tensor.shape[2:]) < taps:
+        raise ValueError(
+            f"{op}: {argument}: expected at least {taps} samples along each axis for mode {mode!r}, found shape "
+            f"{tuple(tensor.shape)}; drop single-sample axes or use a simpler mode"
+        )
+
+
+def same_batch(op: str, argument: str, tensor: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Both tensors with one batch size: a batch of one is broadcast."""
+    if tensor.shape[0] == other.shape[0]:
+        return tensor, other
+    if tensor.shape[0] == 1:
+        return tensor.expand(other.shape[0], *tensor.shape[1:]), other
+    if other.shape[0] == 1:
+        return tensor, other.expand(tensor.shape[0], *other.shape[1:])
+    raise ValueError(
+        f"{op}: {argument}: expected a batch of {other.shape[0]} or 1, found {tensor.shape[0]}; match the batch sizes"
+    )

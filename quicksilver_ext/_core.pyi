@@ -1,0 +1,89 @@
+from typing import Any
+
+class DType:
+    float32: DType
+    float64: DType
+    bits8: DType
+    bits16: DType
+    bits32: DType
+    bits64: DType
+
+class Mode:
+    nearest: Mode
+    linear: Mode
+    cubic: Mode
+
+class Padding:
+    border: Padding
+    zeros: Padding
+
+class Faces:
+    one_sided: Faces
+    half: Faces
+
+class Field:
+    def __init__(self, data: int, dtype: DType, shape: tuple[int, ...]) -> None: ...
+
+class Queue:
+    def __init__(self, device: int, stream: int, threads: int) -> None: ...
+
+class Sampling:
+    def __init__(self, mode: Mode, padding: Padding) -> None: ...
+
+class FluidSymbol:
+    def __init__(
+        self,
+        alpha: float,
+        beta: float,
+        gamma: float,
+        power: int,
+        inverse: bool,
+        scale0: float,
+        scale1: float,
+        scale2: float,
+    ) -> None: ...
+
+def warp(image: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue) -> None: ...
+def warp_labels(
+    labels: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
+) -> None: ...
+def warp_displacement_gradient(
+    image: Field, displacement: Field, grad: Field, out: Field, sampling: Sampling, queue: Queue
+) -> None: ...
+def compose(outer: Field, inner: Field, out: Field, sampling: Sampling, queue: Queue) -> None: ...
+def splat(values: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue) -> None: ...
+def invert(
+    displacement: Field, inverse: Field, residual: Field, iterations: int, tolerance: float, queue: Queue
+) -> None: ...
+def invert_gradient(
+    displacement: Field, inverse: Field, grad: Field, out: Field, queue: Queue
+) -> None: ...
+def jacobian_determinant(displacement: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def jacobian_determinant_gradient(
+    displacement: Field, grad: Field, out: Field, faces: Faces, queue: Queue
+) -> None: ...
+def jacobian_transpose(matrices: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def Ad_star(momentum: Field, displacement: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def Ad_star_gradient(
+    momentum: Field,
+    displacement: Field,
+    grad: Field,
+    pulled: Field,
+    matrices: Field,
+    direct: Field,
+    faces: Faces,
+    queue: Queue,
+) -> None: ...
+def fluid_symbol(spectrum: Field, tables: int, symbol: FluidSymbol, queue: Queue) -> None: ...
+def update_inverse(
+    inverse: Field,
+    increment: Field,
+    out: Field,
+    iterations: int,
+    tolerance: float,
+    padding: Padding,
+    queue: Queue,
+) -> None: ...
+def extract_patches(image: Field, corners: int, patches: Field, queue: Queue) -> None: ...
+def add_patches(patches: Field, corners: int, out: Field, queue: Queue) -> None: ...
+def build_info() -> dict[str, Any]: ...

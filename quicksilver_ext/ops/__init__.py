@@ -1,0 +1,1 @@
+"""One module per operator family, named as its sources in csrc/ops."""

@@ -1,0 +1,103 @@
+"""The inverse of a map."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import _args, _core
+from .._register import operator
+
+
+def _fake_solve(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
+    return torch.empty_like(displacement, memory_format=torch.contiguous_format)
+
+
+@operator(
+    "invert_gradient(Tensor displacement, Tensor inverse, Tensor grad) -> Tensor", fake=_fake_solve
+)
+def _solve_transposed(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
+    displacement, inverse, grad = (
+        displacement.contiguous(),
+        inverse.contiguous(),
+        grad.contiguous(),
+    )
+    out = _fake_solve(displacement, inverse, grad)
+    _core.invert_gradient(
+        *map(_args.field, (displacement, inverse, grad, out)), _args.queue(displacement)
+    )
+    return out
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(inputs[0], output[0])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    # w + u(x + w) = 0, so dw = -(I + D u)^-1 du(x + w): solve with the transpose, then splat by w.
+    displacement, inverse = ctx.saved_tensors
+    solved = _solve_transposed(displacement, inverse, grad)
+    to_displacement = -torch.ops.quicksilver.splat(
+        solved, inverse, displacement.shape[2:], "linear", "border"
+    )
+    return to_displacement, None, None
+
+
+def _fake_invert(
+    displacement: Tensor, iterations: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    residual = displacement.new_empty((displacement.shape[0], 1, *displacement.shape[2:]))
+    return torch.empty_like(displacement, memory_format=torch.contiguous_format), residual
+
+
+@operator(
+    "invert(Tensor displacement, int iterations, float tolerance) -> (Tensor, Tensor)",
+    fake=_fake_invert,
+    setup_context=_save,
+    backward=_backward,
+)
+def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
+    displacement = displacement.contiguous()
+    inverse, residual = _fake_invert(displacement, iterations, tolerance)
+    fields = map(_args.field, (displacement, inverse, residual))
+    _core.invert(*fields, iterations, tolerance, _args.queue(displacement))
+    return inverse, residual
+
+
+def invert(
+    displacement: Tensor, iterations: int = 10, tolerance: float = 1e-4
+) -> tuple[Tensor, Tensor]:
+    """The displacement w of ``(id + u)^-1`` by Newton's method on ``w + u(x + w) = 0``, and its residual.
+
+    u is interpolated linearly and continued outside by its border value. The gradient is that of the implicit function
+    theorem, exact where the iteration has converged.
+
+    Args:
+        displacement: (B, D, *S), u in voxels; id + u should not fold (a folded place keeps a large residual).
+        iterations: at most this many Newton steps.
+        tolerance: a voxel stops when its residual is below this many voxels.
+
+    Returns:
+        inverse (B, D, *S) in voxels, and residual (B, 1, *S): ``|w + u(x + w)|`` in voxels, not differentiable.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> u = torch.full((1, 2, 8, 8), 0.5)
+        >>> inverse, residual = qs.invert(u)
+        >>> float(inverse[0, 0, 4, 4]), float(residual.max())
+        (-0.5, 0.0)
+    """
+    _args.check_vectors("invert", "displacement", displacement)
+    _args.check_samples("invert", "displacement", displacement, "linear")
+    if iterations < 1:
+        raise ValueError(f"invert: iterations: expected at least 1, found {iterations}; try 10")
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ValueError(
+            f"invert: tolerance: expected a finite number of voxels >= 0, found {tolerance}; try 1e-4"
+        )
+    inverse, residual = _invert(displacement, iterations, tolerance)
+    return inverse, residual

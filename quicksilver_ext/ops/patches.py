@@ -1,0 +1,184 @@
+"""Patches of volumes, and volumes of patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import _args, _core
+from .._register import operator
+
+
+def _fake_extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
+    return image.new_empty((corners.shape[0], image.shape[1], *[size] * (image.ndim - 2)))
+
+
+def _save_extract(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    image, corners, _ = inputs
+    ctx.save_for_backward(corners)
+    ctx.batch, ctx.shape = image.shape[0], image.shape[2:]
+
+
+def _extract_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    (corners,) = ctx.saved_tensors
+    return torch.ops.quicksilver.add_patches(grad, corners, ctx.shape, ctx.batch), None, None
+
+
+@operator(
+    "extract_patches(Tensor image, Tensor corners, int size) -> Tensor",
+    fake=_fake_extract,
+    setup_context=_save_extract,
+    backward=_extract_backward,
+)
+def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
+    image, corners = image.contiguous(), corners.contiguous()
+    out = _fake_extract(image, corners, size)
+    if corners.shape[0] > 0:
+        _core.extract_patches(
+            _args.field(image), corners.data_ptr(), _args.field(out), _args.queue(image)
+        )
+    return out
+
+
+def _fake_add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> Tensor:
+    return patches.new_empty((batch, patches.shape[1], *shape))
+
+
+def _save_add(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    patches, corners, *_ = inputs
+    ctx.save_for_backward(corners)
+    ctx.size = patches.shape[-1]
+
+
+def _add_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    (corners,) = ctx.saved_tensors
+    return torch.ops.quicksilver.extract_patches(grad, corners, ctx.size), None, None, None
+
+
+@operator(
+    "add_patches(Tensor patches, Tensor corners, SymInt[] shape, SymInt batch) -> Tensor",
+    fake=_fake_add,
+    setup_context=_save_add,
+    backward=_add_backward,
+)
+def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> Tensor:
+    patches, corners = patches.contiguous(), corners.contiguous()
+    out = _fake_add(patches, corners, shape, batch).zero_()
+    if corners.shape[0] > 0:
+        _core.add_patches(
+            _args.field(patches), corners.data_ptr(), _args.field(out), _args.queue(patches)
+        )
+    return out
+
+
+def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
+    """First voxels of the patches that cover a volume; the last patch of each axis is flush with the border.
+
+    Args:
+        shape: spatial shape, each at least `size`.
+        size: voxels along each axis of a patch; stride: voxels from one patch to the next.
+
+    Returns:
+        (N, D) int64, in array order.
+
+    Example:
+        >>> import quicksilver_ext as qs
+        >>> qs.patch_corners((5,), size=3, stride=4).tolist()
+        [[0], [2]]
+    """
+    if size < 1 or stride < 1 or min(shape, default=0) < size:
+        raise ValueError(
+            f"patch_corners: shape: expected sizes of at least one patch of {size} with stride {stride} >= 1, found "
+            f"{tuple(shape)}; pad the volume or use smaller patches"
+        )
+    starts = [
+        torch.tensor(sorted({*range(0, n - size + 1, stride), n - size}), dtype=torch.int64)
+        for n in shape
+    ]
+    return torch.cartesian_prod(*starts).reshape(-1, len(starts))
+
+
+def _check_corners(
+    op: str, corners: Tensor, other: Tensor, batch: int, shape: Sequence[int], size: int
+) -> None:
+    dims = len(shape)
+    if not isinstance(corners, Tensor) or corners.dtype != torch.int64:
+        raise TypeError(
+            f"{op}: corners: expected an int64 tensor (N, {1 + dims}), found "
+            f"{getattr(corners, 'dtype', type(corners).__name__)}; convert it with .long()"
+        )
+    if corners.ndim != 2 or corners.shape[1] != 1 + dims:
+        raise ValueError(
+            f"{op}: corners: expected (N, {1 + dims}), batch index and first voxel, found shape "
+            f"{tuple(corners.shape)}; prepend the batch index to patch_corners"
+        )
+    if corners.device != other.device:
+        raise ValueError(
+            f"{op}: corners: expected a tensor on {other.device}, found {corners.device}; move it there"
+        )
+    limit = torch.tensor([batch - 1, *(n - size for n in shape)], device=corners.device)
+    if corners.numel() and (int(corners.min()) < 0 or bool((corners > limit).any())):
+        raise ValueError(
+            f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries below {batch}, found "
+            f"corners up to {corners.amax(0).tolist()} and down to {corners.amin(0).tolist()}; move them inside"
+        )
+
+
+def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Patches of a batch of volumes.
+
+    Args:
+        image: (B, C, *S).
+        corners: (N, 1 + D) int64: batch entry and first voxel of each patch.
+        size: voxels along each axis.
+
+    Returns:
+        (N, C, size, ..., size). Its gradient adds the patches back.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> image = torch.arange(16.0).reshape(1, 1, 4, 4)
+        >>> qs.extract_patches(image, torch.tensor([[0, 1, 1]]), 2).flatten().tolist()
+        [5.0, 6.0, 9.0, 10.0]
+    """
+    _args.check_field("extract_patches", "image", image)
+    _check_corners("extract_patches", corners, image, image.shape[0], image.shape[2:], size)
+    result: Tensor = _extract(image, corners, size)
+    return result
+
+
+def average_patches(
+    patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int = 1
+) -> Tensor:
+    """A batch of volumes from patches: the mean of the patches that cover a voxel, 0 where none does.
+
+    Args:
+        patches: (N, C, size, ..., size).
+        corners: (N, 1 + D) int64, as in `extract_patches`.
+        shape: spatial shape of the result; batch: its batch size.
+
+    Returns:
+        (batch, C, *shape).
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> corners = torch.tensor([[0, 0, 0], [0, 1, 0]])
+        >>> qs.average_patches(torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2), corners, (3, 2))
+        tensor([[[[1., 1.],
+                  [2., 2.],
+                  [3., 3.]]]])
+    """
+    _args.check_field("average_patches", "patches", patches)
+    shape, size = tuple(shape), patches.shape[-1]
+    if len(shape) != patches.ndim - 2 or set(patches.shape[2:]) != {size}:
+        raise ValueError(
+            f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, found "
+            f"{tuple(patches.shape)}; match their number of axes"
+        )
+    _check_corners("average_patches", corners, patches, batch, shape, size)
+    total: Tensor = _add(patches, corners, list(shape), batch)
+    covered = _add(torch.ones_like(patches[:, :1]), corners, list(shape), batch)
+    return total / covered.clamp(min=1)

@@ -1,0 +1,17 @@
+"""What all tests share: where the real data lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and oracles; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no {SHARED}")
+    return SHARED

@@ -1,0 +1,253 @@
+// Every kernel body on exactly sized heap arrays (the address sanitizer sees any step outside), with displacements that
+// leave the grid, are huge or are no numbers at all, and with the pieces of work taken forwards, backwards and shuffled
+// by one and by three workers: each must give the same bits, or two pieces touch the same result.
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "ops/operators.h"
+
+namespace qs::cpu_test {
+
+const Operators& operators();
+
+enum class Order { forwards, backwards, shuffled };
+static Order order = Order::forwards;
+
+std::int64_t ordered(std::int64_t piece, std::int64_t pieces) {
+  switch (order) {
+    case Order::forwards:
+      return piece;
+    case Order::backwards:
+      return pieces - 1 - piece;
+    default: {
+      // A permutation: a multiplier coprime to the number of pieces.
+      std::int64_t step = pieces / 2 + 1;
+      const auto gcd = [](std::int64_t a, std::int64_t b) {
+        while (b != 0) {
+          a = std::exchange(b, a % b);
+        }
+        return a;
+      };
+      while (gcd(step, pieces) != 1) {
+        ++step;
+      }
+      return (piece * step + pieces / 3) % pieces;
+    }
+  }
+}
+
+}  // namespace qs::cpu_test
+
+namespace {
+
+using namespace qs;
+using cpu_test::Order;
+
+int failures = 0;
+
+void expect(bool ok, const std::string& what) {
+  if (!ok) {
+    ++failures;
+    std::printf("FAILED %s\n", what.c_str());
+  }
+}
+
+// A field that owns exactly as many elements as it has.
+template <class T>
+struct Array {
+  std::unique_ptr<T[]> values;
+  std::size_t size;
+  Field field;
+
+  Array(DType dtype, int dims, std::int64_t batch, std::int64_t channels, const int (&shape)[3])
+      : field{nullptr, dtype, dims, batch, channels, {shape[0], dims == 3 ? shape[1] : 1, shape[2]}} {
+    size = static_cast<std::size_t>(batch * channels * field.shape[0] * field.shape[1] * field.shape[2]);
+    values = std::make_unique<T[]>(size);
+    field.data = values.get();
+  }
+  void randomise(std::mt19937& random, double scale) {
+    std::normal_distribution<double> normal(0, scale);
+    for (std::size_t n = 0; n < size; ++n) {
+      values[n] = static_cast<T>(normal(random));
+    }
+  }
+  void clear() { std::fill_n(values.get(), size, T(0)); }
+};
+
+template <class T>
+constexpr DType dtype_of = sizeof(T) == 4 ? DType::float32 : DType::float64;
+
+// Runs work(queue) in every order and with one and three workers; the outputs must have the same bits each time.
+template <class T>
+void same_bits(const std::string& name, std::vector<Array<T>*> outputs, const std::function<void(const Queue&)>& work) {
+  std::vector<std::vector<T>> first;
+  for (const Order order : {Order::forwards, Order::backwards, Order::shuffled}) {
+    for (const int threads : {1, 3}) {
+      cpu_test::order = order;
+      for (auto* output : outputs) {
+        output->clear();
+      }
+      work(Queue{-1, nullptr, threads});
+      for (std::size_t n = 0; n < outputs.size(); ++n) {
+        const T* values = outputs[n]->values.get();
+        if (first.size() <= n) {
+          first.emplace_back(values, values + outputs[n]->size);
+        }
+        expect(std::memcmp(first[n].data(), values, outputs[n]->size * sizeof(T)) == 0, name + " depends on the order");
+      }
+    }
+  }
+}
+
+template <class T>
+struct Case {
+  int dims;
+  int shape[3] = {9, 8, 37};
+  std::mt19937 random{7};
+  const Operators& ops = cpu_test::operators();
+
+  Array<T> array(std::int64_t channels, double scale = 1) {
+    Array<T> a(dtype_of<T>, dims, 2, channels, shape);
+    a.randomise(random, scale);
+    return a;
+  }
+
+  Array<T> wild_displacement() {
+    Array<T> u = array(dims, 4);
+    u.values[3] = std::numeric_limits<T>::quiet_NaN();
+    u.values[11] = std::numeric_limits<T>::infinity();
+    u.values[17] = T(-1e30);
+    u.values[u.size - 1] = T(1e9);
+    return u;
+  }
+
+  void sampling() {
+    auto u = wild_displacement();
+    for (const std::int64_t channels : {std::int64_t(1), std::int64_t(dims), std::int64_t(dims + 1)}) {
+      auto image = array(channels), grad = array(channels), out = array(channels), vectors = array(dims);
+      for (const Mode mode : {Mode::nearest, Mode::linear, Mode::cubic}) {
+        for (const Padding padding : {Padding::border, Padding::zeros}) {
+          const Sampling how{mode, padding};
+          same_bits<T>("warp", {&out}, [&](const Queue& q) { ops.warp(image.field, u.field, out.field, how, q); });
+          same_bits<T>("splat", {&out}, [&](const Queue& q) { ops.splat(image.field, u.field, out.field, how, q); });
+          same_bits<T>("warp_displacement_gradient", {&vectors}, [&](const Queue& q) {
+            ops.warp_displacement_gradient(image.field, u.field, grad.field, vectors.field, how, q);
+          });
+          if (mode != Mode::nearest && channels == dims) {
+            same_bits<T>("compose", {&out},
+                         [&](const Queue& q) { ops.compose(image.field, u.field, out.field, how, q); });
+          }
+        }
+      }
+    }
+  }
+
+  void labels() {
+    auto u = wild_displacement();
+    Array<std::uint16_t> labels(DType::bits16, dims, 2, 2, shape), out(DType::bits16, dims, 2, 2, shape);
+    labels.randomise(random, 1000);
+    same_bits<std::uint16_t>("warp_labels", {&out}, [&](const Queue& q) {
+      ops.warp_labels(labels.field, u.field, out.field, Padding::zeros, q);
+    });
+  }
+
+  void maps() {
+    auto u = wild_displacement(), m = array(dims), g = array(dims), out = array(dims), other = array(dims);
+    auto scalar = array(1), grad = array(1), matrices = array(dims * dims), result = array(dims * dims);
+    for (const Faces faces : {Faces::one_sided, Faces::half}) {
+      same_bits<T>("jacobian_determinant", {&scalar},
+                   [&](const Queue& q) { ops.jacobian_determinant(u.field, scalar.field, faces, q); });
+      same_bits<T>("jacobian_determinant_gradient", {&result}, [&](const Queue& q) {
+        ops.jacobian_determinant_gradient(u.field, grad.field, result.field, faces, q);
+      });
+      same_bits<T>("jacobian_transpose", {&out},
+                   [&](const Queue& q) { ops.jacobian_transpose(matrices.field, out.field, faces, q); });
+      same_bits<T>("Ad_star", {&out}, [&](const Queue& q) { ops.Ad_star(m.field, u.field, out.field, faces, q); });
+      same_bits<T>("Ad_star_gradient", {&out, &result, &other}, [&](const Queue& q) {
+        ops.Ad_star_gradient(m.field, u.field, g.field, out.field, result.field, other.field, faces, q);
+      });
+    }
+    same_bits<T>("invert", {&out, &scalar},
+                 [&](const Queue& q) { ops.invert(u.field, out.field, scalar.field, 5, 1e-4, q); });
+    same_bits<T>("invert_gradient", {&out},
+                 [&](const Queue& q) { ops.invert_gradient(u.field, m.field, g.field, out.field, q); });
+    for (const Padding padding : {Padding::border, Padding::zeros}) {
+      same_bits<T>("update_inverse", {&out},
+                   [&](const Queue& q) { ops.update_inverse(m.field, u.field, out.field, 5, 1e-6, padding, q); });
+    }
+  }
+
+  void fluid() {
+    int doubled[3] = {shape[0], shape[1], 2 * shape[2]};  // complex numbers are pairs
+    Array<T> spectrum(dtype_of<T>, dims, 2, dims, doubled), start(dtype_of<T>, dims, 2, dims, doubled);
+    start.randomise(random, 1);
+    Field view = spectrum.field;
+    view.shape[2] = shape[2];
+    std::vector<T> tables(2 * static_cast<std::size_t>(shape[0] + (dims == 3 ? shape[1] : 0) + shape[2]), T(-0.5));
+    for (const bool inverse : {false, true}) {
+      const FluidSymbol symbol{0.01, 0.01, 0.001, 2, inverse, {1, 1, 1}};
+      same_bits<T>("fluid_symbol", {&spectrum}, [&](const Queue& q) {
+        std::memcpy(spectrum.values.get(), start.values.get(), start.size * sizeof(T));
+        ops.fluid_symbol(view, tables.data(), symbol, q);
+      });
+    }
+  }
+
+  void patches() {
+    auto image = array(2), out = array(2);
+    const int size = 7;
+    std::vector<std::int64_t> corners;
+    for (const int shift : {0, 1, 2}) {
+      corners.insert(corners.end(), {shift % 2, shift});
+      if (dims == 3) {
+        corners.push_back(shape[1] - size);
+      }
+      corners.push_back(shape[2] - size - shift);
+    }
+    Array<T> patches(dtype_of<T>, dims, 3, 2, {size, size, size});
+    same_bits<T>("extract_patches", {&patches},
+                 [&](const Queue& q) { ops.extract_patches(image.field, corners.data(), patches.field, q); });
+    same_bits<T>("add_patches", {&out},
+                 [&](const Queue& q) { ops.add_patches(patches.field, corners.data(), out.field, q); });
+  }
+
+  void refusals() {
+    auto u = array(dims), wrong = array(dims + 1), out = array(dims);
+    bool refused = false;
+    try {
+      ops.Ad_star(wrong.field, u.field, out.field, Faces::half, Queue{-1, nullptr, 1});
+    } catch (const std::invalid_argument& error) {
+      refused = std::string(error.what()).rfind("Ad_star: momentum: ", 0) == 0;
+    }
+    expect(refused, "Ad_star accepts a momentum with too many components");
+  }
+
+  void all() {
+    sampling();
+    labels();
+    maps();
+    fluid();
+    patches();
+    refusals();
+  }
+};
+
+}  // namespace
+
+int main() {
+  for (const int dims : {2, 3}) {
+    Case<float>{dims}.all();
+    Case<double>{dims}.all();
+  }
+  std::printf(failures == 0 ? "all kernels passed\n" : "%d checks failed\n", failures);
+  return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,147 @@
+"""What the operator tests share: devices, dtypes, random fields, and the comparison with a twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+
+# Relative to the largest entry of the twin's result: rounding of sums of up to 64 products.
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+
+
+def _usable_devices() -> list[str]:
+    return ["cpu", "cuda"] if qs.info()["cuda"]["usable"] else ["cpu"]
+
+
+@pytest.fixture(params=_usable_devices())
+def device(request) -> torch.device:
+    return torch.device(request.param)
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request) -> torch.dtype:
+    return request.param
+
+
+@pytest.fixture(params=[(9, 13), (7, 10, 13)], ids=["2d", "3d"])
+def grid(request) -> tuple[int, ...]:
+    """Odd and even sizes, none equal to another."""
+    return request.param
+
+
+@pytest.fixture(params=[(5, 6), (4, 6, 5)], ids=["2d", "3d"])
+def small_grid(request) -> tuple[int, ...]:
+    """For gradcheck, which evaluates an operator twice per entry of its input."""
+    return request.param
+
+
+@dataclass
+class Fields:
+    """Random fields (B, C, *S) of a fixed seed; the values do not depend on dtype and device."""
+
+    device: torch.device
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(1))
+
+    def noise(
+        self, shape: Sequence[int], channels: int = 3, batch: int = 2, dtype=torch.float64
+    ) -> Tensor:
+        values = torch.randn(batch, channels, *shape, generator=self.generator, dtype=torch.float64)
+        return values.to(self.device, dtype)
+
+    def displacement(
+        self, shape: Sequence[int], amplitude: float, batch: int = 2, dtype=torch.float64
+    ) -> Tensor:
+        """Independent of voxel to voxel; its largest component is `amplitude` voxels."""
+        values = self.noise(shape, len(shape), batch)
+        return (amplitude * values / values.abs().max()).to(dtype)
+
+    def smooth(
+        self, shape: Sequence[int], amplitude: float, width: float, batch: int = 1, channels=None
+    ) -> Tensor:
+        """White noise under a periodic Gaussian of this width in voxels, scaled to amplitude."""
+        spectrum = torch.fft.fftn(
+            self.noise(shape, channels or len(shape), batch), dim=list(range(2, 2 + len(shape)))
+        )
+        for axis, n in enumerate(shape):
+            k = torch.fft.fftfreq(n, dtype=torch.float64, device=self.device)
+            gain = torch.exp(-2 * (torch.pi * width * k) ** 2)
+            spectrum = spectrum * gain.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        values = torch.fft.ifftn(spectrum, dim=list(range(2, 2 + len(shape)))).real
+        return amplitude * values / values.abs().max()
+
+
+@pytest.fixture
+def fields(device) -> Fields:
+    return Fields(device)
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Largest difference over the largest magnitude."""
+    scale = expected.abs().max().clamp(min=torch.finfo(expected.dtype).tiny)
+    return ((found - expected).abs().max() / scale).item()
+
+
+def _outputs_and_gradients(operator: Callable, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Outputs, then for each input the gradient of the outputs' product with fixed cotangents."""
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    outputs = operator(*leaves)
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    assert all(y.is_contiguous() for y in outputs)
+    cotangents = Fields(torch.device("cpu"))
+    total = sum(
+        (y * cotangents.noise(y.shape[2:], y.shape[1], y.shape[0]).to(y)).sum()
+        for y in outputs
+        if y.requires_grad
+    )
+    gradients = torch.autograd.grad(total, leaves, materialize_grads=True)
+    return [y.detach() for y in outputs] + list(gradients)
+
+
+@pytest.fixture
+def agree() -> Callable:
+    """agree(compiled, twin, *inputs): same outputs, and same gradients by every input."""
+
+    def check(
+        compiled: Callable, twin: Callable, *inputs: Tensor, tolerance: float | None = None
+    ) -> None:
+        found = _outputs_and_gradients(compiled, inputs)
+        expected = _outputs_and_gradients(twin, inputs)
+        assert len(found) == len(expected)
+        for index, (a, b) in enumerate(zip(found, expected, strict=True)):
+            assert a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+            error = relative_error(a, b)
+            allowed = tolerance or TOLERANCE[b.dtype]
+            assert error <= allowed, f"output or gradient {index}: {error:.1e} > {allowed:.0e}"
+
+    return check
+
+
+@pytest.fixture
+def gradcheck(device) -> Callable:
+    """torch.autograd.gradcheck with its default tolerances; CUDA scatters in any order."""
+
+    def check(operator: Callable, *inputs: Tensor, **options) -> None:
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        nondeterminism = 0.0 if device.type == "cpu" else 1e-10
+        assert torch.autograd.gradcheck(operator, leaves, nondet_tol=nondeterminism, **options)
+
+    return check
+
+
+@pytest.fixture
+def close() -> Callable:
+    """close(found, expected): equal to rounding of their dtype, relative to the largest entry."""
+
+    def check(found: Tensor, expected: Tensor, tolerance: float | None = None) -> None:
+        assert found.shape == expected.shape and found.dtype == expected.dtype
+        error = relative_error(found, expected)
+        allowed = tolerance or TOLERANCE[expected.dtype]
+        assert error <= allowed, f"{error:.1e} > {allowed:.0e}"
+
+    return check

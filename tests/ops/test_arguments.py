@@ -1,0 +1,212 @@
+"""What every operator refuses, and its registration with torch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import quicksilver_ext as qs
+
+SHAPE = (6, 7, 8)
+IMAGE = torch.randn(2, 1, *SHAPE)
+VECTOR = torch.randn(2, 3, *SHAPE)
+PLANE = torch.randn(2, 2, 6, 7)
+CORNERS = torch.tensor([[0, 0, 0, 0], [1, 2, 3, 4]])
+PATCHES = torch.randn(2, 1, 4, 4, 4)
+METRIC = qs.FluidMetric()
+STRETCHED = qs.FluidMetric(spacing=(1.0, 1.5, 2.0))
+NAN, INF = math.nan, math.inf
+
+# (operator, argument, error, call): the sentence begins with "operator: argument: ".
+REFUSED = [
+    ("warp", "image", TypeError, lambda: qs.warp(np.zeros((1, 1, 4, 4)), PLANE)),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.half(), VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.int(), VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.cfloat(), VECTOR, "nearest")),
+    ("warp", "image", ValueError, lambda: qs.warp(IMAGE[0, 0], VECTOR)),
+    ("warp", "image", ValueError, lambda: qs.warp(IMAGE[:, :0], VECTOR)),
+    ("warp", "image", ValueError, lambda: qs.warp(IMAGE[..., :3], VECTOR, "cubic")),
+    ("warp", "displacement", TypeError, lambda: qs.warp(IMAGE, None)),
+    ("warp", "displacement", TypeError, lambda: qs.warp(IMAGE, VECTOR.double())),
+    ("warp", "displacement", TypeError, lambda: qs.warp(IMAGE.int(), VECTOR.int(), "nearest")),
+    ("warp", "displacement", ValueError, lambda: qs.warp(IMAGE, VECTOR[:, :2])),
+    ("warp", "displacement", ValueError, lambda: qs.warp(IMAGE, PLANE)),
+    ("warp", "displacement", ValueError, lambda: qs.warp(IMAGE, VECTOR.repeat(2, 1, 1, 1, 1))),
+    ("warp", "displacement", ValueError, lambda: qs.warp(IMAGE, VECTOR.to("meta"))),
+    ("warp", "mode", ValueError, lambda: qs.warp(IMAGE, VECTOR, "bilinear")),
+    ("warp", "padding_mode", ValueError, lambda: qs.warp(IMAGE, VECTOR, "linear", "reflection")),
+    ("splat", "values", TypeError, lambda: qs.splat(IMAGE.int(), VECTOR)),
+    ("splat", "displacement", ValueError, lambda: qs.splat(IMAGE, VECTOR[..., :-1])),
+    ("splat", "displacement", TypeError, lambda: qs.splat(IMAGE, VECTOR.double())),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, (6, 7))),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, (6, 0, 7))),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, (6, -1, 7))),
+    ("splat", "mode", ValueError, lambda: qs.splat(IMAGE, VECTOR, mode=3)),
+    ("splat", "padding_mode", ValueError, lambda: qs.splat(IMAGE, VECTOR, padding_mode="wrap")),
+    ("compose", "outer", ValueError, lambda: qs.compose(IMAGE, VECTOR)),
+    ("compose", "inner", ValueError, lambda: qs.compose(VECTOR, VECTOR[..., :-1])),
+    ("compose", "inner", TypeError, lambda: qs.compose(VECTOR, VECTOR.double())),
+    ("compose", "mode", ValueError, lambda: qs.compose(VECTOR, VECTOR, "nearest")),
+    ("invert", "displacement", ValueError, lambda: qs.invert(IMAGE)),
+    ("invert", "displacement", TypeError, lambda: qs.invert(VECTOR.int())),
+    ("invert", "iterations", ValueError, lambda: qs.invert(VECTOR, iterations=0)),
+    ("invert", "tolerance", ValueError, lambda: qs.invert(VECTOR, tolerance=NAN)),
+    ("invert", "tolerance", ValueError, lambda: qs.invert(VECTOR, tolerance=-1.0)),
+    ("jacobian_determinant", "displacement", ValueError, lambda: qs.jacobian_determinant(IMAGE)),
+    ("jacobian_determinant", "faces", ValueError, lambda: qs.jacobian_determinant(VECTOR, "full")),
+    ("Ad_star", "momentum", ValueError, lambda: qs.Ad_star(IMAGE, VECTOR)),
+    ("Ad_star", "displacement", ValueError, lambda: qs.Ad_star(VECTOR, VECTOR[..., :-1])),
+    ("Ad_star", "displacement", TypeError, lambda: qs.Ad_star(VECTOR, VECTOR.double())),
+    ("Ad_star", "faces", ValueError, lambda: qs.Ad_star(VECTOR, VECTOR, "clamp")),
+    ("FluidMetric", "alpha", ValueError, lambda: qs.FluidMetric(alpha=NAN)),
+    ("FluidMetric", "alpha", ValueError, lambda: qs.FluidMetric(alpha=0, gamma=0)),
+    ("FluidMetric", "beta", ValueError, lambda: qs.FluidMetric(beta=-1.0)),
+    ("FluidMetric", "gamma", ValueError, lambda: qs.FluidMetric(gamma=INF)),
+    ("FluidMetric", "power", ValueError, lambda: qs.FluidMetric(power=0)),
+    ("FluidMetric", "power", ValueError, lambda: qs.FluidMetric(power=1.5)),
+    ("FluidMetric", "spacing", ValueError, lambda: qs.FluidMetric(spacing=(1.0, 0.0, 1.0))),
+    ("FluidMetric", "spacing", ValueError, lambda: qs.FluidMetric(spacing=(1.0,))),
+    ("FluidMetric", "pad", ValueError, lambda: qs.FluidMetric(pad="same")),
+    ("FluidMetric", "pad", ValueError, lambda: qs.FluidMetric(pad=-1)),
+    ("sharp", "momentum", ValueError, lambda: METRIC.sharp(IMAGE)),
+    ("sharp", "momentum", TypeError, lambda: METRIC.sharp(VECTOR.half())),
+    ("sharp", "momentum", ValueError, lambda: STRETCHED.sharp(PLANE)),
+    ("flat", "velocity", ValueError, lambda: METRIC.flat(VECTOR[0])),
+    ("shoot", "momentum", ValueError, lambda: qs.shoot(IMAGE, METRIC)),
+    ("shoot", "momentum", TypeError, lambda: qs.shoot(VECTOR.int(), METRIC)),
+    ("shoot", "metric", TypeError, lambda: qs.shoot(VECTOR, None)),
+    ("shoot", "steps", ValueError, lambda: qs.shoot(VECTOR, METRIC, 0)),
+    ("shoot", "steps", ValueError, lambda: qs.shoot(VECTOR, METRIC, 2.5)),
+    ("shoot", "method", ValueError, lambda: qs.shoot(VECTOR, METRIC, method="euler")),
+    ("shoot", "composition", ValueError, lambda: qs.shoot(VECTOR, METRIC, composition="spline")),
+    ("shoot", "borders", ValueError, lambda: qs.shoot(VECTOR, METRIC, borders="periodic")),
+    ("shoot", "borders", ValueError, lambda: qs.shoot(VECTOR, METRIC, borders="original")),
+    ("shoot", "memory", ValueError, lambda: qs.shoot(VECTOR, METRIC, memory="none")),
+    (
+        "shoot",
+        "inverse_iterations",
+        ValueError,
+        lambda: qs.shoot(VECTOR, METRIC, method="rk4", inverse_iterations=0),
+    ),
+    ("patch_corners", "shape", ValueError, lambda: qs.patch_corners((14, 20, 20), 15, 14)),
+    ("patch_corners", "size", ValueError, lambda: qs.patch_corners((14, 20), 0, 1)),
+    ("patch_corners", "stride", ValueError, lambda: qs.patch_corners((14, 20), 5, 0)),
+    ("extract_patches", "image", ValueError, lambda: qs.extract_patches(IMAGE[0, 0], CORNERS, 4)),
+    ("extract_patches", "image", TypeError, lambda: qs.extract_patches(IMAGE.int(), CORNERS, 4)),
+    ("extract_patches", "corners", TypeError, lambda: qs.extract_patches(IMAGE, [[0] * 4], 4)),
+    ("extract_patches", "corners", TypeError, lambda: qs.extract_patches(IMAGE, CORNERS.int(), 4)),
+    (
+        "extract_patches",
+        "corners",
+        ValueError,
+        lambda: qs.extract_patches(IMAGE, CORNERS[:, 1:], 4),
+    ),
+    ("extract_patches", "corners", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS + 1, 4)),
+    ("extract_patches", "corners", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS - 1, 4)),
+    ("extract_patches", "corners", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS, 7)),
+    ("extract_patches", "size", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS, 0)),
+    (
+        "average_patches",
+        "patches",
+        ValueError,
+        lambda: qs.average_patches(PATCHES[..., :3], CORNERS, SHAPE, 2),
+    ),
+    (
+        "average_patches",
+        "corners",
+        ValueError,
+        lambda: qs.average_patches(PATCHES, CORNERS[:1], SHAPE, 2),
+    ),
+    ("average_patches", "corners", ValueError, lambda: qs.average_patches(PATCHES, CORNERS, SHAPE)),
+    (
+        "average_patches",
+        "corners",
+        ValueError,
+        lambda: qs.average_patches(PATCHES, CORNERS, (6, 7, 7), 2),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("operator", "argument", "error", "call"),
+    REFUSED,
+    ids=[f"{index}-{case[0]}-{case[1]}" for index, case in enumerate(REFUSED)],
+)
+def test_refused(operator, argument, error, call):
+    """One sentence that names the operator and the argument: expected, found, what to do."""
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    assert message.startswith(f"{operator}: {argument}: expected ")
+    assert "found" in message and ";" in message and "\n" not in message
+
+
+def test_an_empty_batch_is_no_error():
+    assert qs.warp(IMAGE[:0], VECTOR[:0]).shape == (0, 1, *SHAPE)
+    assert qs.extract_patches(IMAGE, CORNERS[:0], 4).shape == (0, 1, 4, 4, 4)
+
+
+def test_a_batch_of_one_is_broadcast(close):
+    images = torch.randn(3, 2, *SHAPE, dtype=torch.float64)
+    one = torch.randn(1, 3, *SHAPE, dtype=torch.float64)
+    close(qs.warp(images, one), qs.warp(images, one.repeat(3, 1, 1, 1, 1)))
+    many = one + torch.randn(3, 3, *SHAPE, dtype=torch.float64)
+    close(qs.warp(images[:1], many), qs.warp(images[:1].repeat(3, 1, 1, 1, 1), many))
+
+
+def samples(device: torch.device) -> dict[str, list[tuple]]:
+    """Arguments for every registered operator, with gradients where it has one."""
+
+    def field(channels: int, *shape: int) -> torch.Tensor:
+        return torch.randn(2, channels, *(shape or (5, 6, 4)), device=device, dtype=torch.float64)
+
+    def leaf(channels: int, *shape: int) -> torch.Tensor:
+        return field(channels, *shape).requires_grad_()
+
+    labels = torch.randint(9, (2, 1, 5, 6, 4), device=device)
+    corners = torch.tensor([[0, 0, 1, 0], [1, 2, 3, 1]], device=device)
+    cells = torch.randn(2, 2, 3, 3, 3, device=device, dtype=torch.float64, requires_grad=True)
+    metric = (0.01, 0.01, 0.001, 1)
+    return {
+        "warp": [
+            (leaf(2), leaf(3, 4, 4, 4), "linear", "border"),
+            (leaf(1), leaf(3), "cubic", "zeros"),
+        ],
+        "warp_labels": [(labels, field(3), "border")],
+        "warp_displacement_gradient": [(field(2), field(3), field(2), "linear", "border")],
+        "compose": [(leaf(3), leaf(3), "cubic", "border")],
+        "splat": [(leaf(2), leaf(3), [6, 5, 4], "linear", "zeros")],
+        "jacobian_determinant": [(leaf(3), "one_sided")],
+        "jacobian_determinant_gradient": [(field(3), field(1), "one_sided")],
+        "jacobian_transpose": [(field(9), "half")],
+        "Ad_star": [(leaf(3), leaf(3), "one_sided"), (leaf(2, 5, 6), leaf(2, 5, 6), "half")],
+        "Ad_star_gradient": [(field(3), field(3), field(3), "half")],
+        "invert": [(0.1 * field(3).requires_grad_(), 5, 1e-4)],
+        "invert_gradient": [(0.1 * field(3), 0.1 * field(3), field(3))],
+        "update_inverse": [(leaf(3), leaf(3), 3, 1e-6, "border")],
+        "fluid": [
+            (leaf(3), [6, 6, 5], [1.0, 1.0, 2.0], *metric, True),
+            (leaf(2, 5, 6), [5, 6], [1.0, 1.0], *metric, False),
+        ],
+        "extract_patches": [(leaf(2), corners, 3)],
+        "add_patches": [(cells, corners, [5, 6, 4], 2)],
+    }
+
+
+def registered() -> list[str]:
+    names = torch._C._dispatch_get_all_op_names()
+    return sorted(name.split("::")[1] for name in names if name.startswith("quicksilver::"))
+
+
+@pytest.mark.parametrize("name", registered())
+def test_opcheck(device, name):
+    """Schema, fake tensors, autograd registration and torch.compile's dispatch agree with it."""
+    for arguments in samples(device)[name]:
+        torch.library.opcheck(getattr(torch.ops.quicksilver, name).default, arguments)
+
+
+def test_every_sample_is_an_operator(device):
+    assert set(samples(device)) == set(registered())

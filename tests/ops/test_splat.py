@@ -1,0 +1,80 @@
+"""splat: the twin, and that it is the transpose of warp."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver_ext import reference
+
+PADDINGS = ["border", "zeros"]
+CASES = pytest.mark.parametrize(
+    ("mode", "padding_mode"),
+    [(mode, padding) for mode in ("linear", "cubic", "nearest") for padding in PADDINGS],
+)
+
+
+@CASES
+def test_twin(fields, grid, dtype, agree, mode, padding_mode):
+    shape = [n + 2 for n in grid]
+    agree(
+        lambda v, u: qs.splat(v, u, shape, mode, padding_mode),
+        lambda v, u: reference.splat(v, u, shape, mode, padding_mode),
+        fields.noise(grid, channels=4, dtype=dtype),
+        fields.displacement(grid, 5.3, dtype=dtype),
+    )
+
+
+@CASES
+def test_is_the_transpose_of_warp(fields, grid, dtype, mode, padding_mode):
+    """<warp(I, u), v> = <I, splat(v, u)> up to rounding of the two sums."""
+    shape = [n + 3 for n in grid]
+    image = fields.noise(shape, dtype=dtype)
+    values = fields.noise(grid, dtype=dtype)
+    displacement = fields.displacement(grid, 5.3, dtype=dtype)
+    warped = qs.warp(image, displacement, mode, padding_mode)
+    splatted = qs.splat(values, displacement, shape, mode, padding_mode)
+    left = (warped.double() * values.double()).sum()
+    right = (image.double() * splatted.double()).sum()
+    scale = warped.double().norm() * values.double().norm()
+    assert abs(left - right) <= 4 * torch.finfo(dtype).eps * scale
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_gradcheck(fields, small_grid, gradcheck, mode, padding_mode):
+    shape = [n + 1 for n in small_grid]
+    values = fields.noise(small_grid, channels=2)
+    displacement = fields.displacement(small_grid, 2.5)
+    gradcheck(lambda v, u: qs.splat(v, u, shape, mode, padding_mode), values, displacement)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest"])
+def test_border_keeps_the_mass(fields, grid, close, mode):
+    """Every sample's weights sum to one, wherever it lands; with zeros what leaves is lost."""
+    values = fields.noise(grid).abs()
+    displacement = fields.displacement(grid, 20.3)
+    close(qs.splat(values, displacement, mode=mode).sum(), values.sum())
+    assert qs.splat(values, displacement, mode=mode, padding_mode="zeros").sum() < values.sum()
+
+
+def test_identity_and_default_shape(fields, grid, dtype):
+    values = fields.noise(grid, dtype=dtype)
+    assert torch.equal(qs.splat(values, torch.zeros_like(values[:, : len(grid)])), values)
+
+
+def test_strided_inputs(fields, grid):
+    values = fields.noise(grid).transpose(2, 3)
+    displacement = fields.displacement([grid[1], grid[0], *grid[2:]], 2.0)
+    expected = qs.splat(values.contiguous(), displacement)
+    strided = displacement.movedim(1, -1).contiguous().movedim(-1, 1)
+    assert torch.equal(qs.splat(values, strided), expected)
+
+
+def test_same_result_every_time(fields, grid, device):
+    if device.type != "cpu":
+        pytest.skip("only the CPU promises it")
+    values, displacement = fields.noise(grid, batch=5), fields.displacement(grid, 3.3, batch=5)
+    first = qs.splat(values, displacement)
+    assert all(torch.equal(qs.splat(values, displacement), first) for _ in range(3))

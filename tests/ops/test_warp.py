@@ -1,0 +1,145 @@
+"""warp and compose: the twin, gradients, and what interpolation must reproduce exactly."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver_ext import reference
+
+MODES = ["linear", "cubic", "nearest"]
+PADDINGS = ["border", "zeros"]
+LABEL_DTYPES = [
+    getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)
+]
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", MODES)
+def test_twin(fields, grid, dtype, agree, mode, padding_mode):
+    image = fields.noise([n + 2 for n in grid], channels=4, dtype=dtype)
+    displacement = fields.displacement(grid, 5.3, dtype=dtype)
+    agree(
+        lambda i, u: qs.warp(i, u, mode, padding_mode),
+        lambda i, u: reference.warp(i, u, mode, padding_mode),
+        image,
+        displacement,
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 17])
+def test_any_number_of_channels(fields, grid, agree, channels):
+    agree(qs.warp, reference.warp, fields.noise(grid, channels), fields.displacement(grid, 2.3))
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_gradcheck(fields, small_grid, gradcheck, mode, padding_mode):
+    image = fields.noise(small_grid, channels=2)
+    displacement = fields.displacement(small_grid, 2.5)
+    gradcheck(lambda i, u: qs.warp(i, u, mode, padding_mode), image, displacement)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_integer_shifts_are_exact(fields, grid, dtype, mode):
+    image = fields.noise(grid, dtype=dtype)
+    shift = [2, -1, 3][: len(grid)]
+    displacement = torch.zeros(2, len(grid), *grid, dtype=dtype, device=image.device)
+    for axis, step in enumerate(shift):
+        displacement[:, axis] = step
+    warped = qs.warp(image, displacement, mode, "border")
+    index = [torch.arange(n).add(step).clamp(0, n - 1) for n, step in zip(grid, shift, strict=True)]
+    expected = image[(..., *torch.meshgrid(*index, indexing="ij"))]
+    assert torch.equal(warped, expected)
+
+
+@pytest.mark.parametrize(("mode", "degree"), [("linear", 1), ("cubic", 2)])
+def test_reproduces_polynomials(fields, grid, close, mode, degree):
+    """Linear interpolation is exact on degree 1 and Keys' cubic convolution on degree 2."""
+    x = torch.meshgrid(*[torch.arange(n, dtype=torch.float64) for n in grid], indexing="ij")
+    x = torch.stack(x)[None].to(fields.device)
+    displacement = fields.displacement(grid, 0.9, batch=1)
+
+    slopes = torch.tensor([1.0, -0.4, 0.7][: len(grid)]).reshape(-1, *[1] * len(grid)).to(x)
+
+    def polynomial(p):
+        return (0.3 + (slopes * p).sum(1, keepdim=True)) ** degree
+
+    warped = qs.warp(polynomial(x), displacement, mode)
+    interior = (..., *[slice(2, -2)] * len(grid))
+    close(warped[interior], polynomial(x + displacement)[interior])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_far_outside(fields, grid, dtype, mode):
+    """Infinite, huge and undefined displacements read nothing outside the arrays."""
+    image = fields.noise(grid, dtype=dtype)
+    for value in (1e30, float("inf"), -1e30, -float("inf")):
+        displacement = torch.full((2, len(grid), *grid), value, dtype=dtype, device=image.device)
+        corner = image[(..., *[-1 if value > 0 else 0] * len(grid))]
+        clamped = qs.warp(image, displacement, mode, "border").flatten(2)
+        assert torch.equal(clamped, corner[..., None].expand_as(clamped))
+        assert not qs.warp(image, displacement, mode, "zeros").any()
+    undefined = torch.full((2, len(grid), *grid), float("nan"), dtype=dtype, device=image.device)
+    for padding_mode in PADDINGS:
+        qs.warp(image, undefined, mode, padding_mode)
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("label_dtype", LABEL_DTYPES, ids=str)
+def test_labels_of_any_integer_type(fields, grid, label_dtype, padding_mode):
+    """Nearest neighbour moves labels bit by bit: the extremes of every type survive."""
+    limits = torch.iinfo(label_dtype)
+    palette = torch.tensor([limits.min, limits.max, 1, 7, limits.max - 1], dtype=label_dtype)
+    choice = torch.randint(5, (2, 1, *grid), generator=fields.generator)
+    labels = palette.view(torch.uint8).reshape(5, -1)[choice].view(label_dtype)[..., 0]
+    displacement = fields.displacement(grid, 4.3, dtype=torch.float32)
+    warped = qs.warp(labels.to(fields.device), displacement, "nearest", padding_mode)
+    expected = reference.warp(labels.to(fields.device), displacement, "nearest", padding_mode)
+    assert warped.dtype == label_dtype
+    assert torch.equal(warped.cpu().view(torch.uint8), expected.cpu().view(torch.uint8))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_strided_inputs(fields, grid, mode):
+    image = fields.noise(grid).transpose(2, 3)
+    displacement = fields.displacement([grid[1], grid[0], *grid[2:]], 2.0)
+    strided = displacement.flip(1).movedim(1, -1).contiguous().movedim(-1, 1)
+    assert not image.is_contiguous() and not strided.is_contiguous()
+    expected = qs.warp(image.contiguous(), strided.contiguous(), mode)
+    assert torch.equal(qs.warp(image, strided, mode), expected)
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_compose_twin(fields, grid, dtype, agree, mode, padding_mode):
+    outer = fields.displacement(grid, 3.3, dtype=dtype)
+    inner = fields.displacement(grid, 3.3, dtype=dtype)
+    agree(
+        lambda a, b: qs.compose(a, b, mode, padding_mode),
+        lambda a, b: reference.compose(a, b, mode, padding_mode),
+        outer,
+        inner,
+    )
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_compose_gradcheck(fields, small_grid, gradcheck, mode):
+    outer, inner = fields.displacement(small_grid, 2.3), fields.displacement(small_grid, 2.3)
+    gradcheck(lambda a, b: qs.compose(a, b, mode), outer, inner)
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_identity_is_neutral(fields, grid, dtype, mode):
+    displacement = fields.displacement(grid, 3.3, dtype=dtype)
+    identity = torch.zeros_like(displacement)
+    assert torch.equal(qs.compose(displacement, identity, mode), displacement)
+    assert torch.equal(qs.compose(identity, displacement, mode), displacement)
+
+
+def test_same_result_every_time(fields, grid, device):
+    if device.type != "cpu":
+        pytest.skip("only the CPU promises it")
+    image, displacement = fields.noise(grid), fields.displacement(grid, 3.3)
+    assert torch.equal(qs.warp(image, displacement), qs.warp(image, displacement))

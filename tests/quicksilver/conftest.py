@@ -1,0 +1,73 @@
+"""Small brains, a small model and the command line for the tests of the package `quicksilver`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from quicksilver import cli
+from quicksilver.images import Image
+from quicksilver.models import Model, ModelConfig, save_model
+from quicksilver.registration import Registration, register
+from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    """Untrained networks whose momenta are small: maps of a voxel or two, without folds."""
+    torch.manual_seed(0)
+    config = ModelConfig(features=2, steps=4)
+    networks = config.network(), config.network()
+    for network in networks:
+        for block in (network.decoder_x_2, network.decoder_y_2, network.decoder_z_2):
+            torch.nn.init.normal_(block.conv_output.weight, std=0.003)
+            torch.nn.init.zeros_(block.conv_output.bias)
+    return Model(config, *(network.eval() for network in networks))
+
+
+@pytest.fixture(scope="session")
+def model_file(model, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_model(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def brains() -> tuple[Image, Image]:
+    """A pair whose grids differ in orientation, spacing and obliqueness."""
+    moving = make_affine((5, -8, 10), (1, 1.1, 1.2), (-1, 1, 1), (25, -20, -18))
+    target = make_affine((-4, 3, 95), (1.2, 1, 1), (1, 1, -1), (22, -22, 20))
+    return make_brain(1, affine=moving), make_brain(2, (38, 46, 40), target)
+
+
+@pytest.fixture(scope="session")
+def brain_files(brains, tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("brains")
+    moving, target = brains
+    return (
+        write_nifti(folder / "moving.nii.gz", moving),
+        write_nifti(folder / "target.nii.gz", target),
+    )
+
+
+@pytest.fixture(scope="session")
+def registration(brains, model) -> Registration:
+    return register(*brains, model)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["quicksilver", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        code = stop.value.code
+        return (int(code or 0), *capsys.readouterr())
+
+    return run

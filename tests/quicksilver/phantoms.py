@@ -1,0 +1,35 @@
+"""Made-up brains for tests, and the files they are written to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from quicksilver.images import Image
+
+
+def make_affine(degrees, spacing, flips=(1, 1, 1), origin=(0, 0, 0)) -> np.ndarray:
+    """Voxel to world: rotated axes of the given spacing, some of them flipped."""
+    affine = np.eye(4)
+    rotation = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    affine[:3, :3] = rotation @ np.diag(np.multiply(spacing, flips))
+    affine[:3, 3] = origin
+    return affine
+
+
+def make_brain(seed: int, shape=(40, 44, 36), affine=None) -> Image:
+    """A textured ellipsoid on a background of zeros."""
+    noise = np.random.default_rng(seed).standard_normal(shape)
+    texture = gaussian_filter(noise, 2)
+    x, y, z = np.meshgrid(*(np.linspace(-1.15, 1.15, n) for n in shape), indexing="ij")
+    data = np.where(x**2 + y**2 + z**2 < 1, 100 + 300 * texture, 0).clip(0)
+    return Image(data.astype(np.float32), np.eye(4) if affine is None else affine)
+
+
+def write_nifti(path: Path, image: Image) -> Path:
+    nib.save(nib.Nifti1Image(image.data, image.affine), path)
+    return path

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import quicksilver
+from quicksilver.images import Image, read_image
+from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
+
+OUTPUTS = {
+    "warped.nii.gz",
+    "displacement.nii.gz",
+    "inverse_displacement.nii.gz",
+    "momentum.nii.gz",
+    "jacobian.nii.gz",
+    "result.json",
+    "report.png",
+}
+
+
+@pytest.fixture(scope="module")
+def out(brain_files, model_file, tmp_path_factory) -> Path:
+    """A folder that `quicksilver register` wrote, run as a user runs it."""
+    folder = tmp_path_factory.mktemp("cli") / "out"
+    done = quicksilver_process("register", *brain_files, "-o", folder, "--model", model_file)
+    assert done.returncode == 0, done.stderr
+    assert str(folder / "report.png") in done.stdout.replace("\n", "")
+    return folder
+
+
+def quicksilver_process(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "quicksilver", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_register_writes_everything(out, brain_files):
+    assert {path.name for path in out.iterdir()} == OUTPUTS
+    target = read_image(brain_files[1])
+    assert read_image(out / "warped.nii.gz").grid.matches(target.grid)
+    summary = json.loads((out / "result.json").read_text())
+    stages = ["read", "prepare", "predict", "shoot", "correct", "shoot again", "judge", "write"]
+    assert list(summary["seconds"]) == [*stages, "report", "total"]
+    assert summary["command"] == "register" and summary["moving"] == str(brain_files[0])
+
+
+def test_options_of_register(brain_files, model_file, tmp_path, command):
+    words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--device", "cpu")
+    code, shown, _ = command(*words, "--steps", 2, "--no-correction")
+    assert code == 0 and "shoot" in shown and "shoot again" not in shown
+    settings = json.loads((tmp_path / "result.json").read_text())["settings"]
+    assert (settings["steps"], settings["correction"], settings["device"]) == (2, False, "cpu")
+
+
+def test_apply_repeats_the_warp(out, brain_files, tmp_path, command):
+    assert command("apply", out, brain_files[0], "-o", tmp_path / "again.nii.gz")[0] == 0
+    again, warped = (read_image(p).data for p in (tmp_path / "again.nii.gz", out / "warped.nii.gz"))
+    assert np.allclose(again, warped, atol=0.05)
+
+
+def test_apply_inverse_brings_the_target_back(out, brain_files, tmp_path, command):
+    code, *_ = command(
+        "apply", out, out / "warped.nii.gz", "-o", tmp_path / "back.nii.gz", "--inverse"
+    )
+    back, moving = read_image(tmp_path / "back.nii.gz"), read_image(brain_files[0])
+    assert code == 0 and back.grid.matches(moving.grid)
+    core = (slice(8, -8),) * 3
+    assert np.corrcoef(back.data[core].ravel(), moving.data[core].ravel())[0, 1] > 0.97
+
+
+@pytest.fixture
+def label_files(brains, tmp_path) -> list[Path]:
+    files = []
+    for name, image in zip(("moving", "target"), brains, strict=True):
+        labels = np.where(image.data > 0, 1000 + (image.data > 100), 0).astype(np.uint16)
+        files.append(write_nifti(tmp_path / f"{name}.nii.gz", Image(labels, image.affine)))
+    return files
+
+
+def test_apply_labels(out, label_files, tmp_path, command):
+    assert command("apply", out, label_files[0], "-o", tmp_path / "moved.nii", "--labels")[0] == 0
+    moved = nib.load(tmp_path / "moved.nii")
+    assert moved.get_data_dtype() == np.uint16
+    assert set(np.unique(np.asarray(moved.dataobj))) == {0, 1000, 1001}
+
+
+def test_evaluate(out, label_files, tmp_path, command):
+    moving, target = label_files
+    words = ("evaluate", out, "--moving-labels", moving, "--target-labels", target)
+    code, shown, _ = command(*words, "--json", tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert code == 0 and [score["label"] for score in scores["labels"]] == [1000, 1001]
+    assert f"{scores['after']['overlap']:.3f}" in shown and "folded voxels" in shown
+    moved = command("apply", out, moving, "-o", tmp_path / "moved.nii", "--labels")
+    assert moved[0] == 0
+    ours, theirs = (read_image(p, labels=True).data for p in (tmp_path / "moved.nii", target))
+    expected = [((ours == k) & (theirs == k)).sum() / (theirs == k).sum() for k in (1000, 1001)]
+    assert np.isclose(scores["after"]["overlap"], np.mean(expected))
+
+
+def test_fit_writes_its_energies(brain_files, tmp_path, command):
+    code, shown, _ = command(
+        "fit", *brain_files, "-o", tmp_path, "--iterations", 2, 1, "--steps", 3
+    )
+    assert code == 0 and "fit" in shown
+    assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
+    summary = json.loads((tmp_path / "result.json").read_text())
+    coarse, fine = summary["energies"]["iterations"]
+    assert len(coarse) == 3 and len(fine) == 2 and fine[-1] < fine[0]
+    assert summary["energies"]["mismatch_after"] < summary["energies"]["mismatch_before"]
+
+
+def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
+    assert command("fit", "-o", tmp_path)[0] == 2
+    assert command("fit", *brain_files, "-o", tmp_path, "--pairs", "list.csv")[0] == 2
+
+
+def test_real_brains(shared, model_file, tmp_path):
+    data = shared / "data" / "hippocampus"
+    images = [data / f"hip_{number}_t1.nii.gz" for number in ("001", "004")]
+    labels = [data / f"hip_{number}_lab.nii.gz" for number in ("001", "004")]
+    done = quicksilver_process("register", *images, "-o", tmp_path, "--model", model_file)
+    assert done.returncode == 0 and {path.name for path in tmp_path.iterdir()} == OUTPUTS
+    done = quicksilver_process(
+        "evaluate", tmp_path, "--moving-labels", labels[0], "--target-labels", labels[1]
+    )
+    assert done.returncode == 0 and "mean" in done.stdout
+
+
+BAD_INPUTS = [
+    "a missing file",
+    "no NIfTI",
+    "4-D",
+    "NaN",
+    "an empty image",
+    "different worlds",
+    "smaller than a patch",
+    "a broken model",
+    "a broken checkpoint",
+    "a missing model",
+    "an unwritable folder",
+    "a file for a folder",
+    "no such device",
+    "applying nothing",
+    "evaluating nothing",
+    "fitting nothing",
+    "training on nothing",
+]
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    """Images that cannot be registered, by name; and other things that are in the way."""
+    (folder / "text.nii.gz").write_text("no image")
+    (folder / "in-the-way").write_text("a file")
+    (folder / "empty").mkdir()
+    (folder / "model.safetensors").write_bytes(b"no model")
+    (folder / "model.pth.tar").write_bytes(b"no model")
+    good = make_brain(1)
+    holed = good.data.copy()
+    holed[20, 20, 20] = np.nan
+    images = {
+        "nan": Image(holed, np.eye(4)),
+        "zeros": Image(good.data * 0, np.eye(4)),
+        "four": Image(np.stack([good.data] * 2, axis=-1), np.eye(4)),
+        "far": Image(good.data, make_affine((0, 0, 0), (1, 1, 1), origin=(500, 0, 0))),
+        "small": Image(good.data[10:20, 10:20, 10:20], np.eye(4)),
+    }
+    return {name: write_nifti(folder / f"{name}.nii.gz", image) for name, image in images.items()}
+
+
+def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
+    """Command lines that cannot work, by name."""
+    files, out = bad_files(folder), folder / "out"
+
+    def registering(moving: Path, *options: object) -> list[object]:
+        return ["register", moving, brain, "-o", out, *options]
+
+    return {
+        "a missing file": registering(folder / "absent.nii.gz"),
+        "no NIfTI": registering(folder / "text.nii.gz"),
+        "4-D": registering(files["four"]),
+        "NaN": registering(files["nan"]),
+        "an empty image": registering(files["zeros"]),
+        "different worlds": registering(files["far"]),
+        "smaller than a patch": ["register", files["small"], files["small"], "-o", out],
+        "a broken model": registering(brain, "--model", folder / "model.safetensors"),
+        "a broken checkpoint": registering(brain, "--model", folder / "model.pth.tar"),
+        "a missing model": registering(brain, "--model", folder / "absent.safetensors"),
+        "an unwritable folder": ["register", brain, brain, "-o", folder / "in-the-way" / "out"],
+        "a file for a folder": ["register", brain, brain, "-o", folder / "in-the-way"],
+        "no such device": registering(brain, "--device", "cuda:77"),
+        "applying nothing": ["apply", folder / "empty", brain, "-o", folder / "applied.nii"],
+        "evaluating nothing": [
+            "evaluate",
+            folder / "empty",
+            "--moving-labels",
+            brain,
+            "--target-labels",
+            brain,
+        ],
+        "fitting nothing": ["fit", folder / "absent.nii.gz", brain, "-o", out],
+        "training on nothing": ["train", folder / "empty", folder / "empty", "-o", out],
+    }
+
+
+@pytest.mark.parametrize("name", BAD_INPUTS)
+def test_bad_input_is_one_sentence(name, tmp_path, brain_files, model_file, command):
+    words = bad_inputs(tmp_path, brain_files[0])[name]
+    if words[0] == "register" and "--model" not in words:
+        words = [*words, "--model", model_file]
+    before = sorted(tmp_path.rglob("*"))
+    code, shown, error = command(*words)
+    sentence = error.strip().splitlines()[-1]
+    assert code == 2 and shown == ""
+    assert sentence.startswith("quicksilver: expected") and "found" in sentence and ";" in sentence
+    assert "Traceback" not in error
+    assert sorted(tmp_path.rglob("*")) == before, "something was left behind"
+
+
+def test_no_traceback_as_a_process(tmp_path):
+    done = quicksilver_process(
+        "register", tmp_path / "a.nii", tmp_path / "b.nii", "-o", tmp_path / "out"
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected an image at")
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_does_not_load_torch():
+    code = (
+        "import sys, quicksilver.cli; assert not {'torch', 'numpy', 'nibabel'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_version():
+    assert quicksilver.__version__.count(".") == 2
+    with pytest.raises(AttributeError):
+        _ = quicksilver.absent

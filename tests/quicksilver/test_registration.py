@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.errors import QuicksilverError
+from quicksilver.images import Image, normalise, resample, working_grid
+from quicksilver.models import Model
+from quicksilver.prediction import predict_momentum
+from quicksilver.registration import optimise, pick_device, prepare, register
+from tests.quicksilver.phantoms import make_affine, make_brain
+
+
+def test_prepare_brings_both_images_to_one_grid_and_scale(brains):
+    pair = prepare(*brains, 2.0)
+    assert pair.grid.matches(working_grid(*brains, 2.0))
+    for image, tensor in zip(brains, (pair.moving, pair.target), strict=True):
+        torch.testing.assert_close(tensor, normalise(resample(image, pair.grid)))
+
+
+def test_the_recipe(brains, model, registration):
+    """Predict, shoot, warp the target back, correct, add, shoot."""
+    pair = prepare(*brains, 2.0)
+    metric = qs.FluidMetric(pad="none")
+    first = predict_momentum(model.prediction, pair.moving, pair.target)
+    _, phi = qs.shoot(first, metric, steps=4)
+    back = qs.warp(pair.target, phi)
+    momentum = first + predict_momentum(model.correction, pair.moving, back)
+    psi, phi = qs.shoot(momentum, metric, steps=4)
+    found = registration
+    for ours, expected in ((found.momentum, momentum), (found.psi, psi), (found.phi, phi)):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+    assert psi.abs().max() > 0.3, "nothing moves in this test"
+    assert list(found.seconds) == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+
+
+def test_without_correction_and_with_other_steps(brains, model):
+    found = register(*brains, model, correction=False, steps=2)
+    pair = found.pair
+    momentum = predict_momentum(model.prediction, pair.moving, pair.target)
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    psi, _ = qs.shoot(momentum, qs.FluidMetric(pad="none"), steps=2)
+    torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
+    assert found.settings["correction"] is False and found.settings["steps"] == 2
+
+
+def test_what_is_measured(registration):
+    found, pair = registration, registration.pair
+    metric = qs.FluidMetric(pad="none")
+    kinetic = 0.5 * (found.momentum * metric.sharp(found.momentum)).sum().item()
+    assert np.isclose(found.energies["kinetic"], kinetic, rtol=1e-4)
+    after = (qs.warp(pair.moving, found.psi) - pair.target).square().sum().item()
+    assert np.isclose(found.energies["mismatch_after"], after, rtol=1e-4)
+    before = (pair.moving - pair.target).square().sum().item()
+    assert np.isclose(found.energies["mismatch_before"], before, rtol=1e-4)
+    undone = qs.compose(found.phi, found.psi).norm(dim=1, keepdim=True)[pair.target > 0]
+    assert np.isclose(found.quality["inverse_consistency_voxels"]["max"], undone.max().item())
+    assert found.quality["inverse_consistency_voxels"]["median"] < 0.05
+
+
+def test_the_maps_lie_on_the_grids_of_the_images(brains, registration):
+    moving, target = brains
+    there, back = registration.displacement(), registration.inverse_displacement()
+    assert there.grid.matches(target.grid) and back.grid.matches(moving.grid)
+    lengths = registration.psi.norm(dim=1).max() * 2.0  # voxels of 2 mm
+    assert there.vectors.norm(dim=1).max() <= lengths + 1e-3
+    inside = torch.from_numpy(target.data > 0)[None]
+    assert there.then(back).vectors.norm(dim=1)[inside].median() < 0.1
+
+
+def test_a_zero_momentum_changes_nothing(brains, model):
+    config = dataclasses.replace(model.config)
+    network = config.network().eval()
+    for parameter in network.parameters():
+        torch.nn.init.zeros_(parameter)
+    found = register(*brains, Model(config, network))
+    assert not found.psi.any() and not found.phi.any()
+    assert found.energies["mismatch_before"] == found.energies["mismatch_after"]
+    assert found.quality["folded_voxels"] == 0 and found.quality["log_jacobian_sd"] == 0
+
+
+def test_progress_is_told(brains, model):
+    told = []
+    register(*brains, model, progress=lambda stage, detail="": told.append((stage, detail)))
+    stages = list(dict.fromkeys(stage for stage, _ in told))
+    assert stages == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+    assert any(detail.endswith("patches") for _, detail in told)
+
+
+def test_optimise_finds_a_known_shift():
+    """The target shows the moving image 3 mm further along its first axis."""
+    moving = make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), (-1, 1, 1), (20, -20, -20)))
+    target = Image(np.roll(moving.data, 3, axis=0), moving.affine)
+    found = optimise(moving, target, iterations=(6, 2), steps=4)
+    assert found.energies["mismatch_after"] < 0.2 * found.energies["mismatch_before"]
+    centre = found.displacement().vectors[0, :, 23, 22, 18].numpy()
+    assert np.allclose(centre, [3, 0, 0], atol=0.7), "points of the target come from 3 voxels left"
+    levels = found.energies["iterations"]
+    assert len(levels) == 2 and levels[-1][-1] < levels[0][0]
+    kinetic, mismatch = found.energies["kinetic"], found.energies["mismatch_after"]
+    assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=1e-3)
+
+
+def test_brains_smaller_than_a_patch_are_refused(model):
+    small = make_brain(0, (14, 40, 40))
+    with pytest.raises(QuicksilverError, match="one patch, 15 voxels of 2 mm"):
+        register(small, small, model)
+
+
+def test_an_exploding_model_is_refused(brains, model):
+    network = model.config.network().eval()
+    for parameter in network.parameters():
+        torch.nn.init.constant_(parameter, 1e4)
+    with pytest.raises(QuicksilverError, match="finite deformation"):
+        register(*brains, Model(model.config, network))
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
+def test_devices_that_do_not_exist_are_refused(name):
+    with pytest.raises(QuicksilverError, match=name):
+        pick_device(name)
+
+
+def test_the_device_that_is_picked():
+    assert pick_device("cpu").type == "cpu"
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,145 @@
+"""The layering rule of CONTRIBUTING.md: each layer uses only what stands to its left.
+
+csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- command line, benchmarks
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CPP = sorted(
+    path for pattern in ("*.h", "*.cpp", "*.cu", "*.cuh") for path in (ROOT / "csrc").rglob(pattern)
+)
+PYTHON = sorted(
+    path
+    for folder in ("quicksilver_ext", "python", "benchmarks", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+)
+MAY_INCLUDE = {"core": {"core"}, "ops": {"core", "ops"}, "bindings": {"core", "ops", "bindings"}}
+PYTHON_HEADERS = ("pybind11/", "Python.h")
+TORCH_HEADERS = ("torch/", "ATen/", "c10/", "caffe2/")
+
+
+def code_of(source: str) -> str:
+    """C++ without its comments and string literals, except the names of included files."""
+    source = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.DOTALL)
+    return re.sub(r'(#\s*include[^\n]*)|"(?:\\.|[^"\\\n])*"', lambda m: m[1] or '""', source)
+
+
+def cpp_violations(path: str, source: str) -> list[str]:
+    """What a file of csrc breaks; `path` is relative to csrc."""
+    code = code_of(source)
+    layer = path.split("/")[0]
+    found = []
+    for name in re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', code, flags=re.MULTILINE):
+        folder = name.split("/")[0]
+        if name.startswith(TORCH_HEADERS):
+            found.append(f"{path} includes {name}: no header of torch belongs under csrc")
+        if name.startswith(PYTHON_HEADERS) and path != "bindings/module.cpp":
+            found.append(f"{path} includes {name}: only bindings/module.cpp knows of Python")
+        if folder in MAY_INCLUDE and folder not in MAY_INCLUDE[layer]:
+            found.append(f"{path} includes {name}: {layer} stands to the left of {folder}")
+    if "<<<" in code and path != "core/parallel.h":
+        found.append(f"{path} launches a kernel: only core/parallel.h does")
+    return found
+
+
+def imported_modules(source: str, package: str) -> Iterator[str]:
+    """Absolute names of the modules, and of the names taken from them, that a file imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(parents if node.level else []), *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def python_violations(path: str, source: str) -> list[str]:
+    """What a Python file breaks; `path` is relative to the repository."""
+    package = ".".join(Path(path).with_suffix("").parts[:-1]).removeprefix("python.")
+    found = []
+    for module in imported_modules(source, package):
+        if package.split(".")[0] == "quicksilver_ext":
+            known = {"torch", "numpy", "quicksilver_ext"} | sys.stdlib_module_names
+            if module.split(".")[0] not in known:
+                found.append(f"{path} imports {module}: quicksilver_ext needs torch and numpy only")
+        elif is_in(module, "quicksilver_ext._core"):
+            found.append(f"{path} imports {module}: only quicksilver_ext does")
+        if package.split(".")[0] == "quicksilver":
+            if is_in(module, "benchmarks") or is_in(module, "tests"):
+                found.append(f"{path} imports {module}: what is installed uses neither")
+            if is_in(module, "quicksilver.cli") and Path(path).name not in (
+                "cli.py",
+                "__main__.py",
+            ):
+                found.append(f"{path} imports {module}: nothing uses the command line")
+    return found
+
+
+@pytest.mark.parametrize("path", CPP, ids=lambda path: str(path.relative_to(ROOT)))
+def test_cpp(path):
+    name = path.relative_to(ROOT / "csrc").as_posix()
+    assert not cpp_violations(name, path.read_text())
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python(path):
+    assert not python_violations(path.relative_to(ROOT).as_posix(), path.read_text())
+
+
+def test_the_sources_are_found():
+    names = {path.relative_to(ROOT).as_posix() for path in CPP + PYTHON}
+    assert {"csrc/core/parallel.h", "csrc/bindings/module.cpp"} <= names
+    assert {"quicksilver_ext/__init__.py", "python/quicksilver/__init__.py"} <= names
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "allowed"),
+    [
+        ("core/field.h", '#include "core/check.h"', True),
+        ("core/field.h", '#include "ops/warp.h"', False),
+        ("ops/warp.cu", '#include "bindings/array.h"', False),
+        ("bindings/module.cpp", "#include <pybind11/pybind11.h>", True),
+        ("bindings/array.h", "# include <Python.h>", False),
+        ("ops/warp.cu", "#include <torch/extension.h>", False),
+        ("ops/warp.cu", "#include <ATen/ATen.h>", False),
+        ("core/parallel.h", "kernel<<<blocks, threads>>>();", True),
+        ("ops/warp.cu", "kernel<<<blocks, threads>>>();", False),
+        ("ops/warp.cu", "// launched with <<<>>> by core/parallel.h", True),
+    ],
+)
+def test_the_rule_for_cpp(path, line, allowed):
+    assert (not cpp_violations(path, line + "\n")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "allowed"),
+    [
+        ("quicksilver_ext/ops/warp.py", "from quicksilver_ext import _core", True),
+        ("quicksilver_ext/ops/warp.py", "from .. import _core", True),
+        ("quicksilver_ext/ops/warp.py", "def f():\n    import nibabel", False),
+        ("quicksilver_ext/modules.py", "from quicksilver.networks import MomentumNetwork", False),
+        ("python/quicksilver/lddmm.py", "from quicksilver_ext import _core", False),
+        ("python/quicksilver/lddmm.py", "import quicksilver_ext._core as core", False),
+        ("python/quicksilver/lddmm.py", "import quicksilver_ext as qs", True),
+        ("python/quicksilver/images.py", "from . import cli", False),
+        ("python/quicksilver/__main__.py", "from quicksilver.cli import app", True),
+        ("python/quicksilver/training.py", "from benchmarks import timing", False),
+        ("benchmarks/run.py", "from quicksilver_ext._core import warp", False),
+        ("benchmarks/run.py", "from quicksilver.cli import app", True),
+    ],
+)
+def test_the_rule_for_python(path, line, allowed):
+    assert (not python_violations(path, line + "\n")) == allowed
