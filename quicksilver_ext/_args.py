@@ -94,7 +94,7 @@ def check_same_place(op: str, argument: str, tensor: Tensor, other: Tensor) -> N
         raise TypeError(
             f"{op}: {argument}: expected {other.dtype} as the other argument, found {tensor.dtype}; convert one of them"
         )
-    check_same_device(op, argument, tensor, other)
+    check_same_axes(op, argument, tensor, other)
 
 
 def check_same_device(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
@@ -103,6 +103,11 @@ def check_same_device(op: str, argument: str, tensor: Tensor, other: Tensor) -> 
             f"{op}: {argument}: expected a tensor on {other.device} as the other argument, found {tensor.device}; "
             "move one of them"
         )
+
+
+def check_same_axes(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
+    """Same device and number of axes as the operator's other tensor."""
+    check_same_device(op, argument, tensor, other)
     if tensor.ndim != other.ndim:
         raise ValueError(
             f"{op}: {argument}: expected {other.ndim} axes as the other argument, found shape {tuple(tensor.shape)}; "

@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -139,7 +139,7 @@ def invert(
             direction[:, axis] = 1
             columns.append(torch.func.jvp(equation, (w,), (direction,))[1].movedim(1, -1))
         matrix = torch.stack(columns, dim=-1)
-        solution = torch.linalg.solve_ex(matrix, right.movedim(1, -1))[0]
+        solution: Tensor = torch.linalg.solve_ex(matrix, right.movedim(1, -1))[0]
         return solution.movedim(-1, 1).contiguous()
 
     w, residual = -u, equation(-u)
@@ -176,7 +176,8 @@ def _jacobian(displacement: Tensor, faces: str) -> Tensor:
 
 def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tensor:
     """det D(id + u), (B, 1, *S), by central differences; faces one_sided or half (PyCA's)."""
-    return torch.linalg.det(_jacobian(displacement, faces))[:, None]
+    determinant: Tensor = torch.linalg.det(_jacobian(displacement, faces))
+    return determinant[:, None]
 
 
 def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") -> Tensor:
@@ -184,7 +185,8 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
     derivative = _jacobian(displacement, faces)
     pulled = warp(momentum, displacement, "linear", "zeros")
     transported = torch.einsum("b...ca,bc...->ba...", derivative, pulled)
-    return torch.linalg.det(derivative)[:, None] * transported.contiguous()
+    determinant: Tensor = torch.linalg.det(derivative)
+    return determinant[:, None] * transported.contiguous()
 
 
 def smooth_size(n: int) -> int:
@@ -197,7 +199,9 @@ def smooth_size(n: int) -> int:
 
 
 @functools.lru_cache(maxsize=8)  # a geodesic asks for the same one at every step
-def _gain(metric: tuple, sizes: tuple[int, ...], inverse: bool, device: torch.device) -> Tensor:
+def _gain(
+    metric: tuple[Any, ...], sizes: tuple[int, ...], inverse: bool, device: torch.device
+) -> Tensor:
     """(D, D, *half spectrum), float64: the symbol of L, or of K, between fields in voxels."""
     alpha, beta, gamma, power, spacing = metric
     axes = range(len(sizes))
@@ -212,7 +216,7 @@ def _gain(metric: tuple, sizes: tuple[int, ...], inverse: bool, device: torch.de
         matrix[..., a, b] = diagonal if a == b else beta * first[a] * first[b]
     h = like.new_tensor(spacing[: len(sizes)])
     if not inverse:
-        symbol = torch.linalg.matrix_power(matrix, power) * (h[:, None] * h)
+        symbol: Tensor = torch.linalg.matrix_power(matrix, power) * (h[:, None] * h)
     else:
         origin = (0,) * len(sizes)
         if gamma == 0:  # L ignores a constant velocity, so K leaves it at 0
@@ -232,8 +236,9 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
     spectrum = torch.fft.rfftn(field, s=sizes, dim=axes)  # pads with zeros at the end
     gain = _gain(key, sizes, inverse, field.device).to(spectrum.dtype)
     spectrum = torch.einsum("cd...,bd...->bc...", gain, spectrum)
-    result = torch.fft.irfftn(spectrum, s=sizes, dim=axes)
-    return result[(..., *(slice(n) for n in shape))].contiguous()
+    result: Tensor = torch.fft.irfftn(spectrum, s=sizes, dim=axes)
+    crop: tuple[Any, ...] = (..., *(slice(n) for n in shape))
+    return result[crop].contiguous()
 
 
 def sharp(momentum: Tensor, metric: FluidMetric) -> Tensor:
@@ -321,7 +326,7 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
     return torch.cartesian_prod(*lines).reshape(-1, len(lines))
 
 
-def _voxels(corner: Sequence[int], size: int) -> tuple:
+def _voxels(corner: Sequence[int], size: int) -> tuple[Any, ...]:
     return (corner[0], slice(None), *(slice(first, first + size) for first in corner[1:]))
 
 

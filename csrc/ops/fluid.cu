@@ -15,9 +15,10 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-template <class T, int D>
+// Once: power 1, whose loop would keep the others from vectorising.
+template <class T, int D, bool Once>
 struct Symbol {
-  static constexpr bool vectorise = true;
+  static constexpr bool vectorise = Once;
   T* spectrum;  // interleaved complex
   std::int64_t volume, batch_stride;
   const T* tables;
@@ -67,7 +68,7 @@ struct Symbol {
       re[c] = scale[c] * values[c * volume];
       im[c] = scale[c] * values[c * volume + 1];
     });
-    for (int p = 0; p < power; ++p) {
+    for (int p = 0; p < (Once ? 1 : power); ++p) {
       multiply(m, re, next);
       copy(next, re);
       multiply(m, im, next);
@@ -95,13 +96,17 @@ void fluid_symbol(const Field& spectrum, const void* tables, const FluidSymbol& 
     constexpr int D = decltype(dims)::value;
     const Extent e = extent_of(spectrum);
     const std::int64_t volume = 2 * static_cast<std::int64_t>(e.n[0]) * e.n[1] * e.n[2];
-    Symbol<T, D> body{static_cast<T*>(spectrum.data), volume, D * volume, static_cast<const T*>(tables), e,
-                      static_cast<T>(symbol.alpha), static_cast<T>(symbol.beta), static_cast<T>(symbol.gamma), {},
-                      symbol.power, symbol.inverse};
-    for (int c = 0; c < D; ++c) {
-      body.scale[c] = static_cast<T>(symbol.scale[c]);
-    }
-    for_each_voxel(grid_of(spectrum), queue, body);
+    const auto run = [&](auto once) {
+      Symbol<T, D, decltype(once)::value> body{static_cast<T*>(spectrum.data), volume, D * volume,
+                                               static_cast<const T*>(tables), e, static_cast<T>(symbol.alpha),
+                                               static_cast<T>(symbol.beta), static_cast<T>(symbol.gamma), {},
+                                               symbol.power, symbol.inverse};
+      for (int c = 0; c < D; ++c) {
+        body.scale[c] = static_cast<T>(symbol.scale[c]);
+      }
+      for_each_voxel(grid_of(spectrum), queue, body);
+    };
+    symbol.power == 1 ? run(std::true_type{}) : run(std::false_type{});
   });
 }
 

@@ -185,6 +185,11 @@ def apply(
     field = result.inverse if inverse else result.displacement
     source = images.read_image(image, labels=labels)
     warped = field.warp(source, "nearest" if labels else "linear")
+    if not warped.data.any():
+        raise QuicksilverError(
+            f"expected {image} to lie where the registered images are, found no overlap in world "
+            f"coordinates; give an image of the {'target' if inverse else 'moving'} space"
+        )
     images.write_image(output, warped.data, warped.affine)
 
 

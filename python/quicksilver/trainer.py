@@ -22,6 +22,7 @@ import quicksilver_ext as qs
 from quicksilver.datasets import Batch, Patches
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
+from quicksilver.initialisation import initialise
 from quicksilver.networks import MomentumNetwork
 
 Report = Callable[[dict[str, Any]], None]
@@ -30,7 +31,6 @@ Report = Callable[[dict[str, Any]], None]
 SAVE_EVERY = 60.0  # seconds: what a kill may cost
 WARM_UP = 0.05  # part of the training in which the learning rate rises
 CLIP = 1.0  # largest norm of the gradient; the loss is about 1 at the start
-SLOPE = 0.25  # of a new PReLU
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TrainingConfig:
     steps: int | None = None
     minutes: float | None = None
     batch: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-4
     weight_decay: float = 1e-4
     energy: float = 1.0
     strength: float = 1.0
@@ -74,9 +74,10 @@ class Trainer:
             raise ValueError("Trainer: give either steps or minutes, found both or neither")
         self.network, self.patches, self.config = network, patches, config
         self.checkpoint = Path(checkpoint)
-        self.scale = patches.mean_magnitude()
         self.generator = torch.Generator().manual_seed(config.seed)
-        initialise(network, self.generator)
+        self.scale = patches.mean_magnitude()
+        if not self.checkpoint.exists():
+            initialise(network, patches, self.scale, self.generator)
         self.average = copy.deepcopy(network).eval()
         self.optimiser = torch.optim.AdamW(
             network.parameters(), betas=(0.9, 0.99), weight_decay=config.weight_decay
@@ -211,23 +212,3 @@ def one_cycle(progress: float) -> float:
     if progress < WARM_UP:
         return max(progress, 1e-3) / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def initialise(network: MomentumNetwork, generator: torch.Generator) -> None:
-    """Random weights that keep the variance of the signal through all layers (He et al. 2015).
-
-    torch's own default loses a factor of about two per layer: too much for 15 layers without
-    normalisation. The last layers start small, so that the first prediction is about zero.
-    """
-    for name, module in network.named_modules():
-        if not isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-            continue
-        inputs = module.in_channels * math.prod(module.kernel_size)
-        if isinstance(module, nn.ConvTranspose3d):
-            inputs //= math.prod(module.stride)  # each output voxel is reached by so many taps only
-        deviation = math.sqrt(2 / (1 + SLOPE**2) / inputs)
-        if name.endswith("_2.conv_output"):
-            deviation *= 0.1
-        nn.init.normal_(module.weight, std=deviation, generator=generator)
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)

@@ -36,8 +36,16 @@ def _gradient(
         grad.contiguous(),
     )
     pulled, matrices, direct = _fake_gradient(momentum, displacement, grad, faces)
-    tensors = (momentum, displacement, grad, pulled, matrices, direct)
-    _core.Ad_star_gradient(*map(_args.field, tensors), _args.FACES[faces], _args.queue(momentum))
+    _core.Ad_star_gradient(
+        _args.field(momentum),
+        _args.field(displacement),
+        _args.field(grad),
+        _args.field(pulled),
+        _args.field(matrices),
+        _args.field(direct),
+        _args.FACES[faces],
+        _args.queue(momentum),
+    )
     return pulled, matrices, direct
 
 

@@ -59,7 +59,9 @@ def _update_inverse(
     inverse, increment = inverse.contiguous(), increment.contiguous()
     out = _fake_update(inverse)
     _core.update_inverse(
-        *map(_args.field, (inverse, increment, out)),
+        _args.field(inverse),
+        _args.field(increment),
+        _args.field(out),
         iterations,
         tolerance,
         _args.PADDINGS[padding_mode],
@@ -114,8 +116,9 @@ class _RungeKutta:
         self.padding_mode = "zeros" if borders == "original" else "border"
 
     def _updated(self, inverse: Tensor, increment: Tensor) -> Tensor:
+        standstill = 4 * torch.finfo(inverse.dtype).eps  # no difference that rounding would not make
         result: Tensor = _update_inverse(
-            inverse, increment, self.iterations, 1e-6, self.padding_mode
+            inverse, increment, self.iterations, standstill, self.padding_mode
         )
         return result
 
@@ -189,6 +192,10 @@ def shoot(
     _args.choice("shoot", "composition", composition, ("linear", "cubic"))
     _args.choice("shoot", "borders", borders, ("extended", "original"))
     _args.choice("shoot", "memory", memory, ("fast", "small"))
+    if not isinstance(metric, FluidMetric):
+        raise TypeError(
+            f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"
+        )
     _args.check_vectors("shoot", "momentum", momentum)
     _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
     for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):

@@ -27,7 +27,11 @@ def _solve_transposed(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Te
     )
     out = _fake_solve(displacement, inverse, grad)
     _core.invert_gradient(
-        *map(_args.field, (displacement, inverse, grad, out)), _args.queue(displacement)
+        _args.field(displacement),
+        _args.field(inverse),
+        _args.field(grad),
+        _args.field(out),
+        _args.queue(displacement),
     )
     return out
 
@@ -63,8 +67,14 @@ def _fake_invert(
 def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
     displacement = displacement.contiguous()
     inverse, residual = _fake_invert(displacement, iterations, tolerance)
-    fields = map(_args.field, (displacement, inverse, residual))
-    _core.invert(*fields, iterations, tolerance, _args.queue(displacement))
+    _core.invert(
+        _args.field(displacement),
+        _args.field(inverse),
+        _args.field(residual),
+        iterations,
+        tolerance,
+        _args.queue(displacement),
+    )
     return inverse, residual
 
 

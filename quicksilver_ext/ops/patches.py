@@ -12,6 +12,36 @@ from .. import _args, _core
 from .._register import operator
 
 
+def _check_corners(op: str, corners: Tensor, other: Tensor) -> None:
+    width = other.ndim - 1
+    if not isinstance(corners, Tensor) or corners.dtype != torch.int64:
+        raise TypeError(
+            f"{op}: corners: expected an int64 tensor (N, {width}), found "
+            f"{getattr(corners, 'dtype', type(corners).__name__)}; convert it with .long()"
+        )
+    if corners.ndim != 2 or corners.shape[1] != width:
+        raise ValueError(
+            f"{op}: corners: expected (N, {width}), batch index and first voxel, found shape "
+            f"{tuple(corners.shape)}; prepend the batch index to patch_corners"
+        )
+    _args.check_same_device(op, "corners", corners, other)
+
+
+def _check_inside(op: str, corners: Tensor, batch: int, shape: Sequence[int], size: int) -> None:
+    """In the operators themselves: what they are given must not let them leave their arrays."""
+    limit = torch.tensor([batch - 1, *(n - size for n in shape)], device=corners.device)
+    if corners.numel() and (int(corners.min()) < 0 or bool((corners > limit).any())):
+        raise ValueError(
+            f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries below {batch}, found "
+            f"corners up to {corners.amax(0).tolist()} and down to {corners.amin(0).tolist()}; move them inside"
+        )
+
+
+def _check_size(op: str, argument: str, value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{op}: {argument}: expected a number of voxels >= 1, found {value!r}; try 15")
+
+
 def _fake_extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     return image.new_empty((corners.shape[0], image.shape[1], *[size] * (image.ndim - 2)))
 
@@ -35,6 +65,7 @@ def _extract_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
 )
 def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     image, corners = image.contiguous(), corners.contiguous()
+    _check_inside("extract_patches", corners, image.shape[0], image.shape[2:], size)
     out = _fake_extract(image, corners, size)
     if corners.shape[0] > 0:
         _core.extract_patches(
@@ -66,6 +97,12 @@ def _add_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
 )
 def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> Tensor:
     patches, corners = patches.contiguous(), corners.contiguous()
+    if corners.shape[0] != patches.shape[0]:
+        raise ValueError(
+            f"average_patches: corners: expected one per patch, {patches.shape[0]}, found {corners.shape[0]}; "
+            "pass the corners that the patches were extracted at"
+        )
+    _check_inside("average_patches", corners, batch, shape, patches.shape[-1])
     out = _fake_add(patches, corners, shape, batch).zero_()
     if corners.shape[0] > 0:
         _core.add_patches(
@@ -89,42 +126,18 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
         >>> qs.patch_corners((5,), size=3, stride=4).tolist()
         [[0], [2]]
     """
-    if size < 1 or stride < 1 or min(shape, default=0) < size:
+    _check_size("patch_corners", "size", size)
+    _check_size("patch_corners", "stride", stride)
+    if min(shape, default=0) < size:
         raise ValueError(
-            f"patch_corners: shape: expected sizes of at least one patch of {size} with stride {stride} >= 1, found "
-            f"{tuple(shape)}; pad the volume or use smaller patches"
+            f"patch_corners: shape: expected sizes of at least one patch of {size}, found {tuple(shape)}; "
+            "pad the volume or use smaller patches"
         )
     starts = [
         torch.tensor(sorted({*range(0, n - size + 1, stride), n - size}), dtype=torch.int64)
         for n in shape
     ]
     return torch.cartesian_prod(*starts).reshape(-1, len(starts))
-
-
-def _check_corners(
-    op: str, corners: Tensor, other: Tensor, batch: int, shape: Sequence[int], size: int
-) -> None:
-    dims = len(shape)
-    if not isinstance(corners, Tensor) or corners.dtype != torch.int64:
-        raise TypeError(
-            f"{op}: corners: expected an int64 tensor (N, {1 + dims}), found "
-            f"{getattr(corners, 'dtype', type(corners).__name__)}; convert it with .long()"
-        )
-    if corners.ndim != 2 or corners.shape[1] != 1 + dims:
-        raise ValueError(
-            f"{op}: corners: expected (N, {1 + dims}), batch index and first voxel, found shape "
-            f"{tuple(corners.shape)}; prepend the batch index to patch_corners"
-        )
-    if corners.device != other.device:
-        raise ValueError(
-            f"{op}: corners: expected a tensor on {other.device}, found {corners.device}; move it there"
-        )
-    limit = torch.tensor([batch - 1, *(n - size for n in shape)], device=corners.device)
-    if corners.numel() and (int(corners.min()) < 0 or bool((corners > limit).any())):
-        raise ValueError(
-            f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries below {batch}, found "
-            f"corners up to {corners.amax(0).tolist()} and down to {corners.amin(0).tolist()}; move them inside"
-        )
 
 
 def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
@@ -145,7 +158,8 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
         [5.0, 6.0, 9.0, 10.0]
     """
     _args.check_field("extract_patches", "image", image)
-    _check_corners("extract_patches", corners, image, image.shape[0], image.shape[2:], size)
+    _check_corners("extract_patches", corners, image)
+    _check_size("extract_patches", "size", size)
     result: Tensor = _extract(image, corners, size)
     return result
 
@@ -178,7 +192,8 @@ def average_patches(
             f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, found "
             f"{tuple(patches.shape)}; match their number of axes"
         )
-    _check_corners("average_patches", corners, patches, batch, shape, size)
+    _check_corners("average_patches", corners, patches)
+    _check_size("average_patches", "batch", batch)
     total: Tensor = _add(patches, corners, list(shape), batch)
     covered = _add(torch.ones_like(patches[:, :1]), corners, list(shape), batch)
     return total / covered.clamp(min=1)

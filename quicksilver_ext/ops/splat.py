@@ -87,9 +87,9 @@ def splat(
     _args.check_vectors("splat", "displacement", displacement)
     _args.check_same_grid("splat", "displacement", displacement, values)
     shape = values.shape[2:] if shape is None else tuple(shape)
-    if len(shape) != values.ndim - 2:
+    if len(shape) != values.ndim - 2 or min(shape) < 1:
         raise ValueError(
-            f"splat: shape: expected {values.ndim - 2} sizes, found {tuple(shape)}; give one per axis"
+            f"splat: shape: expected {values.ndim - 2} sizes >= 1, found {tuple(shape)}; give one per axis"
         )
     values, displacement = _args.same_batch("splat", "displacement", values, displacement)
     _args.check_samples("splat", "shape", values.new_empty((1, 1, *shape), device="meta"), mode)

@@ -147,7 +147,7 @@ def warp(
     _args.choice("warp", "padding_mode", padding_mode, tuple(_args.PADDINGS))
     _args.check_field("warp", "image", image, floating=False)
     _args.check_vectors("warp", "displacement", displacement)
-    _args.check_same_device("warp", "displacement", displacement, image)
+    _args.check_same_axes("warp", "displacement", displacement, image)
     _args.check_samples("warp", "image", image, mode)
     image, displacement = _args.same_batch("warp", "displacement", image, displacement)
     if image.dtype in _args.FLOATS:

@@ -138,9 +138,7 @@ def test_jacobian_determinant(oracle, ops, close, name, faces):
 
 
 @pytest.mark.parametrize("iterations", [5, 20])
-def test_geodesic(oracle, ops, close, iterations):
-    if ops is reference and iterations == 20:
-        pytest.skip("the twin takes four times as long for the same map to 1e-5 voxel")
+def test_geodesic(oracle, ops, iterations):
     metric, momentum = qs.FluidMetric(**TORUS), oracle.field("m0")
     options = {"method": "rk4", "borders": "original", "inverse_iterations": iterations}
     psi, phi = ops.shoot(momentum, metric, 10, **options)

@@ -40,8 +40,8 @@ def model_file(model, tmp_path_factory) -> Path:
 def brains() -> tuple[Image, Image]:
     """A pair whose grids differ in orientation, spacing and obliqueness."""
     moving = make_affine((5, -8, 10), (1, 1.1, 1.2), (-1, 1, 1), (25, -20, -18))
-    target = make_affine((-4, 3, 95), (1.2, 1, 1), (1, 1, -1), (22, -22, 20))
-    return make_brain(1, affine=moving), make_brain(2, (38, 46, 40), target)
+    target = make_affine((-4, 3, 95), (1.3, 1.2, 1.25), (1, 1, -1), (22, -22, 20))
+    return make_brain(1, affine=moving), make_brain(2, (34, 38, 32), target)
 
 
 @pytest.fixture(scope="session")

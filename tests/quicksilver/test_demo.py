@@ -11,6 +11,7 @@ from quicksilver import demo
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField
 from quicksilver.images import normalise
+from quicksilver.models import default_model
 from tests.quicksilver.phantoms import make_affine, make_brain
 
 
@@ -65,6 +66,17 @@ def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monk
     error = json.loads((tmp_path / "result.json").read_text())["error_mm"]
     before, after = (error[when]["mean"] for when in ("before", "after"))
     assert f"{before:.2f} mm before, {after:.2f} mm after" in shown
+
+
+@pytest.mark.slow
+def test_the_shipped_model_solves_the_demo(tmp_path):
+    pytest.importorskip("nilearn")
+    try:
+        model = default_model()
+    except QuicksilverError:
+        pytest.skip("no model ships with this build")
+    error = demo.run(model, tmp_path)["error_mm"]
+    assert error["after"]["mean"] < 0.8 * error["before"]["mean"]
 
 
 def test_the_template_is_a_brain_at_2_mm():

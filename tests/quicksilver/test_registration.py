@@ -102,7 +102,8 @@ def test_optimise_finds_a_known_shift():
     levels = found.energies["iterations"]
     assert len(levels) == 2 and levels[-1][-1] < levels[0][0]
     kinetic, mismatch = found.energies["kinetic"], found.energies["mismatch_after"]
-    assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=1e-3)
+    # The fit composes linearly, the final shot by cubic interpolation.
+    assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=2e-2)
 
 
 def test_brains_smaller_than_a_patch_are_refused(model):

@@ -45,4 +45,4 @@ def test_the_field_shown_is_the_displacement(registration):
     volumes = report._volumes(registration)
     largest = registration.psi.abs().amax(dim=(0, 2, 3, 4)).numpy() * 2.0 / volumes.spacing
     shown = np.abs(volumes.field).max(axis=(1, 2, 3))
-    assert np.all(shown <= largest + 1e-3) and np.all(shown > 0.6 * largest)
+    assert np.all(shown <= largest + 1e-3) and np.all(shown > 0.85 * largest)
