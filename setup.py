@@ -21,7 +21,9 @@ class CMakeBuild(build_ext):
     def build_extension(self, ext: Extension) -> None:
         cuda = os.environ.get("QS_CUDA", "AUTO").upper()
         if cuda not in ("AUTO", "ON", "OFF"):
-            raise SystemExit(f"QS_CUDA: expected AUTO, ON or OFF, found {cuda!r}; choose one of these")
+            raise SystemExit(
+                f"QS_CUDA: expected AUTO, ON or OFF, found {cuda!r}; choose one of these"
+            )
         build = Path(self.build_temp).resolve()
         # A folder per module, named without its suffix, as CMake places libraries.
         output = Path(self.get_ext_fullpath(ext.name)).resolve().parent
@@ -37,4 +39,6 @@ class CMakeBuild(build_ext):
         subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)
 
 
-setup(ext_modules=[Extension("quicksilver_ext._core", sources=[])], cmdclass={"build_ext": CMakeBuild})
+setup(
+    ext_modules=[Extension("quicksilver_ext._core", sources=[])], cmdclass={"build_ext": CMakeBuild}
+)

@@ -42,7 +42,12 @@ def warp() -> dict[str, Any]:
     seconds = alternate({"warp": lambda: qs.warp(image, displacement), "grid_sample": peer})
     # 4 bytes times (3 displacements, 3 read, 3 written) per voxel.
     rate = 36 * displacement[0, 0].numel() / seconds["warp"]["median"]
-    return {"shape": shape, "seconds": seconds, "largest_difference": difference, "bytes_per_second": rate}
+    return {
+        "shape": shape,
+        "seconds": seconds,
+        "largest_difference": difference,
+        "bytes_per_second": rate,
+    }
 
 
 def sharp() -> dict[str, Any]:
@@ -67,7 +72,9 @@ def shoot() -> dict[str, Any]:
     metric = qs.FluidMetric(pad="none")
     window = torch.ones(())
     for axis, n in enumerate(shape):
-        line = torch.hann_window(n, periodic=False).reshape([n if a == axis else 1 for a in range(3)])
+        line = torch.hann_window(n, periodic=False).reshape(
+            [n if a == axis else 1 for a in range(3)]
+        )
         window = window * line
     momentum = metric.flat(smooth_displacement(shape, 6.0) * window)
 
@@ -83,7 +90,14 @@ def shoot() -> dict[str, Any]:
     return {
         "shape": shape,
         "largest_displacement": fine.abs().max().item(),
-        "seconds": alternate({"ab2": run, "ab2 linear": lambda: run(composition="linear"), "rk4": lambda: run(method="rk4")}, 3),
+        "seconds": alternate(
+            {
+                "ab2": run,
+                "ab2 linear": lambda: run(composition="linear"),
+                "rk4": lambda: run(method="rk4"),
+            },
+            3,
+        ),
         "error_voxels": {
             "ab2": error(),
             "ab2 linear": error(composition="linear"),
@@ -96,7 +110,18 @@ def shoot() -> dict[str, Any]:
 def register(moving: Path, target: Path) -> dict[str, Any]:
     """The whole command on two images, from the shell and back, and its own account of the stages."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "quicksilver", "register", str(moving), str(target), "-o", folder]
-        seconds = alternate({"command": lambda: subprocess.run(command, check=True, capture_output=True)}, 1)
+        command = [
+            sys.executable,
+            "-m",
+            "quicksilver",
+            "register",
+            str(moving),
+            str(target),
+            "-o",
+            folder,
+        ]
+        seconds = alternate(
+            {"command": lambda: subprocess.run(command, check=True, capture_output=True)}, 1
+        )
         result = json.loads((Path(folder) / "result.json").read_text())
     return {"seconds": seconds, "stages": result["seconds"]}

@@ -13,7 +13,9 @@ from typing import Any
 from . import cases
 from .timing import device_name, machine
 
-ORIGINAL_SECONDS = 24.0  # RK4, 10 steps, 20 inverse iterations at 96^3 by the original code, on two such cores
+ORIGINAL_SECONDS = (
+    24.0  # RK4, 10 steps, 20 inverse iterations at 96^3 by the original code, on two such cores
+)
 
 
 def main() -> None:
@@ -50,8 +52,12 @@ def summary(results: dict[str, Any]) -> list[str]:
         f"{ORIGINAL_SECONDS} s; rms error {errors['ab2']['rms']:.4f} voxels, rk4 {errors['rk4']['rms']:.4f}",
     ]
     if "register" in results:
-        stages = ", ".join(f"{name} {value:.1f}" for name, value in results["register"]["stages"].items())
-        lines.append(f"register: {seconds('register', 'command'):.1f} s in all; seconds per stage: {stages}")
+        stages = ", ".join(
+            f"{name} {value:.1f}" for name, value in results["register"]["stages"].items()
+        )
+        lines.append(
+            f"register: {seconds('register', 'command'):.1f} s in all; seconds per stage: {stages}"
+        )
     return lines
 
 

@@ -32,7 +32,12 @@ def alternate(cases: dict[str, Callable[[], Any]], repeats: int = 7) -> dict[str
 
 def _spread(values: list[float]) -> dict[str, float]:
     low, _, high = quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
-    return {"median": median(values), "quartile_low": low, "quartile_high": high, "runs": len(values)}
+    return {
+        "median": median(values),
+        "quartile_low": low,
+        "quartile_high": high,
+        "runs": len(values),
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -62,5 +67,9 @@ def _processor() -> str:
 
 def device_name() -> str:
     """Names the results file: the GPU, or the processor and its number of threads."""
-    name = torch.cuda.get_device_name() if qs.info()["cuda"]["usable"] else f"{_processor()} {torch.get_num_threads()} threads"
+    name = (
+        torch.cuda.get_device_name()
+        if qs.info()["cuda"]["usable"]
+        else f"{_processor()} {torch.get_num_threads()} threads"
+    )
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

@@ -8,7 +8,7 @@ on the CPU and on CUDA, and is differentiable.
 from ._info import info
 from ._version import __version__
 from .ops.adjoint import Ad_star
-from .ops.fluid import FluidMetric, flat, sharp
+from .ops.fluid import FluidMetric, flat, sharp, smooth_size
 from .ops.geodesic import shoot
 from .ops.invert import invert
 from .ops.jacobian import jacobian_determinant
@@ -30,6 +30,7 @@ __all__ = [
     "patch_corners",
     "sharp",
     "shoot",
+    "smooth_size",
     "splat",
     "warp",
 ]

@@ -48,7 +48,9 @@ def sampling(mode: str, padding_mode: str) -> _core.Sampling:
 def choice(op: str, argument: str, value: object, allowed: Sequence[str]) -> None:
     if value not in allowed:
         names = ", ".join(repr(name) for name in allowed)
-        raise ValueError(f"{op}: {argument}: expected one of {names}, found {value!r}; choose one of these")
+        raise ValueError(
+            f"{op}: {argument}: expected one of {names}, found {value!r}; choose one of these"
+        )
 
 
 def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:

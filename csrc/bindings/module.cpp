@@ -24,8 +24,8 @@ Field make_field(std::uintptr_t data, DType dtype, const py::tuple& shape) {
     throw std::invalid_argument("field: shape: expected (B, C, X, Y) or (B, C, X, Y, Z), found " +
                                 std::to_string(shape.size()) + " axes; pass a batched 2-D or 3-D tensor");
   }
-  Field f{reinterpret_cast<void*>(data), dtype, dims, shape[0].cast<std::int64_t>(), shape[1].cast<std::int64_t>(),
-          {1, 1, 1}};
+  Field f{reinterpret_cast<void*>(data), dtype,    dims, shape[0].cast<std::int64_t>(),
+          shape[1].cast<std::int64_t>(), {1, 1, 1}};
   double volume = 1;
   for (int c = 0; c < dims; ++c) {
     f.shape[dims == 3 ? c : 2 * c] = shape[2 + c].cast<int>();
@@ -47,9 +47,7 @@ auto bound(void (*Operators::*entry)(Args...)) {
   };
 }
 
-const std::int64_t* address(std::uintptr_t data) {
-  return reinterpret_cast<const std::int64_t*>(data);
-}
+const std::int64_t* address(std::uintptr_t data) { return reinterpret_cast<const std::int64_t*>(data); }
 
 py::dict build_info() {
   py::dict info;
@@ -79,29 +77,25 @@ PYBIND11_MODULE(_core, m) {
       .value("bits16", DType::bits16)
       .value("bits32", DType::bits32)
       .value("bits64", DType::bits64);
-  py::enum_<Mode>(m, "Mode")
-      .value("nearest", Mode::nearest)
-      .value("linear", Mode::linear)
-      .value("cubic", Mode::cubic);
+  py::enum_<Mode>(m, "Mode").value("nearest", Mode::nearest).value("linear", Mode::linear).value("cubic", Mode::cubic);
   py::enum_<Padding>(m, "Padding").value("border", Padding::border).value("zeros", Padding::zeros);
   py::enum_<Faces>(m, "Faces").value("one_sided", Faces::one_sided).value("half", Faces::half);
 
   py::class_<Field>(m, "Field").def(py::init(&make_field), py::arg("data"), py::arg("dtype"), py::arg("shape"));
-  py::class_<Queue>(m, "Queue").def(py::init([](int device, std::uintptr_t stream, int threads) {
-                                      return Queue{device, reinterpret_cast<void*>(stream), threads};
-                                    }),
-                                    py::arg("device"), py::arg("stream"), py::arg("threads"));
-  py::class_<Sampling>(m, "Sampling").def(py::init([](Mode mode, Padding padding) {
-                                            return Sampling{mode, padding};
-                                          }),
-                                          py::arg("mode"), py::arg("padding"));
-  py::class_<FluidSymbol>(m, "FluidSymbol")
-      .def(py::init([](double alpha, double beta, double gamma, int power, bool inverse, double scale0, double scale1,
-                       double scale2) {
-             return FluidSymbol{alpha, beta, gamma, power, inverse, {scale0, scale1, scale2}};
+  py::class_<Queue>(m, "Queue")
+      .def(py::init([](int device, std::uintptr_t stream, int threads) {
+             return Queue{device, reinterpret_cast<void*>(stream), threads};
            }),
-           py::arg("alpha"), py::arg("beta"), py::arg("gamma"), py::arg("power"), py::arg("inverse"),
-           py::arg("scale0"), py::arg("scale1"), py::arg("scale2"));
+           py::arg("device"), py::arg("stream"), py::arg("threads"));
+  py::class_<Sampling>(m, "Sampling")
+      .def(py::init([](Mode mode, Padding padding) { return Sampling{mode, padding}; }), py::arg("mode"),
+           py::arg("padding"));
+  py::class_<FluidSymbol>(m, "FluidSymbol")
+      .def(py::init(
+               [](double alpha, double beta, double gamma, int power, bool inverse, double scale0, double scale1,
+                  double scale2) { return FluidSymbol{alpha, beta, gamma, power, inverse, {scale0, scale1, scale2}}; }),
+           py::arg("alpha"), py::arg("beta"), py::arg("gamma"), py::arg("power"), py::arg("inverse"), py::arg("scale0"),
+           py::arg("scale1"), py::arg("scale2"));
 
   const py::call_guard<py::gil_scoped_release> unlocked;
   m.def("warp", bound(&Operators::warp), unlocked);

@@ -38,9 +38,7 @@ QS_HD Footprint<T, D, taps_of<M>> footprint(const Voxel& v, const T (&u)[D], con
 
 template <class T, int D>
 QS_HD void load_vector(const View<const T>& field, const Voxel& v, T (&u)[D]) {
-  unroll<D>([&](auto c) QS_INLINE {
-    u[c] = field.at(v, c);
-  });
+  unroll<D>([&](auto c) QS_INLINE { u[c] = field.at(v, c); });
 }
 
 template <class T, int D, int N>

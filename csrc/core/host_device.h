@@ -18,8 +18,8 @@
 #else
 #define QS_HD inline __attribute__((always_inline))
 #define QS_INLINE __attribute__((always_inline))  // for lambdas
-// Iterations do not depend on each other. Not `omp simd`: that gives each lane a copy of every struct in the loop, which
-// then no longer dissolves into registers.
+// Iterations do not depend on each other. Not `omp simd`: that gives each lane a copy of every struct in the loop,
+// which then no longer dissolves into registers.
 #if defined(__clang__)
 #define QS_VECTORISE _Pragma("clang loop vectorize(assume_safety)")
 #else

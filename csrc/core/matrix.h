@@ -32,9 +32,7 @@ QS_HD Matrix<T, D> cofactor(const Matrix<T, D>& a) {
 template <class T, int D>
 QS_HD T determinant(const Matrix<T, D>& a, const Matrix<T, D>& cofactors) {
   T sum = T(0);
-  unroll<D>([&](auto j) QS_INLINE {
-    sum += a.m[0][j] * cofactors.m[0][j];
-  });
+  unroll<D>([&](auto j) QS_INLINE { sum += a.m[0][j] * cofactors.m[0][j]; });
   return sum;
 }
 
@@ -47,9 +45,7 @@ template <class T, int D>
 QS_HD void multiply(const Matrix<T, D>& a, const T (&x)[D], T (&y)[D]) {
   unroll<D>([&](auto i) QS_INLINE {
     T sum = T(0);
-    unroll<D>([&](auto j) QS_INLINE {
-      sum += a.m[i][j] * x[j];
-    });
+    unroll<D>([&](auto j) QS_INLINE { sum += a.m[i][j] * x[j]; });
     y[i] = sum;
   });
 }
@@ -58,9 +54,7 @@ template <class T, int D>
 QS_HD void multiply_transposed(const Matrix<T, D>& a, const T (&x)[D], T (&y)[D]) {
   unroll<D>([&](auto j) QS_INLINE {
     T sum = T(0);
-    unroll<D>([&](auto i) QS_INLINE {
-      sum += a.m[i][j] * x[i];
-    });
+    unroll<D>([&](auto i) QS_INLINE { sum += a.m[i][j] * x[i]; });
     y[j] = sum;
   });
 }

@@ -28,9 +28,7 @@ struct Grid {
   std::int64_t batch;
 };
 
-inline Grid grid_of(const Field& field) {
-  return {extent_of(field), field.batch};
-}
+inline Grid grid_of(const Field& field) { return {extent_of(field), field.batch}; }
 
 QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
@@ -81,8 +79,8 @@ class DeviceGuard {
 };
 
 template <class Work>
-__global__ void __launch_bounds__(block_x* block_y) voxel_kernel(const Extent e, const std::int64_t slices,
-                                                                 const Work work) {
+__global__ void __launch_bounds__(block_x* block_y)
+    voxel_kernel(const Extent e, const std::int64_t slices, const Work work) {
   const int k = blockIdx.x * block_x + threadIdx.x;
   const int j = blockIdx.y * block_y + threadIdx.y;
   if (k >= e.n[2] || j >= e.n[1]) {
@@ -150,9 +148,7 @@ void scatter_voxels(const Grid& source, int, const Queue& queue, const Body& bod
 #if defined(QS_TEST_ORDER)
 std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
 #else
-inline std::int64_t ordered(std::int64_t piece, std::int64_t) {
-  return piece;
-}
+inline std::int64_t ordered(std::int64_t piece, std::int64_t) { return piece; }
 #endif
 
 // Waking a thread costs what a few thousand voxels do.

@@ -31,8 +31,6 @@ void dispatch_sampling(const Sampling& sampling, F&& f) {
   }
 }
 
-inline int taps_of_mode(Mode mode) {
-  return mode == Mode::nearest ? 1 : (mode == Mode::linear ? 2 : 4);
-}
+inline int taps_of_mode(Mode mode) { return mode == Mode::nearest ? 1 : (mode == Mode::linear ? 2 : 4); }
 
 }  // namespace qs::QS_TARGET

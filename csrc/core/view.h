@@ -25,9 +25,7 @@ struct Extent {
   QS_HD int voxels() const { return n[0] * n[1] * n[2]; }
 };
 
-inline Extent extent_of(const Field& field) {
-  return {{field.shape[0], field.shape[1], field.shape[2]}};
-}
+inline Extent extent_of(const Field& field) { return {{field.shape[0], field.shape[1], field.shape[2]}}; }
 
 // Channels of a field; volumes have fewer than 2^31 voxels, offsets across channels and batch are 64-bit.
 template <class T>
@@ -36,9 +34,7 @@ struct View {
   std::int64_t volume;
   std::int64_t batch_stride;
 
-  QS_HD T* channel(std::int64_t batch, std::int64_t c) const {
-    return data + batch * batch_stride + c * volume;
-  }
+  QS_HD T* channel(std::int64_t batch, std::int64_t c) const { return data + batch * batch_stride + c * volume; }
   QS_HD T& at(const Voxel& v, std::int64_t c) const { return channel(v.batch, c)[v.offset]; }
 };
 

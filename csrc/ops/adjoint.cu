@@ -25,15 +25,11 @@ struct AdStar {
     T u[D], m[D], n[D];
     load_vector(displacement, v, u);
     const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
-    unroll<D>([&](auto c) QS_INLINE {
-      m[c] = gather(momentum.channel(v.batch, c), f);
-    });
+    unroll<D>([&](auto c) QS_INLINE { m[c] = gather(momentum.channel(v.batch, c), f); });
     const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
     multiply_transposed(j, m, n);
     const T det = determinant(j);
-    unroll<D>([&](auto c) QS_INLINE {
-      out.at(v, c) = det * n[c];
-    });
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = det * n[c]; });
   }
 };
 
@@ -62,9 +58,7 @@ struct AdStarGradient {
     });
     unroll<D>([&](auto i) QS_INLINE {
       direct.at(v, i) = gradient[i];
-      unroll<D>([&](auto a) QS_INLINE {
-        matrices.at(v, i * D + a) = det * m[i] * g[a] + dot * c.m[i][a];
-      });
+      unroll<D>([&](auto a) QS_INLINE { matrices.at(v, i * D + a) = det * m[i] * g[a] + dot * c.m[i][a]; });
     });
   }
 };
@@ -98,10 +92,10 @@ void Ad_star_gradient(const Field& momentum, const Field& displacement, const Fi
   dispatch(displacement, op, [&](auto scalar, auto dims_tag) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims_tag)::value;
-    for_each_voxel(grid_of(displacement), queue,
-                   AdStarGradient<T, D>{view<const T>(momentum), view<const T>(displacement), view<const T>(grad),
-                                        view<T>(pulled), view<T>(matrices), view<T>(direct), extent_of(displacement),
-                                        faces});
+    for_each_voxel(
+        grid_of(displacement), queue,
+        AdStarGradient<T, D>{view<const T>(momentum), view<const T>(displacement), view<const T>(grad), view<T>(pulled),
+                             view<T>(matrices), view<T>(direct), extent_of(displacement), faces});
   });
 }
 

@@ -42,9 +42,7 @@ struct Symbol {
     });
     Matrix<T, D> l;
     unroll<D>([&](auto a) QS_INLINE {
-      unroll<D>([&](auto b) QS_INLINE {
-        l.m[a][b] = a == b ? diagonal - beta * c[a] : beta * s[a] * s[b];
-      });
+      unroll<D>([&](auto b) QS_INLINE { l.m[a][b] = a == b ? diagonal - beta * c[a] : beta * s[a] * s[b]; });
     });
     if (!inverse) {
       return l;
@@ -52,11 +50,7 @@ struct Symbol {
     Matrix<T, D> k = cofactor(l);
     const T det = determinant(l, k);
     const T reciprocal = det > T(0) ? T(1) / det : T(0);  // gamma = 0: K of the zero frequency is 0
-    unroll<D>([&](auto a) QS_INLINE {
-      unroll<D>([&](auto b) QS_INLINE {
-        k.m[a][b] *= reciprocal;
-      });
-    });
+    unroll<D>([&](auto a) QS_INLINE { unroll<D>([&](auto b) QS_INLINE { k.m[a][b] *= reciprocal; }); });
     return k;
   }
 
@@ -81,9 +75,7 @@ struct Symbol {
   }
 
   static QS_HD void copy(const T (&from)[D], T (&to)[D]) {
-    unroll<D>([&](auto c) QS_INLINE {
-      to[c] = from[c];
-    });
+    unroll<D>([&](auto c) QS_INLINE { to[c] = from[c]; });
   }
 };
 
@@ -97,10 +89,17 @@ void fluid_symbol(const Field& spectrum, const void* tables, const FluidSymbol& 
     const Extent e = extent_of(spectrum);
     const std::int64_t volume = 2 * static_cast<std::int64_t>(e.n[0]) * e.n[1] * e.n[2];
     const auto run = [&](auto once) {
-      Symbol<T, D, decltype(once)::value> body{static_cast<T*>(spectrum.data), volume, D * volume,
-                                               static_cast<const T*>(tables), e, static_cast<T>(symbol.alpha),
-                                               static_cast<T>(symbol.beta), static_cast<T>(symbol.gamma), {},
-                                               symbol.power, symbol.inverse};
+      Symbol<T, D, decltype(once)::value> body{static_cast<T*>(spectrum.data),
+                                               volume,
+                                               D * volume,
+                                               static_cast<const T*>(tables),
+                                               e,
+                                               static_cast<T>(symbol.alpha),
+                                               static_cast<T>(symbol.beta),
+                                               static_cast<T>(symbol.gamma),
+                                               {},
+                                               symbol.power,
+                                               symbol.inverse};
       for (int c = 0; c < D; ++c) {
         body.scale[c] = static_cast<T>(symbol.scale[c]);
       }

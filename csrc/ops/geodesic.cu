@@ -31,9 +31,7 @@ struct UpdateInverse {
   QS_HD void step(const Voxel& v, State& s) const {
     T back[D], moved = T(0);
     const auto at_q = footprint<Mode::linear, Padding::zeros>(v, s.q, extent);
-    unroll<D>([&](auto c) QS_INLINE {
-      back[c] = -gather(increment.channel(v.batch, c), at_q);
-    });
+    unroll<D>([&](auto c) QS_INLINE { back[c] = -gather(increment.channel(v.batch, c), at_q); });
     const auto at_back = footprint<Mode::linear, P>(v, back, extent);
     unroll<D>([&](auto c) QS_INLINE {
       const T next = back[c] + gather(inverse.channel(v.batch, c), at_back);
@@ -45,9 +43,7 @@ struct UpdateInverse {
   }
 
   QS_HD void finish(const Voxel& v, const State& s) const {
-    unroll<D>([&](auto c) QS_INLINE {
-      out.at(v, c) = s.q[c];
-    });
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = s.q[c]; });
   }
 };
 
@@ -64,10 +60,10 @@ void update_inverse(const Field& inverse, const Field& increment, const Field& o
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
     const auto run = [&](auto pad) {
-      iterate_voxels(grid_of(inverse), iterations, queue,
-                     UpdateInverse<T, D, decltype(pad)::value>{view<const T>(inverse), view<const T>(increment),
-                                                               view<T>(out), extent_of(inverse),
-                                                               static_cast<T>(tolerance)});
+      iterate_voxels(
+          grid_of(inverse), iterations, queue,
+          UpdateInverse<T, D, decltype(pad)::value>{view<const T>(inverse), view<const T>(increment), view<T>(out),
+                                                    extent_of(inverse), static_cast<T>(tolerance)});
     };
     padding == Padding::border ? run(std::integral_constant<Padding, Padding::border>{})
                                : run(std::integral_constant<Padding, Padding::zeros>{});

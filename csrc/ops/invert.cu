@@ -22,9 +22,7 @@ QS_HD Matrix<T, D> linearise(const View<const T>& displacement, const Voxel& v, 
   unroll<D>([&](auto c) QS_INLINE {
     T gradient[D] = {};
     value[c] = gather_gradient(displacement.channel(v.batch, c), f, gradient, T(1));
-    unroll<D>([&](auto a) QS_INLINE {
-      j.m[c][a] = gradient[a] + (a == c ? T(1) : T(0));
-    });
+    unroll<D>([&](auto a) QS_INLINE { j.m[c][a] = gradient[a] + (a == c ? T(1) : T(0)); });
   });
   return j;
 }
@@ -58,9 +56,7 @@ struct Newton {
 
   QS_HD State start(const Voxel& v) const {
     State s;
-    unroll<D>([&](auto c) QS_INLINE {
-      s.w[c] = -displacement.at(v, c);
-    });
+    unroll<D>([&](auto c) QS_INLINE { s.w[c] = -displacement.at(v, c); });
     s.done = false;
     return s;
   }
@@ -108,9 +104,7 @@ struct InverseGradient {
     const Matrix<T, D> c = cofactor(j);
     multiply(c, g, solved);  // det J J^-T g
     const T scale = reciprocal_or(determinant(j, c), T(0));
-    unroll<D>([&](auto i) QS_INLINE {
-      out.at(v, i) = scale * solved[i];
-    });
+    unroll<D>([&](auto i) QS_INLINE { out.at(v, i) = scale * solved[i]; });
   }
 };
 

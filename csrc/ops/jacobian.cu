@@ -36,11 +36,7 @@ struct DeterminantGradient {
   QS_HD void operator()(const Voxel& v) const {
     const Matrix<T, D> c = cofactor(jacobian<T, D>(displacement, v, extent, faces));
     const T g = grad.at(v, 0);
-    unroll<D>([&](auto i) QS_INLINE {
-      unroll<D>([&](auto a) QS_INLINE {
-        out.at(v, i * D + a) = g * c.m[i][a];
-      });
-    });
+    unroll<D>([&](auto i) QS_INLINE { unroll<D>([&](auto a) QS_INLINE { out.at(v, i * D + a) = g * c.m[i][a]; }); });
   }
 };
 
@@ -100,8 +96,7 @@ void jacobian_transpose(const Field& matrices, const Field& out, Faces faces, co
   dispatch(matrices, op, [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    for_each_voxel(grid_of(out), queue,
-                   Transpose<T, D>{view<const T>(matrices), view<T>(out), extent_of(out), faces});
+    for_each_voxel(grid_of(out), queue, Transpose<T, D>{view<const T>(matrices), view<T>(out), extent_of(out), faces});
   });
 }
 

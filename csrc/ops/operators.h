@@ -9,8 +9,8 @@ namespace qs {
 struct Operators {
   void (*warp)(const Field& image, const Field& displacement, const Field& out, const Sampling&, const Queue&);
   void (*warp_labels)(const Field& labels, const Field& displacement, const Field& out, Padding, const Queue&);
-  void (*warp_displacement_gradient)(const Field& image, const Field& displacement, const Field& grad,
-                                     const Field& out, const Sampling&, const Queue&);
+  void (*warp_displacement_gradient)(const Field& image, const Field& displacement, const Field& grad, const Field& out,
+                                     const Sampling&, const Queue&);
   void (*compose)(const Field& outer, const Field& inner, const Field& out, const Sampling&, const Queue&);
   void (*splat)(const Field& values, const Field& displacement, const Field& out, const Sampling&, const Queue&);
   void (*invert)(const Field& displacement, const Field& inverse, const Field& residual, int iterations,

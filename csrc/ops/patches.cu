@@ -13,9 +13,7 @@ template <int D>
 QS_HD Voxel under(const Voxel& v, const std::int64_t* corners, const Extent& e) {
   const std::int64_t* corner = corners + v.batch * (1 + D);
   int x[3] = {v.x[0], v.x[1], v.x[2]};
-  unroll<D>([&](auto c) QS_INLINE {
-    x[axis_of<D>(c)] += static_cast<int>(corner[1 + c]);
-  });
+  unroll<D>([&](auto c) QS_INLINE { x[axis_of<D>(c)] += static_cast<int>(corner[1 + c]); });
   return voxel_at(e, corner[0], x[0], x[1], x[2]);
 }
 
@@ -71,8 +69,8 @@ void extract_patches(const Field& image, const std::int64_t* corners, const Fiel
   dispatch(image, "extract_patches", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     for_each_voxel(grid_of(patches), queue,
-                   Extract<T, decltype(dims)::value>{view<const T>(image), view<T>(patches), corners,
-                                                     extent_of(image), static_cast<int>(image.channels)});
+                   Extract<T, decltype(dims)::value>{view<const T>(image), view<T>(patches), corners, extent_of(image),
+                                                     static_cast<int>(image.channels)});
   });
 }
 

@@ -24,18 +24,14 @@ struct Splat {
     const T u0 = displacement.at(v, 0);
     const auto outer = taps_at<T, S::mode, S::padding>(T(v.x[0]) + u0, extent.n[0]);
     bool mine = false;
-    unroll<S::taps>([&](auto a) QS_INLINE {
-      mine = mine || slab.owns(outer.base + a);
-    });
+    unroll<S::taps>([&](auto a) QS_INLINE { mine = mine || slab.owns(outer.base + a); });
     if (!mine) {
       return;
     }
     T u[D];
     load_vector(displacement, v, u);
     const auto f = footprint<S::mode, S::padding>(v, u, extent);
-    unroll<C>([&](auto c) QS_INLINE {
-      scatter(out.channel(v.batch, c), f, values.at(v, c), slab);
-    });
+    unroll<C>([&](auto c) QS_INLINE { scatter(out.channel(v.batch, c), f, values.at(v, c), slab); });
   }
 
 #if !defined(__CUDACC__)

@@ -49,12 +49,8 @@ struct WarpGradient {
     load_vector(displacement, v, u);
     const auto f = footprint<S::mode, S::padding>(v, u, extent);
     T sum[D] = {};
-    unroll<C>([&](auto c) QS_INLINE {
-      gather_gradient(image.channel(v.batch, c), f, sum, grad.at(v, c));
-    });
-    unroll<D>([&](auto a) QS_INLINE {
-      out.at(v, a) = accumulate ? out.at(v, a) + sum[a] : sum[a];
-    });
+    unroll<C>([&](auto c) QS_INLINE { gather_gradient(image.channel(v.batch, c), f, sum, grad.at(v, c)); });
+    unroll<D>([&](auto a) QS_INLINE { out.at(v, a) = accumulate ? out.at(v, a) + sum[a] : sum[a]; });
   }
 };
 
@@ -72,9 +68,7 @@ struct WarpLabels {
     load_vector(displacement, v, u);
     const auto f = footprint<Mode::nearest, P>(v, u, extent);
     bool inside = true;
-    unroll<D>([&](auto c) QS_INLINE {
-      inside = inside && f.axis[c].weight[0] != T(0);
-    });
+    unroll<D>([&](auto c) QS_INLINE { inside = inside && f.axis[c].weight[0] != T(0); });
     for (int c = 0; c < channels; ++c) {
       out.at(v, c) = inside ? labels.channel(v.batch, c)[f.offset] : Bits(0);
     }
@@ -101,10 +95,10 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
     dispatch_sampling(sampling, [&](auto sampler) {
       using S = decltype(sampler);
       for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
-        for_each_voxel(grid_of(displacement), queue,
-                       Warp<T, D, decltype(group)::value, S, false>{view<const T>(image, first),
-                                                                    view<const T>(displacement), view<T>(out, first),
-                                                                    extent_of(image)});
+        for_each_voxel(
+            grid_of(displacement), queue,
+            Warp<T, D, decltype(group)::value, S, false>{view<const T>(image, first), view<const T>(displacement),
+                                                         view<T>(out, first), extent_of(image)});
       });
     });
   });
@@ -120,11 +114,10 @@ void warp_labels(const Field& labels, const Field& displacement, const Field& ou
     constexpr int D = decltype(dims)::value;
     const auto run = [&](auto bits, auto pad) {
       using Bits = decltype(bits);
-      for_each_voxel(
-          grid_of(displacement), queue,
-          WarpLabels<T, Bits, D, decltype(pad)::value>{view<const Bits>(labels), view<const T>(displacement),
-                                                       view<Bits>(out), extent_of(labels),
-                                                       static_cast<int>(labels.channels)});
+      for_each_voxel(grid_of(displacement), queue,
+                     WarpLabels<T, Bits, D, decltype(pad)::value>{view<const Bits>(labels), view<const T>(displacement),
+                                                                  view<Bits>(out), extent_of(labels),
+                                                                  static_cast<int>(labels.channels)});
     };
     const auto with_padding = [&](auto bits) {
       padding == Padding::border ? run(bits, std::integral_constant<Padding, Padding::border>{})

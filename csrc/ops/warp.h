@@ -11,8 +11,7 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
           const Queue& queue);
 
 // Nearest neighbour for any element of 1, 2, 4 or 8 bytes (label maps), moved as bits.
-void warp_labels(const Field& labels, const Field& displacement, const Field& out, Padding padding,
-                 const Queue& queue);
+void warp_labels(const Field& labels, const Field& displacement, const Field& out, Padding padding, const Queue& queue);
 
 // out_a = sum_c grad_c(x) (d I_c / d position_a)(x + u(x)): the gradient of <grad, warp(I, u)> by u.
 void warp_displacement_gradient(const Field& image, const Field& displacement, const Field& grad, const Field& out,

@@ -14,7 +14,8 @@ from quicksilver.networks import PATCH_SIZE
 from quicksilver.synthesis import disturb
 
 MARGIN = PATCH_SIZE // 2
-"""Voxels of background around each volume, so that patches at the edge of the head occur as in prediction."""
+"""Voxels of background around each volume, so that patches at the edge of the head occur as in
+prediction."""
 
 OCCUPIED = 0.02
 """Least part of a patch that must be head: an almost empty patch teaches nothing."""
@@ -32,10 +33,10 @@ class Batch:
 class Patches:
     """Random patches of a set of fitted pairs, kept in memory in half precision.
 
-    Each is mirrored along axis 0 with probability one half: axis 0 is left-right, and the metric does not
-    change under reflections. The images of a pair are disturbed independently (`synthesis.disturb`).
-    Exchanging moving and target is no augmentation of fitted pairs: the momentum of the way back lies
-    along the gradient of the other image.
+    Each is mirrored along axis 0 with probability one half: axis 0 is left-right, and the metric
+    does not change under reflections. The images of a pair are disturbed independently
+    (`synthesis.disturb`). Exchanging moving and target is no augmentation of fitted pairs: the
+    momentum of the way back lies along the gradient of the other image.
     """
 
     def __init__(self, pairs: Sequence[FittedPair], strength: float = 1.0) -> None:
@@ -74,7 +75,8 @@ def _padded(pair: FittedPair) -> Tensor:
 
 
 def _mirror(patches: Tensor) -> Tensor:
-    """The patches (N, 5, *S) seen in a mirror across axis 0, whose momentum component changes sign."""
+    """The patches (N, 5, *S) seen in a mirror across axis 0, whose momentum component changes
+    sign."""
     signs = torch.tensor([1.0, 1.0, -1.0, 1.0, 1.0]).reshape(1, 5, 1, 1, 1)
     return patches.flip(2) * signs
 

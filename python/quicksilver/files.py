@@ -31,7 +31,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -61,7 +61,7 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
+            file.replace(folder / file.name)
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:

@@ -1,8 +1,8 @@
 """Files of fitted pairs: what the networks are trained on.
 
-One safetensors file holds one pair: the two images and the momentum between them, on one grid, in half
-precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far below the noise of
-either; and a file that holds its own images needs nothing beside it.
+One safetensors file holds one pair: the two images and the momentum between them, on one grid, in
+half precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far
+below the noise of either; and a file that holds its own images needs nothing beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ FIELDS = ("moving", "target", "momentum")
 
 @dataclass(frozen=True)
 class FittedPair:
-    """moving, target (1, 1, *S) and the initial momentum (1, 3, *S) in voxel units, all in half precision.
+    """moving, target (1, 1, *S) and the initial momentum (1, 3, *S) in voxel units, all in half
+    precision.
 
     `about` says where they come from: names, metric, energies.
     """
@@ -54,7 +55,8 @@ def load_pair(path: str | Path) -> FittedPair:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-            return FittedPair(*(file.get_tensor(name) for name in FIELDS), about)
+            moving, target, momentum = (file.get_tensor(name) for name in FIELDS)
+        return FittedPair(moving, target, momentum, about)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise QuicksilverError(
             f"expected {path} to hold a fitted pair, found '{error}'; write it again with 'quicksilver fit'"
@@ -72,7 +74,8 @@ def pair_files(folder: str | Path) -> list[Path]:
 
 
 def read_list(path: str | Path) -> list[tuple[Path, Path]]:
-    """The pairs of a CSV file with the columns `moving` and `target`, paths relative to its folder."""
+    """The pairs of a CSV file with the columns `moving` and `target`, paths relative to its
+    folder."""
     path = Path(path)
     try:
         with path.open(newline="") as file:
@@ -96,10 +99,10 @@ def fit_list(
 ) -> list[Path]:
     """Fit every pair of images that has no file in `folder` yet; returns the files of all.
 
-    The two images of a pair must lie on one grid (aligned and resampled alike), in whose voxels the metric
-    and the momentum are. `part=(k, n)`: only every n-th pair from the k-th on, so that n processes share a
-    list. `options` are those of `quicksilver.lddmm.fit`. A file is complete or absent: stop at any time and
-    call again. report(file, energies) is called after each fit.
+    The two images of a pair must lie on one grid (aligned and resampled alike), in whose voxels the
+    metric and the momentum are. `part=(k, n)`: only every n-th pair from the k-th on, so that n
+    processes share a list. `options` are those of `quicksilver.lddmm.fit`. A file is complete or
+    absent: stop at any time and call again. report(file, energies) is called after each fit.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

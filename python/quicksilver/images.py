@@ -156,19 +156,10 @@ def working_grid(moving: Image, target: Image, spacing: float, margin: int = MAR
             f"expected brains that fit a grid of {MAX_SIZE} voxels along each axis, found "
             f"{counts.tolist()} at {spacing} mm; check the spacing and origin in the image headers"
         )
-    x, y, z = (_smooth_size(int(count)) for count in counts)
+    x, y, z = (qs.smooth_size(int(count)) for count in counts)
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = (low + high) / 2 - spacing * (np.array([x, y, z]) - 1) / 2
     return Grid((x, y, z), affine)
-
-
-def _smooth_size(count: int) -> int:
-    """The smallest number that is at least `count` and has no prime factor above 5."""
-    rest = count
-    for prime in (2, 3, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return count if rest == 1 else _smooth_size(count + 1)
 
 
 def affine_displacement(

@@ -1,12 +1,13 @@
 """First weights: a network that begins with the first step of the optimiser that it is to imitate.
 
-The first descent direction of LDDMM is (I0 - I1) grad I0: a product of both images. The encoders see one
-image each and nothing skips the bottleneck, and gradient descent from random weights does not find products
-soon (measured: nothing but the mean within thousands of patches, from He's, orthogonal or unit-variance
-weights). So the first weights hand both images on to the last block of each decoder, as far as the channels
-suffice. There u = s d + g and v = s d - g mix their difference d and the derivative g along the decoder's
-axis, and |u| - |v| = 2 sign(d g) min(|s d|, |g|), a product in all but curvature, is within reach of the last
-convolution, which is fitted to momenta by least squares. A little noise tells equal channels apart.
+The first descent direction of LDDMM is (I0 - I1) grad I0: a product of both images. The encoders
+see one image each and nothing skips the bottleneck, and gradient descent from random weights does
+not find products soon (measured: nothing but the mean within thousands of patches, from He's,
+orthogonal or unit-variance weights). So the first weights hand both images on to the last block of
+each decoder, as far as the channels suffice. There u = s d + g and v = s d - g mix their difference
+d and the derivative g along the decoder's axis, and |u| - |v| = 2 sign(d g) min(|s d|, |g|), a
+product in all but curvature, is within reach of the last convolution, which is fitted to momenta by
+least squares. A little noise tells equal channels apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from quicksilver.datasets import Patches
 from quicksilver.networks import DecoderBlock, EncoderBlock, MomentumNetwork
 
 OFFSETS = list(product((0, 1), repeat=3))
-"""The eight voxels of a cell that pooling makes one of; the taps 0 and 1 of a transposed convolution."""
+"""The eight voxels of a cell that pooling makes one of; the taps 0 and 1 of a transposed
+convolution."""
 
 NOISE = 0.02  # relative to weights that keep the variance of the signal
 POINT_SCALES = (0.25, 0.5, 1.0, 2.0)
@@ -43,7 +45,9 @@ def initialise(
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
             _make_noise(module, generator)
     for image in "mt":
-        _hand_down(getattr(network, f"encoder_{image}_1"), getattr(network, f"encoder_{image}_2"), kept)
+        _hand_down(
+            getattr(network, f"encoder_{image}_1"), getattr(network, f"encoder_{image}_2"), kept
+        )
     for axis, name in enumerate("xyz"):
         first = getattr(network, f"decoder_{name}_1")
         last = getattr(network, f"decoder_{name}_2")
@@ -73,7 +77,8 @@ def _group(offset: int, kept: int) -> int:
 
 
 def _hand_down(first: EncoderBlock, second: EncoderBlock, kept: int) -> None:
-    """First level: channel j is mean j modulo `kept` of a cell. Second: all eight cells of each mean."""
+    """First level: channel j is mean j modulo `kept` of a cell. Second: all eight cells of each
+    mean."""
     for block in (first, second):
         _pass_on(block.conv_inblock1, block.conv_inblock1.in_channels)
         _pass_on(block.conv_inblock2, block.conv_inblock2.in_channels)
@@ -128,21 +133,23 @@ def _fit_outputs(
     blocks = [getattr(network, f"decoder_{name}_2") for name in "xyz"]
     inputs: dict[nn.Module, Tensor] = {}
     hooks = [
-        block.conv_output.register_forward_pre_hook(lambda layer, args: inputs.update({layer: args[0]}))
+        block.conv_output.register_forward_pre_hook(
+            lambda layer, args: inputs.update({layer: args[0]})
+        )
         for block in blocks
     ]
-    systems = [(0.0, 0.0)] * 3
+    size = 27 * blocks[0].conv_output.in_channels + 1
+    matrices, rights = torch.zeros(3, size, size), torch.zeros(3, size)
     for _ in range(BATCHES):
         batch = patches.batch(BATCH, generator)
         network(batch.moving, batch.target)
         for k, block in enumerate(blocks):
             rows = _neighbourhoods(inputs[block.conv_output])
-            right = rows.T @ (batch.momentum[:, k].reshape(-1) / scale)
-            systems[k] = (systems[k][0] + (rows.T @ rows).double(), systems[k][1] + right.double())
+            matrices[k] += rows.T @ rows
+            rights[k] += rows.T @ (batch.momentum[:, k].reshape(-1) / scale)
     for hook in hooks:
         hook.remove()
-    for block, (matrix, right) in zip(blocks, systems, strict=True):
-        assert isinstance(matrix, Tensor)
+    for block, matrix, right in zip(blocks, matrices.double(), rights.double(), strict=True):
         matrix.diagonal().add_(RIDGE * matrix.diagonal().mean())
         solution = torch.linalg.solve(matrix, right).float()
         block.conv_output.weight.copy_(solution[:-1].reshape(block.conv_output.weight.shape))
@@ -150,7 +157,8 @@ def _fit_outputs(
 
 
 def _neighbourhoods(field: Tensor) -> Tensor:
-    """(voxels, 27 * C + 1): what a 3^3 convolution of (N, C, *S) sees of each voxel, and 1 for its bias."""
+    """(voxels, 27 * C + 1): what a 3^3 convolution of (N, C, *S) sees of each voxel, and 1 for its
+    bias."""
     windows = F.pad(field, [1] * 6).unfold(2, 3, 1).unfold(3, 3, 1).unfold(4, 3, 1)
     rows = windows.permute(0, 2, 3, 4, 1, 5, 6, 7).reshape(-1, 27 * field.shape[1])
     return F.pad(rows, (0, 1), value=1.0)

@@ -2,9 +2,10 @@
 
     E(m0) = 1/2 <m0, K m0> + 1/(2 sigma^2) |I0 o psi_1 - I1|^2
 
-both summed over the voxels of the finest grid. The gradient is the exact discrete adjoint of `shoot`, by
-autograd. The minimiser is L-BFGS whose initial inverse Hessian is a multiple of L, the inverse of K: the
-Hessian of the first term is K, so that L makes the first direction the natural gradient -(m0 - L m_adj).
+both summed over the voxels of the finest grid. The gradient is the exact discrete adjoint of
+`shoot`, by autograd. The minimiser is L-BFGS whose initial inverse Hessian is a multiple of L, the
+inverse of K: the Hessian of the first term is K, so that L makes the first direction the natural
+gradient -(m0 - L m_adj).
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from torch import Tensor
 import quicksilver_ext as qs
 
 Progress = Callable[[int, int, float], None]
-"""Called as progress(level, iteration, energy) after every accepted iteration; level 0 is the coarsest."""
+"""Called as progress(level, iteration, energy) after every accepted iteration; level 0 is the
+coarsest."""
 
 MEMORY = 6
-"""Pairs of differences that L-BFGS keeps: more did not lower the energy within tens of iterations."""
+"""Pairs of differences that L-BFGS keeps: more did not lower the energy within tens of
+iterations."""
 
 LARGEST_STEP = 0.5
-"""Largest change of the initial velocity by one iteration, in voxels of the level: longer steps lower the
-energy too, but by folds, out of which no later iteration finds."""
+"""Largest change of the initial velocity by one iteration, in voxels of the level: longer steps
+lower the energy too, but by folds, out of which no later iteration finds."""
 
 ARMIJO = 1e-4
 HALVINGS = 8
@@ -37,10 +40,11 @@ HALVINGS = 8
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted pair: `momentum` (1, 3, *S) in voxel units, and the energies of every level, coarsest first.
+    """A fitted pair: `momentum` (1, 3, *S) in voxel units, and the energies of every level,
+    coarsest first.
 
-    `energies[l][0]` is the energy at the start of level l, then one value per accepted iteration. Energies
-    of different levels are comparable: each is weighted by the volume of its voxels.
+    `energies[l][0]` is the energy at the start of level l, then one value per accepted iteration.
+    Energies of different levels are comparable: each is weighted by the volume of its voxels.
     """
 
     momentum: Tensor
@@ -62,12 +66,13 @@ def fit(
 ) -> Fit:
     """Fit the initial momentum of the geodesic from `moving` to `target`.
 
-    moving, target: (1, 1, X, Y, Z) on one grid, intensities as `quicksilver.images.normalise` scales them
-    (sigma refers to that scale). metric: in voxels of that grid. levels: by how much each level's grid is
-    coarser than the images', coarsest first; iterations: at most so many on each. A level ends when an
-    iteration lowers the energy by less than `tolerance` times its value. start: momentum (1, 3, X, Y, Z) to
-    continue from instead of zero. Boundaries are those of `quicksilver_ext.shoot`. Raises ValueError where
-    the shapes or the numbers of levels and iterations do not fit together.
+    moving, target: (1, 1, X, Y, Z) on one grid, intensities as `quicksilver.images.normalise`
+    scales them (sigma refers to that scale). metric: in voxels of that grid. levels: by how much
+    each level's grid is coarser than the images', coarsest first; iterations: at most so many on
+    each. A level ends when an iteration lowers the energy by less than `tolerance` times its value.
+    start: momentum (1, 3, X, Y, Z) to continue from instead of zero. Boundaries are those of
+    `quicksilver_ext.shoot`. Raises ValueError where the shapes or the numbers of levels and
+    iterations do not fit together.
 
     >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
     >>> result = fit(blob, blob.roll(1, 2), qs.FluidMetric(), levels=(1,), iterations=(3,))
@@ -121,7 +126,8 @@ def minimise(
     tolerance: float,
     report: Callable[[int, float], None],
 ) -> tuple[Tensor, list[float]]:
-    """L-BFGS with Armijo backtracking; returns the last momentum and the energies, the start's first."""
+    """L-BFGS with Armijo backtracking; returns the last momentum and the energies, the start's
+    first."""
     pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=MEMORY)
     here = start.detach().requires_grad_()
     value = energy(here)
@@ -132,9 +138,10 @@ def minimise(
         largest = metric.sharp(direction).abs().max().item()
         if not pairs or largest > LARGEST_STEP:  # the first direction has no scale of its own
             direction *= LARGEST_STEP / max(largest, torch.finfo(direction.dtype).tiny)
-        there, value = _line_search(energy, here, direction, gradient, history[-1])
-        if value is None:
+        found = _line_search(energy, here, direction, gradient, history[-1])
+        if found is None:
             break  # no lower energy along the direction within rounding: converged
+        there, value = found
         (new_gradient,) = torch.autograd.grad(value, there)
         pair = (there.detach() - here.detach(), new_gradient - gradient)
         if _dot(*pair) > 0:  # otherwise the model of the curvature would not be positive definite
@@ -147,7 +154,9 @@ def minimise(
     return here.detach(), history
 
 
-def _inverse_hessian(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]], metric: qs.FluidMetric) -> Tensor:
+def _inverse_hessian(
+    gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]], metric: qs.FluidMetric
+) -> Tensor:
     """The two-loop recursion (Nocedal 1980) around H0 = scale * L."""
     q = gradient.clone()
     weights = []
@@ -165,9 +174,14 @@ def _inverse_hessian(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]], metr
 
 
 def _line_search(
-    energy: Callable[[Tensor], Tensor], here: Tensor, direction: Tensor, gradient: Tensor, value: float
-) -> tuple[Tensor, Tensor | None]:
-    """The first of the steps 1, 1/2, 1/4 ... that lowers the energy enough, and its energy (with graph)."""
+    energy: Callable[[Tensor], Tensor],
+    here: Tensor,
+    direction: Tensor,
+    gradient: Tensor,
+    value: float,
+) -> tuple[Tensor, Tensor] | None:
+    """The first of the steps 1, 1/2, 1/4 ... that lowers the energy enough, and its energy (with
+    graph)."""
     slope = _dot(direction, gradient)
     step = 1.0
     for _ in range(HALVINGS):
@@ -176,7 +190,7 @@ def _line_search(
         if math.isfinite(trial.item()) and trial.item() < value + ARMIJO * step * slope:
             return there, trial
         step /= 2
-    return here, None
+    return None
 
 
 def _dot(a: Tensor, b: Tensor) -> float:
@@ -203,7 +217,9 @@ def finer(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
     return fine[..., : shape[0], : shape[1], : shape[2]].contiguous()
 
 
-def _check(moving: Tensor, target: Tensor, levels: Sequence[int], iterations: Sequence[int]) -> None:
+def _check(
+    moving: Tensor, target: Tensor, levels: Sequence[int], iterations: Sequence[int]
+) -> None:
     if moving.dim() != 5 or moving.shape[:2] != (1, 1) or moving.shape != target.shape:
         raise ValueError(
             f"fit: moving and target must both be (1, 1, X, Y, Z), found {tuple(moving.shape)} and "

@@ -1,7 +1,8 @@
 """Model files: two networks and the settings that their momenta are meant for.
 
-Our format is one safetensors file: tensors `prediction.*` and `correction.*` in half precision, and the
-configuration as JSON in the metadata. Published Quicksilver checkpoints (`.pth.tar`) can be read too.
+Our format is one safetensors file: tensors `prediction.*` and `correction.*` in half precision, and
+the configuration as JSON in the metadata. Published Quicksilver checkpoints (`.pth.tar`) can be
+read too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,17 +25,21 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
 from quicksilver.networks import PATCH_SIZE, MomentumNetwork
 
-INTENSITY = "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
+INTENSITY = (
+    "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
+)
 PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
 DEFAULT = "default-2mm.safetensors"
 
 
 @dataclass
 class ModelConfig:
-    """What a model file says about itself; everything that prediction and shooting need, and its history.
+    """What a model file says about itself; everything that prediction and shooting need, and its
+    history.
 
-    `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres; `method`,
-    `steps` and `borders` are those of `quicksilver_ext.shoot`. `axes_reversed`: see `MomentumNetwork`.
+    `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres;
+    `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`.
+    `axes_reversed`: see `MomentumNetwork`.
     """
 
     features: int
@@ -49,6 +54,7 @@ class ModelConfig:
     method: str = "ab2"
     steps: int = 10
     borders: str = "extended"
+    inverse_iterations: int = 5
     intensity: str = INTENSITY
     training_data: str = ""
     licence: str = ""
@@ -56,11 +62,28 @@ class ModelConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
-    def fluid_metric(self, pad: str | int = "auto") -> qs.FluidMetric:
+    def fluid_metric(self, pad: Literal["auto", "none"] | int = "auto") -> qs.FluidMetric:
         """The metric on grids of the model's spacing."""
         numbers = self.metric
         return qs.FluidMetric(
             numbers["alpha"], numbers["beta"], numbers["gamma"], int(numbers["power"]), pad=pad
+        )
+
+    def shoot(
+        self,
+        momentum: Tensor,
+        pad: Literal["auto", "none"] | int = "auto",
+        steps: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """psi and phi of a momentum by the model's integrator, in its own number of steps where
+        None."""
+        return qs.shoot(
+            momentum,
+            self.fluid_metric(pad),
+            steps or self.steps,
+            method=self.method,
+            borders=self.borders,
+            inverse_iterations=self.inverse_iterations,
         )
 
     def network(self) -> MomentumNetwork:
@@ -101,11 +124,13 @@ def save_model(model: Model, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is anything else."""
+    """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is
+    anything else."""
     try:
         with safe_open(path, framework="pt") as file:
             config = ModelConfig(**json.loads((file.metadata() or {})["config"]))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name).float() for name in names}
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
@@ -123,11 +148,12 @@ def default_model() -> Model:
 
 
 def load_published(prediction: str | Path, correction: str | Path | None = None) -> Model:
-    """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and, if given, a correction network.
+    """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and, if given, a
+    correction network.
 
-    They are read without unpickling objects. The model's settings are those of the prediction network: its
-    metric, and the original's integrator and border rules. Raises QuicksilverError where a file is missing
-    or is not laid out as the published ones are.
+    They are read without unpickling objects. The model's settings are those of the prediction
+    network: its metric, and the original's integrator and border rules. Raises QuicksilverError
+    where a file is missing or is not laid out as the published ones are.
     """
     checkpoint = _read_published(prediction)
     config = _published_config(checkpoint, prediction)
@@ -172,7 +198,7 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
             method=str(shooting["integMethod"]).lower(),
             steps=int(shooting["timeSteps"]),
             borders="original",
-            settings={"inverse_iterations": int(shooting["NIterForInverse"])},
+            inverse_iterations=int(shooting["NIterForInverse"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _not_published(path, f"settings without or with an unusable {error}") from error
@@ -183,7 +209,8 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
 
 
 def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights; checkpoints written from a DataParallel wrapper have `module.` before every name."""
+    """The weights; checkpoints written from a DataParallel wrapper have `module.` before every
+    name."""
     return {name.removeprefix("module."): value for name, value in checkpoint["state_dict"].items()}
 
 

@@ -1,7 +1,7 @@
 """The Quicksilver network: two image patches in, one momentum patch out.
 
-Yang, Kwitt, Styner, Niethammer: Quicksilver, NeuroImage 2017. The names of the modules are those of the
-published checkpoints, so that their `state_dict` loads key for key.
+Yang, Kwitt, Styner, Niethammer: Quicksilver, NeuroImage 2017. The names of the modules are those of
+the published checkpoints, so that their `state_dict` loads key for key.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """A strided transposed convolution that doubles the edge (5 to 8, 8 to 15), then three 3^3 ones.
+    """A strided transposed convolution that doubles the edge (5 to 8, 8 to 15), then three 3^3
+    ones.
 
-    The last block ends without its activation: a momentum has both signs. Its `prelu4` exists all the
-    same, because the published checkpoints hold its slope.
+    The last block ends without its activation: a momentum has both signs. Its `prelu4` exists all
+    the same, because the published checkpoints hold its slope.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, last: bool, dropout: bool) -> None:
@@ -69,12 +70,14 @@ class MomentumNetwork(nn.Module):
     """Predicts the initial momentum of the geodesic from moving to target, patch by patch.
 
     `features` is the width of the first encoder block (64 in the paper: 21,826,347 parameters).
-    `dropout=True` builds the probabilistic form: dropout of 0.2 after all but the pooling and output
-    convolutions, active in training mode. `axes_reversed=True` is for weights trained on volumes in the
-    order (z, y, x): the patches are turned around the network, and its x and z components swapped.
+    `dropout=True` builds the probabilistic form: dropout of 0.2 after all but the pooling and
+    output convolutions, active in training mode. `axes_reversed=True` is for weights trained on
+    volumes in the order (z, y, x): the patches are turned around the network, and its x and z
+    components swapped.
 
-    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.normalise` scales
-    them; result `(N, 3, 15, 15, 15)`, a momentum in voxel units, component c along array axis c.
+    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.normalise`
+    scales them; result `(N, 3, 15, 15, 15)`, a momentum in voxel units, component c along array
+    axis c.
 
     >>> network = MomentumNetwork(features=2)
     >>> network(torch.zeros(1, 1, 15, 15, 15), torch.zeros(1, 1, 15, 15, 15)).shape

@@ -25,12 +25,13 @@ def predict_momentum(
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> Tensor:
-    """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to target.
+    """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to
+    target.
 
-    moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.normalise` does, on the
-    network's device. Patches of 15^3 voxels every `stride` voxels, the last of each axis flush with the
-    border; where both images are all zero nothing is predicted and the momentum is zero. Raises
-    QuicksilverError where the grid is too small for one patch.
+    moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.normalise` does, on
+    the network's device. Patches of 15^3 voxels every `stride` voxels, the last of each axis flush
+    with the border; where both images are all zero nothing is predicted and the momentum is zero.
+    Raises QuicksilverError where the grid is too small for one patch.
 
     >>> image = torch.rand(1, 1, 20, 16, 15)
     >>> predict_momentum(MomentumNetwork(features=2), image, image).shape
@@ -55,7 +56,8 @@ def predict_momentum(
 
 
 def occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
-    """Corners (N, 4), as `extract_patches` reads them, of the patches in which an image is not all zero."""
+    """Corners (N, 4), as `extract_patches` reads them, of the patches in which an image is not all
+    zero."""
     corners = qs.patch_corners(moving.shape[2:], PATCH_SIZE, stride).to(moving.device)
     occupied = ((moving != 0) | (target != 0)).to(moving.dtype)
     # The largest value of every patch at once: a window of one patch, read at the corners.

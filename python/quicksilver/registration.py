@@ -126,22 +126,19 @@ def register(
     steps = steps or config.steps
     correcting = model.correction if correction else None
 
-    def shoot(momentum: Tensor) -> tuple[Tensor, Tensor]:
-        return qs.shoot(momentum, metric, steps, method=config.method, borders=config.borders)
-
     with torch.no_grad():
         with stages("prepare"):
             pair = prepare(moving, target, config.spacing, device)
         with stages("predict") as tell:
             momentum = _predict(model.prediction, pair.moving, pair.target, config, tell)
         with stages("shoot"):
-            psi, phi = shoot(momentum)
+            psi, phi = config.shoot(momentum, "none", steps)
         if correcting is not None:
             with stages("correct") as tell:
                 back = qs.warp(pair.target, phi)
                 momentum = momentum + _predict(correcting, pair.moving, back, config, tell)
             with stages("shoot again"):
-                psi, phi = shoot(momentum)
+                psi, phi = config.shoot(momentum, "none", steps)
         settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
         return _judged(pair, momentum, psi, phi, metric, settings, stages)
 

@@ -1,8 +1,9 @@
 """Training of one network on patches of fitted momenta.
 
-The loss has two parts, each divided by its value for the prediction zero: the L1 distance of the momenta,
-and the squared distance of the velocities they mean, <r, K r> of the residual r patch by patch. K passes low
-frequencies a hundred times better than high ones: L1 alone learns edges well and displacements late.
+The loss has two parts, each divided by its value for the prediction zero: the L1 distance of the
+momenta, and the squared distance of the velocities they mean, <r, K r> of the residual r patch by
+patch. K passes low frequencies a hundred times better than high ones: L1 alone learns edges well
+and displacements late.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from quicksilver.initialisation import initialise
 from quicksilver.networks import MomentumNetwork
 
 Report = Callable[[dict[str, Any]], None]
-"""Called with one record (step, seconds, loss, ...) about once a minute and after each validation."""
+"""Called with one record (step, seconds, loss, ...) about once a minute and after each
+validation."""
 
 SAVE_EVERY = 60.0  # seconds: what a kill may cost
 WARM_UP = 0.05  # part of the training in which the learning rate rises
@@ -35,11 +37,12 @@ CLIP = 1.0  # largest norm of the gradient; the loss is about 1 at the start
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How one network is trained. The length is `steps`, or `minutes` of training time where given instead.
+    """How one network is trained. The length is `steps`, or `minutes` of training time where given
+    instead.
 
-    learning_rate: the largest, of a one-cycle schedule. energy: weight of the velocity part of the loss.
-    strength: of the intensity disturbances. average: decay per step of the mean of the weights, which is
-    what validation and the model file use. bfloat16: mixed precision.
+    learning_rate: the largest, of a one-cycle schedule. energy: weight of the velocity part of the
+    loss. strength: of the intensity disturbances. average: decay per step of the mean of the
+    weights, which is what validation and the model file use. bfloat16: mixed precision.
     """
 
     steps: int | None = None
@@ -58,8 +61,8 @@ class TrainingConfig:
 class Trainer:
     """The training of one network; everything that decides the next step is in `state`.
 
-    `checkpoint` is written about every minute and at the end. Where it exists, training goes on from it,
-    with the losses that an uninterrupted run would have had.
+    `checkpoint` is written about every minute and at the end. Where it exists, training goes on
+    from it, with the losses that an uninterrupted run would have had.
     """
 
     def __init__(
@@ -96,14 +99,20 @@ class Trainer:
         assert self.config.minutes is not None
         return min(self.seconds / (60 * self.config.minutes), 1.0)
 
-    def run(self, validate: Callable[[MomentumNetwork], dict[str, float]], report: Report) -> MomentumNetwork:
+    def run(
+        self, validate: Callable[[MomentumNetwork], dict[str, float]], report: Report
+    ) -> MomentumNetwork:
         """Train to the end; returns the averaged network, whose output is in voxel units."""
         self.network.train()
         saved = self.seconds
         while self.progress < 1:
             validated = math.floor(self.progress * self.config.validations)
             self.one_step()
-            record = {"step": self.step, "seconds": round(self.seconds, 1), "loss": self.recent_loss()}
+            record = {
+                "step": self.step,
+                "seconds": round(self.seconds, 1),
+                "loss": self.recent_loss(),
+            }
             if math.floor(self.progress * self.config.validations) > validated:
                 report(record | validate(self.result()))
             if self.seconds - saved > SAVE_EVERY or self.progress >= 1:
@@ -128,7 +137,9 @@ class Trainer:
         self.step += 1
         decay = min(self.config.average, self.step / (self.step + 10))
         with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            for mean, value in zip(
+                self.average.parameters(), self.network.parameters(), strict=True
+            ):
                 mean.lerp_(value, 1 - decay)
         self.losses.append(loss.item())
         self.seconds += time.perf_counter() - begin
@@ -139,12 +150,12 @@ class Trainer:
         return sum(recent) / len(recent)
 
     def result(self) -> MomentumNetwork:
-        """A copy of the averaged network with the scale of the momenta folded into its last convolutions."""
+        """A copy of the averaged network, in voxel units: its last convolutions hold the scale."""
         network = copy.deepcopy(self.average)
         with torch.no_grad():
             for block in (network.decoder_x_2, network.decoder_y_2, network.decoder_z_2):
-                block.conv_output.weight *= self.scale
-                block.conv_output.bias *= self.scale
+                for parameter in block.conv_output.parameters():
+                    parameter.mul_(self.scale)
         return network
 
     def state(self) -> dict[str, Any]:
@@ -190,7 +201,9 @@ class MomentumLoss:
     scale: the network's output is in units of it. weight: of the velocity part.
     """
 
-    def __init__(self, metric: qs.FluidMetric, patches: Patches, scale: float, weight: float) -> None:
+    def __init__(
+        self, metric: qs.FluidMetric, patches: Patches, scale: float, weight: float
+    ) -> None:
         # A patch stands alone: half its size of background keeps its images on the torus apart.
         self.metric = replace(metric, pad=9)
         self.scale, self.weight = scale, weight

@@ -1,8 +1,10 @@
-"""Training of a model: the prediction network on fitted momenta, then the correction network on what it leaves.
+"""Training of a model: the prediction network on fitted momenta, then the correction network on
+what it leaves.
 
-A folder of training holds all of its state: `prediction.pt` and `correction.pt` (checkpoints), `residuals/` and
-`residuals-validation/` (fitted pairs for the second network), `log.jsonl`, and at the end `model.safetensors`. Called
-again with the same folder, training goes on where it was stopped.
+A folder of training holds all of its state: `prediction.pt` and `correction.pt` (checkpoints),
+`residuals/` and `residuals-validation/` (fitted pairs for the second network), `log.jsonl`, and at
+the end `model.safetensors`. Called again with the same folder, training goes on where it was
+stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.datasets import Patches
@@ -25,7 +26,8 @@ from quicksilver.prediction import predict_momentum
 from quicksilver.trainer import Report, Trainer, TrainingConfig
 
 GAP = 16
-"""Background, in voxels, that the metric adds around the fits' volumes: their margins may be smaller."""
+"""Background, in voxels, that the metric adds around the fits' volumes: their margins may be
+smaller."""
 
 
 def train(
@@ -39,10 +41,10 @@ def train(
 ) -> Model:
     """Train both networks of a model and write it to `folder`/model.safetensors.
 
-    fits, validation: folders of fitted pairs, as `quicksilver fit --pairs` writes them; no person may be in
-    both. model: the architecture, metric and integrator; its `settings` and `results` are filled in here.
-    report: see `quicksilver.trainer.Report`; the records go to log.jsonl as well. Raises QuicksilverError
-    where a folder holds no fits.
+    fits, validation: folders of fitted pairs, as `quicksilver fit --pairs` writes them; no person
+    may be in both. model: the architecture, metric and integrator; its `settings` and `results` are
+    filled in here. report: see `quicksilver.trainer.Report`; the records go to log.jsonl as well.
+    Raises QuicksilverError where a folder holds no fits.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,20 +60,25 @@ def train(
     residuals = write_residuals(fits, first, model, folder / "residuals")
     held_out = write_residuals(validation, first, model, folder / "residuals-validation")
     second = stage("correction", residuals, held_out, correction)
-    settings = {"prediction": dataclasses.asdict(prediction), "correction": dataclasses.asdict(correction)}
+    settings = {
+        "prediction": dataclasses.asdict(prediction),
+        "correction": dataclasses.asdict(correction),
+    }
     result = Model(replace(model, settings=settings), first.eval(), second.eval())
     result.config.results = judge(result, validation)
     save_model(result, folder / "model.safetensors")
     return result
 
 
+@torch.no_grad()
 def write_residuals(
     pairs: str | Path, network: MomentumNetwork, model: ModelConfig, folder: str | Path
 ) -> Path:
-    """Fitted pairs for the correction network: the target warped back, and the momentum still missing.
+    """Fitted pairs for the correction network: the target warped back, and the momentum still
+    missing.
 
-    For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum, and fitted
-    minus predicted momentum. Files that exist are kept. Returns `folder`.
+    For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum,
+    and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,13 +88,15 @@ def write_residuals(
         pair = load_pair(file)
         moving, target = pair.moving.float(), pair.target.float()
         predicted = predict_momentum(network, moving, target, model.stride)
-        _, phi = _shoot(predicted, model)
+        _, phi = model.shoot(predicted, GAP)
         missing = pair.momentum.float() - predicted
         save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
     return folder
 
 
-def momentum_errors(network: MomentumNetwork, pairs: str | Path, metric: qs.FluidMetric) -> dict[str, float]:
+def momentum_errors(
+    network: MomentumNetwork, pairs: str | Path, metric: qs.FluidMetric
+) -> dict[str, float]:
     """Errors of predicted momenta, relative to those of the prediction zero; means over the pairs.
 
     `momentum`: L1. `velocity`: L2 norm of the velocity.
@@ -103,11 +112,12 @@ def momentum_errors(network: MomentumNetwork, pairs: str | Path, metric: qs.Flui
     return {"momentum": round(momentum_error, 4), "velocity": round(velocity_error, 4)}
 
 
+@torch.no_grad()
 def judge(model: Model, pairs: str | Path) -> dict[str, Any]:
     """What the model reaches on fitted pairs that it was not trained on; means over the pairs.
 
-    Mismatch |moving o psi - target|^2 relative to that before registration, for the fit, the prediction and
-    the correction; and the smallest determinant of all corrected maps.
+    Mismatch |moving o psi - target|^2 relative to that before registration, for the fit, the
+    prediction and the correction; and the smallest determinant of all corrected maps.
     """
     assert model.correction is not None
     mismatches, smallest = [], float("inf")
@@ -115,26 +125,25 @@ def judge(model: Model, pairs: str | Path) -> dict[str, Any]:
         pair = load_pair(file)
         moving, target = pair.moving.float(), pair.target.float()
         predicted = predict_momentum(model.prediction, moving, target, model.config.stride)
-        psi, phi = _shoot(predicted, model.config)
+        psi, phi = model.config.shoot(predicted, GAP)
         back = qs.warp(target, phi)
-        corrected, _ = _shoot(
-            predicted + predict_momentum(model.correction, moving, back, model.config.stride), model.config
-        )
-        fitted, _ = _shoot(pair.momentum.float(), model.config)
+        missing = predict_momentum(model.correction, moving, back, model.config.stride)
+        corrected, _ = model.config.shoot(predicted + missing, GAP)
+        fitted, _ = model.config.shoot(pair.momentum.float(), GAP)
         before = (moving - target).square().sum()
         maps = (fitted, psi, corrected)
-        mismatches.append([((qs.warp(moving, u) - target).square().sum() / before).item() for u in maps])
+        mismatches.append(
+            [((qs.warp(moving, u) - target).square().sum() / before).item() for u in maps]
+        )
         smallest = min(smallest, qs.jacobian_determinant(corrected).min().item())
     names = ("fit", "prediction", "correction")
     means = torch.tensor(mismatches).mean(dim=0).tolist()
     mismatch = {name: round(value, 4) for name, value in zip(names, means, strict=True)}
-    return {"pairs": len(mismatches), "mismatch": mismatch, "smallest_determinant": round(smallest, 4)}
-
-
-@torch.no_grad()
-def _shoot(momentum: Tensor, model: ModelConfig) -> tuple[Tensor, Tensor]:
-    metric = model.fluid_metric(pad=GAP)
-    return qs.shoot(momentum, metric, steps=model.steps, method=model.method, borders=model.borders)
+    return {
+        "pairs": len(mismatches),
+        "mismatch": mismatch,
+        "smallest_determinant": round(smallest, 4),
+    }
 
 
 @dataclass(frozen=True)

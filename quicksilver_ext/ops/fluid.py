@@ -87,9 +87,7 @@ def _fluid(
     # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
     scale = [1 / h if inverse else h for h in spacing] + [1.0]
     symbol = _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])
-    _core.fluid_symbol(
-        _args.field(spectrum), tables.data_ptr(), symbol, _args.queue(field)
-    )
+    _core.fluid_symbol(_args.field(spectrum), tables.data_ptr(), symbol, _args.queue(field))
     result = _fake(field)
     inside = tuple(slice(n) for n in field.shape[2:])
     for transformed, volume in zip(spectrum.flatten(0, 1), result.flatten(0, 1), strict=True):

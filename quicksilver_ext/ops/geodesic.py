@@ -33,7 +33,9 @@ def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     back = -warp(increment, q, padding_mode="zeros")
 
     def through_inverse(vector: Tensor) -> Tensor:
-        return vector + warp_displacement_gradient(inverse, back, vector, "linear", ctx.padding_mode)
+        return vector + warp_displacement_gradient(
+            inverse, back, vector, "linear", ctx.padding_mode
+        )
 
     solved = grad
     for _ in range(ctx.iterations):
@@ -116,7 +118,9 @@ class _RungeKutta:
         self.padding_mode = "zeros" if borders == "original" else "border"
 
     def _updated(self, inverse: Tensor, increment: Tensor) -> Tensor:
-        standstill = 4 * torch.finfo(inverse.dtype).eps  # no difference that rounding would not make
+        standstill = (
+            4 * torch.finfo(inverse.dtype).eps
+        )  # no difference that rounding would not make
         result: Tensor = _update_inverse(
             inverse, increment, self.iterations, standstill, self.padding_mode
         )

@@ -51,9 +51,7 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
     return to_displacement, None, None
 
 
-def _fake_invert(
-    displacement: Tensor, iterations: int, tolerance: float
-) -> tuple[Tensor, Tensor]:
+def _fake_invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
     residual = displacement.new_empty((displacement.shape[0], 1, *displacement.shape[2:]))
     return torch.empty_like(displacement, memory_format=torch.contiguous_format), residual
 

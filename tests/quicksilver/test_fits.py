@@ -79,7 +79,9 @@ def test_a_fit_that_is_stopped_leaves_no_file(images, tmp_path):
 
 
 def test_parts_share_the_list_without_overlap(images, tmp_path):
-    parts = [fits.fit_list(images, tmp_path / "fits", METRIC, part=(k, 2), **OPTIONS) for k in (0, 1)]
+    parts = [
+        fits.fit_list(images, tmp_path / "fits", METRIC, part=(k, 2), **OPTIONS) for k in (0, 1)
+    ]
     assert [len(part) for part in parts] == [2, 1]
     assert set(parts[0]) | set(parts[1]) == set(fits.pair_files(tmp_path / "fits"))
 

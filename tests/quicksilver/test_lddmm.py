@@ -56,7 +56,7 @@ def test_every_iteration_lowers_the_energy_and_the_image_moves_onto_the_target()
     moving, target, _ = displaced()
     fit = lddmm.fit(moving, target, METRIC, steps=6, iterations=(8, 6))
     for energies in fit.energies:
-        assert all(b < a for a, b in zip(energies, energies[1:], strict=False))
+        assert energies == sorted(set(energies), reverse=True) and len(energies) > 3
     assert mismatch(moving, target, fit.momentum) < 0.1 * mismatch(moving, target, 0 * fit.momentum)
 
 
@@ -80,7 +80,9 @@ def test_energies_of_all_levels_are_comparable():
 
 
 def test_levels_agree_on_what_a_smooth_momentum_does():
-    momentum = torch.nn.functional.interpolate(displaced()[2][..., ::4, ::4, ::4], size=(32,) * 3, mode="trilinear")
+    momentum = torch.nn.functional.interpolate(
+        displaced()[2][..., ::4, ::4, ::4], size=(32,) * 3, mode="trilinear"
+    )
     momentum = momentum / METRIC.sharp(momentum).abs().max()
     coarse = lddmm.coarser(momentum, 2) * 2
     fine_psi, _ = qs.shoot(momentum, METRIC, steps=6)
@@ -126,7 +128,10 @@ def test_progress_tells_level_iteration_and_energy():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"levels": (1,)}, "one entry per level"), ({"target": texture(shape=(16, 16, 16))}, "one grid")],
+    [
+        ({"levels": (1,)}, "one entry per level"),
+        ({"target": texture(shape=(16, 16, 16))}, "one grid"),
+    ],
 )
 def test_arguments_that_do_not_fit_together_are_refused(options, message):
     arguments = {"moving": texture(), "target": texture(), "metric": METRIC} | options

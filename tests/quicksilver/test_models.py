@@ -39,7 +39,12 @@ def checkpoint(network: MomentumNetwork, features: int, prefix: str = "", **more
 @pytest.mark.parametrize("corrected", [True, False])
 def test_a_model_survives_its_file(tmp_path, corrected):
     config = ModelConfig(
-        features=3, dropout=True, spacing=1.5, steps=7, training_data="none", results={"overlap": 0.5}
+        features=3,
+        dropout=True,
+        spacing=1.5,
+        steps=7,
+        training_data="none",
+        results={"overlap": 0.5},
     )
     networks = [config.network() for _ in range(2)]
     model = Model(config, networks[0], networks[1] if corrected else None)
@@ -57,7 +62,8 @@ def test_a_model_survives_its_file(tmp_path, corrected):
 def test_files_are_in_half_precision_and_predict_in_single(tmp_path):
     save_model(Model(ModelConfig(2), MomentumNetwork(2)), tmp_path / "m.safetensors")
     with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
-        assert {file.get_tensor(k).dtype for k in file.keys()} == {torch.float16}
+        names = file.keys()
+        assert {file.get_tensor(name).dtype for name in names} == {torch.float16}
     prediction = load_model(tmp_path / "m.safetensors").prediction
     assert prediction(patches(0), patches(1)).dtype == torch.float32
 
@@ -79,7 +85,12 @@ def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
         for key, value in network.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], value)
     config = model.config
-    assert (config.method, config.steps, config.borders, config.spacing) == ("rk4", 10, "original", 1.0)
+    assert (config.method, config.steps, config.borders, config.spacing) == (
+        "rk4",
+        10,
+        "original",
+        1.0,
+    )
     assert config.metric == {"alpha": 0.01, "beta": 0.02, "gamma": 0.003, "power": 1}
     assert config.settings == {"inverse_iterations": 20}
 

@@ -26,8 +26,12 @@ def test_modules_are_named_as_in_the_published_checkpoints():
     def names(layers):
         return [f"conv_{layer}.{kind}" for layer in layers for kind in ("weight", "bias")] + slopes
 
-    expected = {f"{e}.{n}" for e in encoders for n in names(["input", "inblock1", "inblock2", "pooling"])}
-    expected |= {f"{d}.{n}" for d in decoders for n in names(["unpooling", "inblock1", "inblock2", "output"])}
+    expected = {
+        f"{e}.{n}" for e in encoders for n in names(["input", "inblock1", "inblock2", "pooling"])
+    }
+    expected |= {
+        f"{d}.{n}" for d in decoders for n in names(["unpooling", "inblock1", "inblock2", "output"])
+    }
     assert set(state) == expected
     assert state["encoder_m_2.conv_pooling.weight"].shape == (4, 4, 2, 2, 2)
     assert state["decoder_x_1.conv_unpooling.weight"].shape == (8, 8, 2, 2, 2)

@@ -23,7 +23,7 @@ def generator(seed=0):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_maps_do_not_fold_and_move_as_far_as_asked(seed):
-    momentum, psi, phi = random_geodesic(blob(), METRIC, generator(seed), largest=(2, 3))
+    momentum, psi, _ = random_geodesic(blob(), METRIC, generator(seed), largest=(2, 3))
     assert qs.jacobian_determinant(psi).min() > 0
     speed = METRIC.sharp(momentum).abs().max()
     assert speed <= 3.001
@@ -41,7 +41,9 @@ def test_the_momentum_is_horizontal_and_shoots_the_maps():
     image = blob()
     momentum, psi, phi = random_geodesic(image, METRIC, generator(), steps=5)
     slope = torch.stack(torch.gradient(image[0, 0]))[None]
-    across = momentum - slope * (momentum * slope).sum(1, True) / (slope.square().sum(1, True) + 1e-12)
+    across = momentum - slope * (momentum * slope).sum(1, True) / (
+        slope.square().sum(1, True) + 1e-12
+    )
     assert across.norm() < 1e-3 * momentum.norm()
     for mine, theirs in zip((psi, phi), qs.shoot(momentum, METRIC, steps=5), strict=True):
         torch.testing.assert_close(mine, theirs)

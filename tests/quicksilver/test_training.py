@@ -1,4 +1,4 @@
-"""Training: batches that keep their meaning, exact resume, a loss that falls, and a model at the end."""
+"""Training: meaningful batches, exact resume, a loss that falls, and a model at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quicksilver.models import ModelConfig, load_model
 from quicksilver.networks import PATCH_SIZE, MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.synthesis import random_geodesic, smooth_noise
-from quicksilver.trainer import MomentumLoss, Trainer, TrainingConfig, initialise, one_cycle
+from quicksilver.trainer import MomentumLoss, Trainer, TrainingConfig, one_cycle
 from quicksilver.training import momentum_errors, train, write_residuals
 
 METRIC = qs.FluidMetric(pad=9)
@@ -40,10 +40,9 @@ def folders(tmp_path_factory):
     return root / "fits", root / "held-out"
 
 
-def trainer(tmp_path, config=SHORT, dropout=False, name="a.pt") -> Trainer:
-    return Trainer(
-        MomentumNetwork(1, dropout), Patches([pair(0)]), METRIC, config, tmp_path / name
-    )
+def trainer(tmp_path, config=SHORT, dropout=False, name="a.pt", features=1) -> Trainer:
+    network = MomentumNetwork(features, dropout)
+    return Trainer(network, Patches([pair(0)]), METRIC, config, tmp_path / name)
 
 
 def ignore(record):
@@ -100,23 +99,16 @@ def test_the_cycle_rises_falls_and_ends_at_zero():
     rates = [one_cycle(k / 100) for k in range(101)]
     assert max(rates) == one_cycle(0.05) == 1
     assert 0 < rates[0] < rates[2] < 1 and rates[100] == pytest.approx(0, abs=1e-12)
-    assert all(a >= b for a, b in zip(rates[5:], rates[6:], strict=False))
+    assert rates[5:] == sorted(rates[5:], reverse=True)
 
 
-def test_new_weights_keep_the_signal_alive():
-    network = MomentumNetwork(8)
-    initialise(network, torch.Generator().manual_seed(0))
-    for block in (network.decoder_x_2, network.decoder_y_2, network.decoder_z_2):
-        block.conv_output.weight.data *= 10  # undo the small start
-    patches = torch.randn(4, 1, *[PATCH_SIZE] * 3, generator=torch.Generator().manual_seed(0))
-    assert 0.2 < network(patches, patches.flip(0)).std() < 5
-
-
-def test_training_lowers_the_loss(tmp_path):
-    config = TrainingConfig(steps=60, batch=4, learning_rate=1e-2, bfloat16=False, strength=0)
-    run = trainer(tmp_path, config)
+def test_training_lowers_the_loss_on_a_batch_that_comes_again_and_again(tmp_path):
+    config = TrainingConfig(steps=30, batch=2, learning_rate=3e-4, bfloat16=False)
+    run = trainer(tmp_path, config, features=4)
+    batch = run.patches.batch(2, run.generator)
+    run.patches.batch = lambda count, generator: batch
     run.run(nothing, ignore)
-    assert sum(run.losses[-10:]) < 0.93 * sum(run.losses[:10])
+    assert run.losses[-1] < 0.8 * run.losses[0]
 
 
 @pytest.mark.parametrize("dropout", [False, True])
@@ -187,7 +179,8 @@ def test_errors_are_one_for_zero_and_zero_for_the_truth(folders):
 
 def test_residuals_and_predictions_add_up_to_the_fit(folders, tmp_path):
     network = MomentumNetwork(1)
-    initialise(network, torch.Generator().manual_seed(0))
+    for parameter in network.parameters():
+        parameter.data *= 0.5
     network.decoder_x_2.conv_output.bias.data.fill_(0.003)
     config = ModelConfig(features=1, steps=4)
     write_residuals(folders[1], network, config, tmp_path)
