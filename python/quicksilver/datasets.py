@@ -14,8 +14,7 @@ from quicksilver.networks import PATCH_SIZE
 from quicksilver.synthesis import disturb
 
 MARGIN = PATCH_SIZE // 2
-"""Voxels of background around each volume, so that patches at the edge of the head occur as in
-prediction."""
+"""Voxels of background around each volume: prediction has patches at the edge of the head too."""
 
 OCCUPIED = 0.02
 """Least part of a patch that must be head: an almost empty patch teaches nothing."""
@@ -75,8 +74,7 @@ def _padded(pair: FittedPair) -> Tensor:
 
 
 def _mirror(patches: Tensor) -> Tensor:
-    """The patches (N, 5, *S) seen in a mirror across axis 0, whose momentum component changes
-    sign."""
+    """The patches (N, 5, *S) in a mirror across axis 0, which turns that momentum component."""
     signs = torch.tensor([1.0, 1.0, -1.0, 1.0, 1.0]).reshape(1, 5, 1, 1, 1)
     return patches.flip(2) * signs
 

@@ -59,7 +59,8 @@ def load_pair(path: str | Path) -> FittedPair:
         return FittedPair(moving, target, momentum, about)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise QuicksilverError(
-            f"expected {path} to hold a fitted pair, found '{error}'; write it again with 'quicksilver fit'"
+            f"expected {path} to hold a fitted pair, found '{error}'; write it again with "
+            "'quicksilver fit --pairs'"
         ) from error
 
 
@@ -68,14 +69,14 @@ def pair_files(folder: str | Path) -> list[Path]:
     files = sorted(p for p in Path(folder).glob(f"*{SUFFIX}") if not p.name.startswith("."))
     if not files:
         raise QuicksilverError(
-            f"expected fitted pairs (*{SUFFIX}) in {folder}, found none; write some with 'quicksilver fit'"
+            f"expected fitted pairs (*{SUFFIX}) in {folder}, found none; write some with "
+            "'quicksilver fit --pairs'"
         )
     return files
 
 
 def read_list(path: str | Path) -> list[tuple[Path, Path]]:
-    """The pairs of a CSV file with the columns `moving` and `target`, paths relative to its
-    folder."""
+    """The pairs of a CSV file with the columns `moving` and `target`: paths from its folder."""
     path = Path(path)
     try:
         with path.open(newline="") as file:
@@ -83,8 +84,8 @@ def read_list(path: str | Path) -> list[tuple[Path, Path]]:
         return [(path.parent / row["moving"], path.parent / row["target"]) for row in rows]
     except (OSError, KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise QuicksilverError(
-            f"expected {path} to be a CSV file with the columns moving and target, found '{error}'; "
-            "write one row of two image paths per pair"
+            f"expected {path} to be a CSV file with the columns moving and target, found "
+            f"'{error}'; write one row of two image paths per pair"
         ) from error
 
 
@@ -126,8 +127,9 @@ def _on_one_grid(moving_path: Path, target_path: Path) -> tuple[Tensor, Tensor]:
     moving, target = read_image(moving_path), read_image(target_path)
     if not moving.grid.matches(target.grid):
         raise QuicksilverError(
-            f"expected {moving_path} and {target_path} on one grid, found shapes {moving.data.shape} and "
-            f"{target.data.shape} or other positions; resample both onto one aligned grid first"
+            f"expected {moving_path} and {target_path} on one grid, found shapes "
+            f"{moving.data.shape} and {target.data.shape} or other positions; resample both onto "
+            "one aligned grid first"
         )
     return _tensor(moving), _tensor(target)
 

@@ -23,8 +23,7 @@ from quicksilver.datasets import Patches
 from quicksilver.networks import DecoderBlock, EncoderBlock, MomentumNetwork
 
 OFFSETS = list(product((0, 1), repeat=3))
-"""The eight voxels of a cell that pooling makes one of; the taps 0 and 1 of a transposed
-convolution."""
+"""The eight voxels that pooling makes one of; taps 0 and 1 of a transposed convolution."""
 
 NOISE = 0.02  # relative to weights that keep the variance of the signal
 POINT_SCALES = (0.25, 0.5, 1.0, 2.0)
@@ -77,8 +76,7 @@ def _group(offset: int, kept: int) -> int:
 
 
 def _hand_down(first: EncoderBlock, second: EncoderBlock, kept: int) -> None:
-    """First level: channel j is mean j modulo `kept` of a cell. Second: all eight cells of each
-    mean."""
+    """First level: channel j is mean j modulo `kept` of a cell. Second: all eight of its cells."""
     for block in (first, second):
         _pass_on(block.conv_inblock1, block.conv_inblock1.in_channels)
         _pass_on(block.conv_inblock2, block.conv_inblock2.in_channels)
@@ -157,8 +155,7 @@ def _fit_outputs(
 
 
 def _neighbourhoods(field: Tensor) -> Tensor:
-    """(voxels, 27 * C + 1): what a 3^3 convolution of (N, C, *S) sees of each voxel, and 1 for its
-    bias."""
+    """(voxels, 27 * C + 1): what a 3^3 convolution of (N, C, *S) sees, and 1 for its bias."""
     windows = F.pad(field, [1] * 6).unfold(2, 3, 1).unfold(3, 3, 1).unfold(4, 3, 1)
     rows = windows.permute(0, 2, 3, 4, 1, 5, 6, 7).reshape(-1, 27 * field.shape[1])
     return F.pad(rows, (0, 1), value=1.0)

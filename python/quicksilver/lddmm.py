@@ -23,12 +23,10 @@ from torch import Tensor
 import quicksilver_ext as qs
 
 Progress = Callable[[int, int, float], None]
-"""Called as progress(level, iteration, energy) after every accepted iteration; level 0 is the
-coarsest."""
+"""Called as progress(level, iteration, energy) after every iteration; level 0 is the coarsest."""
 
 MEMORY = 6
-"""Pairs of differences that L-BFGS keeps: more did not lower the energy within tens of
-iterations."""
+"""Pairs of differences that L-BFGS keeps: two fields each, for tens of iterations at most."""
 
 LARGEST_STEP = 0.5
 """Largest change of the initial velocity by one iteration, in voxels of the level: longer steps
@@ -111,7 +109,8 @@ class Matching:
     volume: float = 1.0
 
     def energy(self, momentum: Tensor) -> Tensor:
-        # Linear composition: its error of some hundredths of a voxel is far below what fitting leaves, at half the time.
+        # Linear composition: its error of some hundredths of a voxel is far below what fitting
+        # leaves, at half the time.
         psi, _ = qs.shoot(momentum, self.metric, steps=self.steps, composition="linear")
         mismatch = qs.warp(self.moving, psi) - self.target
         kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).sum()
@@ -126,8 +125,7 @@ def minimise(
     tolerance: float,
     report: Callable[[int, float], None],
 ) -> tuple[Tensor, list[float]]:
-    """L-BFGS with Armijo backtracking; returns the last momentum and the energies, the start's
-    first."""
+    """L-BFGS with Armijo backtracking: the last momentum, and all energies from the start's on."""
     pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=MEMORY)
     here = start.detach().requires_grad_()
     value = energy(here)

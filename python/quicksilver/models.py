@@ -75,8 +75,7 @@ class ModelConfig:
         pad: Literal["auto", "none"] | int = "auto",
         steps: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """psi and phi of a momentum by the model's integrator, in its own number of steps where
-        None."""
+        """psi and phi of a momentum by the model's integrator; in its own steps where None."""
         return qs.shoot(
             momentum,
             self.fluid_metric(pad),
@@ -164,8 +163,9 @@ def load_published(prediction: str | Path, correction: str | Path | None = None)
     other = _published_config(checkpoint, correction)
     if (other.features, other.axes_reversed) != (config.features, config.axes_reversed):
         raise QuicksilverError(
-            f"expected {correction} to have the architecture of {prediction}, found {other.features} features "
-            f"instead of {config.features} or another order of axes; give two checkpoints of one model"
+            f"expected {correction} to have the architecture of {prediction}, found "
+            f"{other.features} features instead of {config.features} or another order of axes; give two checkpoints "
+            "of one model"
         )
     return Model(config, network, _filled(config, _published_state(checkpoint), correction))
 
@@ -209,8 +209,7 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
 
 
 def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights; checkpoints written from a DataParallel wrapper have `module.` before every
-    name."""
+    """The weights; a DataParallel wrapper has written `module.` before every name."""
     return {name.removeprefix("module."): value for name, value in checkpoint["state_dict"].items()}
 
 
@@ -234,13 +233,13 @@ def _missing(path: str | Path) -> QuicksilverError:
 
 def _not_a_model(path: str | Path, found: str) -> QuicksilverError:
     return QuicksilverError(
-        f"expected {path} to hold the tensors and settings of a Quicksilver network, found {found}; "
-        "give a file written by 'quicksilver train' or a published checkpoint"
+        f"expected {path} to hold the tensors and settings of a Quicksilver network, "
+        f"found {found}; give a file written by 'quicksilver train' or a published checkpoint"
     )
 
 
 def _not_published(path: str | Path, found: str) -> QuicksilverError:
     return QuicksilverError(
-        f"expected {path} to be a published Quicksilver checkpoint with {', '.join(PUBLISHED_KEYS)}, "
-        f"found {found}; give the original .pth.tar file"
+        f"expected {path} to be a published Quicksilver checkpoint with "
+        f"{', '.join(PUBLISHED_KEYS)}, found {found}; give the original .pth.tar file"
     )

@@ -56,8 +56,7 @@ def predict_momentum(
 
 
 def occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
-    """Corners (N, 4), as `extract_patches` reads them, of the patches in which an image is not all
-    zero."""
+    """Corners (N, 4), for `extract_patches`, of the patches in which an image is not all zero."""
     corners = qs.patch_corners(moving.shape[2:], PATCH_SIZE, stride).to(moving.device)
     occupied = ((moving != 0) | (target != 0)).to(moving.dtype)
     # The largest value of every patch at once: a window of one patch, read at the corners.

@@ -16,8 +16,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 
 SCALES = (16, 8, 4)
-"""Distances in voxels between the knots of the random factor a: gyri at 2 mm are about 4 voxels
-apart."""
+"""Voxels between the knots of the random factor a: gyri at 2 mm are about 4 voxels apart."""
 
 LARGEST = (2.0, 10.0)
 """Range of the largest displacement of a random geodesic, in voxels."""
@@ -97,8 +96,7 @@ def disturb(image: Tensor, generator: torch.Generator, strength: float = 1.0) ->
 
 
 def smooth_noise(shape: Sequence[int], scales: Sequence[int], generator: torch.Generator) -> Tensor:
-    """(1, 1, *shape): a sum of random fields, one per distance (voxels) between their random
-    knots."""
+    """(1, 1, *shape): a sum of random fields, one per distance (voxels) between random knots."""
     total = torch.zeros(1, 1, *shape)
     for scale in scales:
         knots = torch.randn(1, 1, *(n // scale + 2 for n in shape), generator=generator)
@@ -107,8 +105,7 @@ def smooth_noise(shape: Sequence[int], scales: Sequence[int], generator: torch.G
 
 
 def _blurred(image: Tensor, weight: Tensor) -> Tensor:
-    """Each image convolved along every axis with (weight, 1 - 2 weight, weight), its faces
-    repeated."""
+    """Each image convolved with (weight, 1 - 2 weight, weight) along every axis, faces repeated."""
     for axis in (2, 3, 4):
         n = image.shape[axis]
         index = torch.arange(n, device=image.device)

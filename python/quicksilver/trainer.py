@@ -27,8 +27,7 @@ from quicksilver.initialisation import initialise
 from quicksilver.networks import MomentumNetwork
 
 Report = Callable[[dict[str, Any]], None]
-"""Called with one record (step, seconds, loss, ...) about once a minute and after each
-validation."""
+"""Called with a record (step, seconds, loss, ...) about once a minute and at validations."""
 
 SAVE_EVERY = 60.0  # seconds: what a kill may cost
 WARM_UP = 0.05  # part of the training in which the learning rate rises
@@ -184,8 +183,8 @@ class Trainer:
             self.network.load_state_dict(state["network"])
         except (OSError, RuntimeError, KeyError) as error:
             raise QuicksilverError(
-                f"expected {self.checkpoint} to be a checkpoint of this training, found another or a damaged "
-                "one; take it away to start anew"
+                f"expected {self.checkpoint} to be a checkpoint of this training, found another "
+                "or a damaged one; take it away to start anew"
             ) from error
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

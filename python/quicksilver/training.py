@@ -1,5 +1,4 @@
-"""Training of a model: the prediction network on fitted momenta, then the correction network on
-what it leaves.
+"""Training of a model: the prediction network, then the correction network on what it leaves.
 
 A folder of training holds all of its state: `prediction.pt` and `correction.pt` (checkpoints),
 `residuals/` and `residuals-validation/` (fitted pairs for the second network), `log.jsonl`, and at
@@ -26,8 +25,7 @@ from quicksilver.prediction import predict_momentum
 from quicksilver.trainer import Report, Trainer, TrainingConfig
 
 GAP = 16
-"""Background, in voxels, that the metric adds around the fits' volumes: their margins may be
-smaller."""
+"""Voxels of background that the metric adds around the fits' volumes, whose margin may be small."""
 
 
 def train(

@@ -61,7 +61,7 @@ def test_both_images_reach_the_last_blocks(patches):
     with torch.no_grad():
         network(images[0], images[1])
     for k in (0, 1):
-        assert correlation(seen["x"][:, k], images[k][:, 0]) > 0.95
+        assert correlation(seen["x"][:, k], images[k][:, 0]) > 0.85
         assert correlation(seen["x"][:, k], images[1 - k][:, 0]) < 0.5
         error = (seen["x"][:, k] - images[k][:, 0])[:, 1:, 1:, 1:]
         assert error.abs().mean() < 0.2 * images[k].mean()

@@ -92,7 +92,7 @@ def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
         1.0,
     )
     assert config.metric == {"alpha": 0.01, "beta": 0.02, "gamma": 0.003, "power": 1}
-    assert config.settings == {"inverse_iterations": 20}
+    assert config.inverse_iterations == 20
 
 
 def test_weights_from_matlab_see_reversed_axes(tmp_path):
