@@ -164,8 +164,8 @@ def load_published(prediction: str | Path, correction: str | Path | None = None)
     if (other.features, other.axes_reversed) != (config.features, config.axes_reversed):
         raise QuicksilverError(
             f"expected {correction} to have the architecture of {prediction}, found "
-            f"{other.features} features instead of {config.features} or another order of axes; give two checkpoints "
-            "of one model"
+            f"{other.features} features instead of {config.features} or another order of axes; "
+            "give two checkpoints of one model"
         )
     return Model(config, network, _filled(config, _published_state(checkpoint), correction))
 

@@ -36,18 +36,19 @@ CLIP = 1.0  # largest norm of the gradient; the loss is about 1 at the start
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How one network is trained. The length is `steps`, or `minutes` of training time where given
-    instead.
+    """How one network is trained: for `steps`, or for `minutes` of training time (give one).
 
-    learning_rate: the largest, of a one-cycle schedule. energy: weight of the velocity part of the
-    loss. strength: of the intensity disturbances. average: decay per step of the mean of the
-    weights, which is what validation and the model file use. bfloat16: mixed precision.
+    learning_rate: the largest, of a one-cycle schedule (measured at 16 features: from 3e-4 on, the
+    first steps destroy the first weights, and nothing is learned for a long time). energy: weight
+    of the velocity part of the loss. strength: of the intensity disturbances. average: decay per
+    step of the mean of the weights, which is what validation and the model file use. bfloat16:
+    mixed precision.
     """
 
     steps: int | None = None
     minutes: float | None = None
-    batch: int = 32
-    learning_rate: float = 1e-4
+    batch: int = 16
+    learning_rate: float = 1.5e-4
     weight_decay: float = 1e-4
     energy: float = 1.0
     strength: float = 1.0

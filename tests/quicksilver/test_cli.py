@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nibabel as nib
@@ -35,8 +36,19 @@ def out(brain_files, model_file, tmp_path_factory) -> Path:
 
 
 def quicksilver_process(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "quicksilver", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return python_process("-m", "quicksilver", *words)
+
+
+def python_process(*words: object) -> subprocess.CompletedProcess[str]:
+    # Not in the checkout: there, its quicksilver_ext without compiled core would be imported.
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=tempfile.gettempdir(),
+    )
 
 
 def test_register_writes_everything(out, brain_files):
@@ -244,7 +256,8 @@ def test_help_does_not_load_torch():
     code = (
         "import sys, quicksilver.cli; assert not {'torch', 'numpy', 'nibabel'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    done = python_process("-c", code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_version():

@@ -116,6 +116,17 @@ def test_a_fit_goes_on_from_where_another_ended():
     assert more.energies[0][-1] < first.energies[0][-1]
 
 
+def test_a_start_counts_on_a_coarse_level_too():
+    moving, target, _ = displaced()
+    fine = lddmm.fit(moving, target, METRIC, steps=6, levels=(1,), iterations=(8,))
+    coarse = {"steps": 6, "levels": (2,), "iterations": (0,)}
+    half, whole, more = (
+        lddmm.fit(moving, target, METRIC, start=s * fine.momentum, **coarse).energies[0][0]
+        for s in (0.5, 1, 1.5)
+    )
+    assert whole < half and whole < more
+
+
 def test_progress_tells_level_iteration_and_energy():
     moving, target, _ = displaced()
     told = []

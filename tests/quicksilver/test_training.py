@@ -131,6 +131,17 @@ def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout):
         assert torch.equal(a, b)
 
 
+def test_the_average_follows_the_weights_fast_at_first(tmp_path):
+    run = trainer(tmp_path)
+    before = [p.clone() for p in run.average.parameters()]
+    run.one_step()
+    for old, mean, new in zip(
+        before, run.average.parameters(), run.network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(mean, old / 11 + new * 10 / 11)
+    assert any((a != b).any() for a, b in zip(before, run.average.parameters(), strict=True))
+
+
 def test_the_result_speaks_in_voxel_units(tmp_path):
     run = trainer(tmp_path)
     run.one_step()
