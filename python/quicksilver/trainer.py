@@ -62,7 +62,8 @@ class Trainer:
     """The training of one network; everything that decides the next step is in `state`.
 
     `checkpoint` is written about every minute and at the end. Where it exists, training goes on
-    from it, with the losses that an uninterrupted run would have had.
+    from it, with the losses that an uninterrupted run would have had. It begins with the weights
+    of `start`, a network in voxel units, or where there is none with those of `initialise`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Trainer:
         metric: qs.FluidMetric,
         config: TrainingConfig,
         checkpoint: str | Path,
+        start: MomentumNetwork | None = None,
     ) -> None:
         if (config.steps is None) == (config.minutes is None):
             raise ValueError("Trainer: give either steps or minutes, found both or neither")
@@ -79,7 +81,9 @@ class Trainer:
         self.checkpoint = Path(checkpoint)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.scale = patches.mean_magnitude()
-        if not self.checkpoint.exists():
+        if start is not None:
+            network.load_state_dict(scaled(start, 1 / self.scale).state_dict())
+        elif not self.checkpoint.exists():
             initialise(network, patches, self.scale, self.generator)
         self.average = copy.deepcopy(network).eval()
         self.optimiser = torch.optim.AdamW(
@@ -150,13 +154,8 @@ class Trainer:
         return sum(recent) / len(recent)
 
     def result(self) -> MomentumNetwork:
-        """A copy of the averaged network, in voxel units: its last convolutions hold the scale."""
-        network = copy.deepcopy(self.average)
-        with torch.no_grad():
-            for block in (network.decoder_x_2, network.decoder_y_2, network.decoder_z_2):
-                for parameter in block.conv_output.parameters():
-                    parameter.mul_(self.scale)
-        return network
+        """A copy of the averaged network, in voxel units."""
+        return scaled(self.average, self.scale)
 
     def state(self) -> dict[str, Any]:
         """Tensors and numbers only, so that it loads without unpickling objects."""
@@ -218,6 +217,16 @@ class MomentumLoss:
 
     def _kinetic(self, momentum: Tensor) -> Tensor:
         return (momentum * self.metric.sharp(momentum)).mean()
+
+
+def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
+    """A copy of a network whose last convolutions give `factor` times its momentum."""
+    copied = copy.deepcopy(network)
+    with torch.no_grad():
+        for block in (copied.decoder_x_2, copied.decoder_y_2, copied.decoder_z_2):
+            for parameter in block.conv_output.parameters():
+                parameter.mul_(factor)
+    return copied
 
 
 def one_cycle(progress: float) -> float:
