@@ -1,5 +1,4 @@
 # Two commands do everything on a fresh machine with Python and a C++ compiler: make demo, make test.
-export QS_CUDA
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

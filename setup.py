@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 
 class CMakeBuild(build_ext):
     def build_extension(self, ext: Extension) -> None:
-        cuda = os.environ.get("QS_CUDA", "AUTO").upper()
+        cuda = (os.environ.get("QS_CUDA") or "AUTO").upper()
         if cuda not in ("AUTO", "ON", "OFF"):
             raise SystemExit(
                 f"QS_CUDA: expected AUTO, ON or OFF, found {cuda!r}; choose one of these"
