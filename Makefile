@@ -24,7 +24,7 @@ test-full: $(VENV)/installed
 	$(BIN)/pytest -q --doctest-modules tests --pyargs quicksilver_ext quicksilver
 
 lint: $(VENV)/installed
-	$(BIN)/pip install --quiet ".[dev]"
+	$(BIN)/pip install --quiet --group dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/cpp -name '*.h' -o -name '*.cu' -o -name '*.cpp')
 	$(BIN)/mypy
