@@ -57,7 +57,8 @@ QS_HD Taps<T, 2> linear_taps(T position, int n) {
     const int i = clamp_index(static_cast<int>(p + T(1)) - 1, -1, n - 1);
     const T t = p - T(i);
     const T moves = (position > T(-1)) & (position < T(n)) ? T(1) : T(0);
-    const bool low = i<0, high = i> n - 2;
+    const bool low = i < 0;
+    const bool high = i > n - 2;
     return {clamp_index(i, 0, n - 2),
             {low ? t : (high ? T(0) : T(1) - t), low ? T(0) : (high ? T(1) - t : t)},
             {low ? moves : (high ? T(0) : -moves), low ? T(0) : (high ? -moves : moves)}};

@@ -118,9 +118,8 @@ class _RungeKutta:
         self.padding_mode = "zeros" if borders == "original" else "border"
 
     def _updated(self, inverse: Tensor, increment: Tensor) -> Tensor:
-        standstill = (
-            4 * torch.finfo(inverse.dtype).eps
-        )  # no difference that rounding would not make
+        # No difference that rounding would not make.
+        standstill = 4 * torch.finfo(inverse.dtype).eps
         result: Tensor = _update_inverse(
             inverse, increment, self.iterations, standstill, self.padding_mode
         )

@@ -40,7 +40,7 @@ def _check_inside(op: str, corners: Tensor, batch: int, shape: Sequence[int], si
 def _check_size(op: str, argument: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
         raise ValueError(
-            f"{op}: {argument}: expected a number of voxels >= 1, found {value!r}; try 15"
+            f"{op}: {argument}: expected an integer >= 1, found {value!r}; give a positive number"
         )
 
 
