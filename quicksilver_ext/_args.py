@@ -33,6 +33,13 @@ def field(tensor: Tensor) -> _core.Field:
     return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
 
 
+def result(tensor: Tensor) -> _core.Field:
+    """`field` of a tensor that is new and will be written whole."""
+    if tensor.device.type == "cpu":
+        _core.prefer_huge_pages(tensor.data_ptr(), tensor.nbytes)
+    return field(tensor)
+
+
 def queue(tensor: Tensor) -> _core.Queue:
     """Where to work on a tensor: its device's current stream, or torch's number of threads."""
     if tensor.device.type == "cuda":

@@ -1,6 +1,7 @@
 // quicksilver_ext._core: addresses and sizes in, operators run, the interpreter lock released meanwhile.
 #include <pybind11/pybind11.h>
 
+#include "core/pages.h"
 #include "ops/operators.h"
 
 #if defined(QS_HAVE_CUDA)
@@ -129,5 +130,7 @@ PYBIND11_MODULE(_core, m) {
         operators_for(queue).add_patches(patches, address(corners), out, queue);
       },
       unlocked);
+  m.def("prefer_huge_pages",
+        [](std::uintptr_t data, std::size_t bytes) { prefer_huge_pages(reinterpret_cast<void*>(data), bytes); });
   m.def("build_info", &build_info);
 }

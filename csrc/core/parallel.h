@@ -23,6 +23,10 @@
 
 namespace qs::QS_TARGET {
 
+// How a body works along the contiguous axis on the processor: voxel by voxel; vectorised across voxels; or by its own
+// member `block`, which takes up to Body::width neighbouring voxels.
+enum class Loop { plain, vectorised, blocks };
+
 struct Grid {
   Extent extent;
   std::int64_t batch;
@@ -108,7 +112,7 @@ void launch(const Grid& grid, const Queue& queue, const Work& work) {
 
 template <class Body>
 void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
-  static_assert(sizeof(Body::vectorise) == sizeof(bool), "a body says whether it vectorises on the processor");
+  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the processor");
   launch(grid, queue, body);
 }
 
@@ -168,7 +172,11 @@ void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
     const int i = static_cast<int>(row / e.n[1] % e.n[0]);
     const std::int64_t batch = row / e.n[1] / e.n[0];
     const Body local = body;  // its members stay in registers: no store of the loop can alias them
-    if constexpr (Body::vectorise) {
+    if constexpr (Body::loop == Loop::blocks) {
+      for (int k = 0; k < e.n[2]; k += Body::width) {
+        local.block(voxel_at(e, batch, i, j, k), std::min(Body::width, e.n[2] - k));
+      }
+    } else if constexpr (Body::loop == Loop::vectorised) {
       QS_VECTORISE
       for (int k = 0; k < e.n[2]; ++k) {
         local(voxel_at(e, batch, i, j, k));

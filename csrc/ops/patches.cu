@@ -19,7 +19,7 @@ QS_HD Voxel under(const Voxel& v, const std::int64_t* corners, const Extent& e) 
 
 template <class T, int D>
 struct Extract {
-  static constexpr bool vectorise = false;
+  static constexpr Loop loop = Loop::plain;
   View<const T> image;
   View<T> patches;
   const std::int64_t* corners;

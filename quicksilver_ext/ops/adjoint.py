@@ -40,9 +40,9 @@ def _gradient(
         _args.field(momentum),
         _args.field(displacement),
         _args.field(grad),
-        _args.field(pulled),
-        _args.field(matrices),
-        _args.field(direct),
+        _args.result(pulled),
+        _args.result(matrices),
+        _args.result(direct),
         _args.FACES[faces],
         _args.queue(momentum),
     )
@@ -79,7 +79,7 @@ def _Ad_star(momentum: Tensor, displacement: Tensor, faces: str) -> Tensor:
     _core.Ad_star(
         _args.field(momentum),
         _args.field(displacement),
-        _args.field(out),
+        _args.result(out),
         _args.FACES[faces],
         _args.queue(momentum),
     )

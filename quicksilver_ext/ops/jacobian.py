@@ -26,7 +26,7 @@ def jacobian_transpose(matrices: Tensor, faces: str) -> Tensor:
     matrices = matrices.contiguous()
     out = _fake_transpose(matrices, faces)
     _core.jacobian_transpose(
-        _args.field(matrices), _args.field(out), _args.FACES[faces], _args.queue(matrices)
+        _args.field(matrices), _args.result(out), _args.FACES[faces], _args.queue(matrices)
     )
     return out
 
@@ -46,7 +46,7 @@ def _gradient(displacement: Tensor, grad: Tensor, faces: str) -> Tensor:
     _core.jacobian_determinant_gradient(
         _args.field(displacement),
         _args.field(grad),
-        _args.field(out),
+        _args.result(out),
         _args.FACES[faces],
         _args.queue(grad),
     )
@@ -73,7 +73,7 @@ def _determinant(displacement: Tensor, faces: str) -> Tensor:
     displacement = displacement.contiguous()
     out = _fake_determinant(displacement, faces)
     _core.jacobian_determinant(
-        _args.field(displacement), _args.field(out), _args.FACES[faces], _args.queue(displacement)
+        _args.field(displacement), _args.result(out), _args.FACES[faces], _args.queue(displacement)
     )
     return out
 

@@ -71,7 +71,7 @@ def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     out = _fake_extract(image, corners, size)
     if corners.shape[0] > 0:
         _core.extract_patches(
-            _args.field(image), corners.data_ptr(), _args.field(out), _args.queue(image)
+            _args.field(image), corners.data_ptr(), _args.result(out), _args.queue(image)
         )
     return out
 
@@ -108,7 +108,7 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
     out = _fake_add(patches, corners, shape, batch).zero_()
     if corners.shape[0] > 0:
         _core.add_patches(
-            _args.field(patches), corners.data_ptr(), _args.field(out), _args.queue(patches)
+            _args.field(patches), corners.data_ptr(), _args.result(out), _args.queue(patches)
         )
     return out
 

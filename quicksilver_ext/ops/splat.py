@@ -47,7 +47,7 @@ def _splat(
     _core.splat(
         _args.field(values),
         _args.field(displacement),
-        _args.field(out),
+        _args.result(out),
         _args.sampling(mode, padding_mode),
         _args.queue(values),
     )

@@ -24,7 +24,7 @@ def _warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str) -> Ten
     _core.warp_labels(
         _args.field(labels),
         _args.field(displacement),
-        _args.field(out),
+        _args.result(out),
         _args.PADDINGS[padding_mode],
         _args.queue(labels),
     )
@@ -48,7 +48,7 @@ def warp_displacement_gradient(
         _args.field(image),
         _args.field(displacement),
         _args.field(grad),
-        _args.field(out),
+        _args.result(out),
         _args.sampling(mode, padding_mode),
         _args.queue(image),
     )
@@ -83,7 +83,7 @@ def _warp(image: Tensor, displacement: Tensor, mode: str, padding_mode: str) -> 
     _core.warp(
         _args.field(image),
         _args.field(displacement),
-        _args.field(out),
+        _args.result(out),
         _args.sampling(mode, padding_mode),
         _args.queue(image),
     )
@@ -109,7 +109,7 @@ def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tens
     _core.compose(
         _args.field(outer),
         _args.field(inner),
-        _args.field(out),
+        _args.result(out),
         _args.sampling(mode, padding_mode),
         _args.queue(outer),
     )
