@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 from .jacobian import jacobian_transpose
 
@@ -43,7 +43,7 @@ def _gradient(
         _args.result(pulled),
         _args.result(matrices),
         _args.result(direct),
-        _args.FACES[faces],
+        _options.FACES[faces],
         _args.queue(momentum),
     )
     return pulled, matrices, direct
@@ -80,7 +80,7 @@ def _Ad_star(momentum: Tensor, displacement: Tensor, faces: str) -> Tensor:
         _args.field(momentum),
         _args.field(displacement),
         _args.result(out),
-        _args.FACES[faces],
+        _options.FACES[faces],
         _args.queue(momentum),
     )
     return out
@@ -106,7 +106,7 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
         >>> bool(torch.allclose(qs.Ad_star(m, torch.zeros_like(m)), m))
         True
     """
-    _args.choice("Ad_star", "faces", faces, tuple(_args.FACES))
+    _options.choice("Ad_star", "faces", faces, _options.FACES)
     _args.check_vectors("Ad_star", "momentum", momentum)
     _args.check_vectors("Ad_star", "displacement", displacement)
     _args.check_same_grid("Ad_star", "displacement", displacement, momentum)

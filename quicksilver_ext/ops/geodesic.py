@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 from .adjoint import Ad_star
 from .fluid import FluidMetric
@@ -66,7 +66,7 @@ def _update_inverse(
         _args.field(out),
         iterations,
         tolerance,
-        _args.PADDINGS[padding_mode],
+        _options.PADDINGS[padding_mode],
         _args.queue(inverse),
     )
     return out
@@ -191,10 +191,10 @@ def shoot(
         >>> bool(qs.compose(phi, psi).abs().max() < 0.05)
         True
     """
-    _args.choice("shoot", "method", method, ("ab2", "rk4"))
-    _args.choice("shoot", "composition", composition, ("linear", "cubic"))
-    _args.choice("shoot", "borders", borders, ("extended", "original"))
-    _args.choice("shoot", "memory", memory, ("fast", "small"))
+    _options.choice("shoot", "method", method, ("ab2", "rk4"))
+    _options.choice("shoot", "composition", composition, ("linear", "cubic"))
+    _options.choice("shoot", "borders", borders, ("extended", "original"))
+    _options.choice("shoot", "memory", memory, ("fast", "small"))
     if not isinstance(metric, FluidMetric):
         raise TypeError(
             f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"

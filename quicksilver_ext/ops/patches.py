@@ -105,11 +105,11 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
             "pass the corners that the patches were extracted at"
         )
     _check_inside("average_patches", corners, batch, shape, patches.shape[-1])
-    out = _fake_add(patches, corners, shape, batch).zero_()
+    out = _fake_add(patches, corners, shape, batch)
+    result = _args.result(out)
+    out.zero_()
     if corners.shape[0] > 0:
-        _core.add_patches(
-            _args.field(patches), corners.data_ptr(), _args.result(out), _args.queue(patches)
-        )
+        _core.add_patches(_args.field(patches), corners.data_ptr(), result, _args.queue(patches))
     return out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 from .warp import warp_displacement_gradient
 
@@ -43,12 +43,14 @@ def _splat(
     values: Tensor, displacement: Tensor, shape: Sequence[int], mode: str, padding_mode: str
 ) -> Tensor:
     values, displacement = values.contiguous(), displacement.contiguous()
-    out = _fake(values, displacement, shape).zero_()
+    out = _fake(values, displacement, shape)
+    result = _args.result(out)
+    out.zero_()
     _core.splat(
         _args.field(values),
         _args.field(displacement),
-        _args.result(out),
-        _args.sampling(mode, padding_mode),
+        result,
+        _options.sampling(mode, padding_mode),
         _args.queue(values),
     )
     return out
@@ -81,8 +83,8 @@ def splat(
         >>> float(mass.sum())
         9.0
     """
-    _args.choice("splat", "mode", mode, tuple(_args.MODES))
-    _args.choice("splat", "padding_mode", padding_mode, tuple(_args.PADDINGS))
+    _options.choice("splat", "mode", mode, _options.MODES)
+    _options.choice("splat", "padding_mode", padding_mode, _options.PADDINGS)
     _args.check_field("splat", "values", values)
     _args.check_vectors("splat", "displacement", displacement)
     _args.check_same_grid("splat", "displacement", displacement, values)
