@@ -98,7 +98,7 @@ def splat(
     out = arrays.empty((*values.shape[:2], *shape))
     out[...] = 0
     how = sampling(mode, padding_mode)
-    _core.splat(source, moved, arrays.field("out", out), how, arrays.queue)
+    _core.splat(source, moved, arrays.field("out", out), 0, how, arrays.queue)
     return out
 
 

@@ -38,6 +38,14 @@ QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
 }
 
+// A 64-bit fixed-point number: sums of them have the same bits in whatever order they are formed.
+using Fixed = long long;
+
+QS_HD Fixed fixed(double x) {
+  constexpr double bound = 9e18;  // what is not finite or too large has no such number: the caller's scale is NaN then
+  return x > -bound && x < bound ? static_cast<Fixed>(x < 0 ? x - 0.5 : x + 0.5) : 0;
+}
+
 // Which voxels of the result one worker may add to (see scatter_voxels).
 struct Slab {
   int first, last;
@@ -47,6 +55,14 @@ struct Slab {
   __device__ __forceinline__ void add(T* address, T factor, const Row<T, N>& row) const {
     unroll<N>([&](auto k) { atomicAdd(address + k, factor * row.x[k]); });
   }
+  template <class T, int N>
+  __device__ __forceinline__ void add(Fixed* address, double factor, const Row<T, N>& row) const {
+    unroll<N>([&](auto k) {
+      // Two's complement: the unsigned sum has the bits of the signed one.
+      atomicAdd(reinterpret_cast<unsigned long long*>(address + k),
+                static_cast<unsigned long long>(fixed(factor * row.x[k])));
+    });
+  }
 #else
   QS_HD bool owns(int plane) const { return plane >= first && plane < last; }
   template <class T, int N>
@@ -54,6 +70,10 @@ struct Slab {
     auto sum = Row<T, N>::load(address);
     sum.add(factor, row);
     sum.store(address);
+  }
+  template <class T, int N>
+  QS_HD void add(Fixed* address, double factor, const Row<T, N>& row) const {
+    unroll<N>([&](auto k) QS_INLINE { address[k] += fixed(factor * row.x[static_cast<int>(k)]); });
   }
 #endif
 };

@@ -34,13 +34,15 @@ struct Extract {
   }
 };
 
-template <class T, int D>
+// R: T, or Fixed with a scale (see splat).
+template <class T, class R, int D>
 struct Add {
   View<const T> patches;
-  View<T> out;
+  View<R> out;
   const std::int64_t* corners;
   Extent extent;
   int channels;
+  const double* scale;
 
   template <class Slab>
   QS_HD void operator()(const Voxel& v, const Slab& slab) const {
@@ -49,7 +51,12 @@ struct Add {
       return;
     }
     for (int c = 0; c < channels; ++c) {
-      slab.add(&out.at(target, c), T(1), Row<T, 1>{{patches.at(v, c)}});
+      const Row<T, 1> value{{patches.at(v, c)}};
+      if constexpr (std::is_same_v<R, Fixed>) {
+        slab.add(&out.at(target, c), *scale, value);
+      } else {
+        slab.add(&out.at(target, c), T(1), value);
+      }
     }
   }
 
@@ -74,14 +81,21 @@ void extract_patches(const Field& image, const std::int64_t* corners, const Fiel
   });
 }
 
-void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const Queue& queue) {
-  require(patches.channels == out.channels && patches.dtype == out.dtype && patches.dims == out.dims, "add_patches",
-          "patches", patches, "the channels, dtype and number of axes of the result");
-  dispatch(out, "add_patches", [&](auto scalar, auto dims) {
+void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const double* scale,
+                 const Queue& queue) {
+  require(patches.channels == out.channels && patches.dims == out.dims &&
+              out.dtype == (scale == nullptr ? patches.dtype : DType::bits64),
+          "add_patches", "out", out,
+          "the channels, number of axes and dtype (64 bits where there is a scale) of patches");
+  dispatch(patches, "add_patches", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
-    scatter_voxels(grid_of(patches), out.shape[0], queue,
-                   Add<T, decltype(dims)::value>{view<const T>(patches), view<T>(out), corners, extent_of(out),
-                                                 static_cast<int>(out.channels)});
+    const auto run = [&](auto result) {
+      using R = decltype(result);
+      scatter_voxels(grid_of(patches), out.shape[0], queue,
+                     Add<T, R, decltype(dims)::value>{view<const T>(patches), view<R>(out), corners, extent_of(out),
+                                                      static_cast<int>(out.channels), scale});
+    };
+    scale == nullptr ? run(T{}) : run(Fixed{});
   });
 }
 

@@ -10,7 +10,9 @@ namespace qs::QS_TARGET {
 // patches (N, C, *size).
 void extract_patches(const Field& image, const std::int64_t* corners, const Field& patches, const Queue& queue);
 
-// out (B, C, *S), zeroed by the caller, collects every patch at its corner: the transpose of extract_patches.
-void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const Queue& queue);
+// out (B, C, *S), zeroed by the caller, collects every patch at its corner: the transpose of extract_patches. With a
+// scale out is fixed-point, as in splat.
+void add_patches(const Field& patches, const std::int64_t* corners, const Field& out, const double* scale,
+                 const Queue& queue);
 
 }  // namespace qs::QS_TARGET

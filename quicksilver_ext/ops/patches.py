@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _fixed_point
 from .._register import operator
 
 
@@ -105,12 +105,32 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
             "pass the corners that the patches were extracted at"
         )
     _check_inside("average_patches", corners, batch, shape, patches.shape[-1])
+    if _fixed_point.wanted(patches):
+        return add_patches_in_fixed_point(patches, corners, shape, batch)
     out = _fake_add(patches, corners, shape, batch)
     result = _args.result(out)
     out.zero_()
-    if corners.shape[0] > 0:
-        _core.add_patches(_args.field(patches), corners.data_ptr(), result, _args.queue(patches))
+    _add_to(result, patches, corners, 0)
     return out
+
+
+def add_patches_in_fixed_point(
+    patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int
+) -> Tensor:
+    """What CUDA does under torch.use_deterministic_algorithms."""
+
+    def add(sums: Tensor, scale: Tensor) -> None:
+        _add_to(_args.field(sums), patches, corners, scale.data_ptr())
+
+    shape = (batch, patches.shape[1], *shape)
+    return _fixed_point.summed(patches, shape, len(patches), add)
+
+
+def _add_to(result: _core.Field, patches: Tensor, corners: Tensor, scale: int) -> None:
+    if len(patches) > 0:
+        _core.add_patches(
+            _args.field(patches), corners.data_ptr(), result, scale, _args.queue(patches)
+        )
 
 
 def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
