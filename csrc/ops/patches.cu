@@ -8,13 +8,20 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-// The voxel of the volume under voxel v of a patch.
+QS_HD std::int64_t clamp_corner(std::int64_t i, std::int64_t high) { return i < 0 ? 0 : (i < high ? i : high); }
+
+// The voxel of the volume under voxel v of a patch. Corners on a GPU are not read back to be checked: one outside its
+// volume is moved to the border.
 template <int D>
-QS_HD Voxel under(const Voxel& v, const std::int64_t* corners, const Extent& e) {
+QS_HD Voxel under(const Voxel& v, const std::int64_t* corners, const Grid& grid) {
   const std::int64_t* corner = corners + v.batch * (1 + D);
+  const Extent& e = grid.extent;
   int x[3] = {v.x[0], v.x[1], v.x[2]};
-  unroll<D>([&](auto c) QS_INLINE { x[axis_of<D>(c)] += static_cast<int>(corner[1 + c]); });
-  return voxel_at(e, corner[0], x[0], x[1], x[2]);
+  unroll<D>([&](auto c) QS_INLINE {
+    const int a = axis_of<D>(c);
+    x[a] = static_cast<int>(clamp_corner(corner[1 + c] + v.x[a], e.n[a] - 1));
+  });
+  return voxel_at(e, clamp_corner(corner[0], grid.batch - 1), x[0], x[1], x[2]);
 }
 
 template <class T, int D>
@@ -23,11 +30,11 @@ struct Extract {
   View<const T> image;
   View<T> patches;
   const std::int64_t* corners;
-  Extent extent;
+  Grid volume;
   int channels;
 
   QS_HD void operator()(const Voxel& v) const {
-    const Voxel source = under<D>(v, corners, extent);
+    const Voxel source = under<D>(v, corners, volume);
     for (int c = 0; c < channels; ++c) {
       patches.at(v, c) = image.at(source, c);
     }
@@ -40,13 +47,13 @@ struct Add {
   View<const T> patches;
   View<R> out;
   const std::int64_t* corners;
-  Extent extent;
+  Grid volume;
   int channels;
   const double* scale;
 
   template <class Slab>
   QS_HD void operator()(const Voxel& v, const Slab& slab) const {
-    const Voxel target = under<D>(v, corners, extent);
+    const Voxel target = under<D>(v, corners, volume);
     if (!slab.owns(target.x[0])) {
       return;
     }
@@ -76,7 +83,7 @@ void extract_patches(const Field& image, const std::int64_t* corners, const Fiel
   dispatch(image, "extract_patches", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     for_each_voxel(grid_of(patches), queue,
-                   Extract<T, decltype(dims)::value>{view<const T>(image), view<T>(patches), corners, extent_of(image),
+                   Extract<T, decltype(dims)::value>{view<const T>(image), view<T>(patches), corners, grid_of(image),
                                                      static_cast<int>(image.channels)});
   });
 }
@@ -92,7 +99,7 @@ void add_patches(const Field& patches, const std::int64_t* corners, const Field&
     const auto run = [&](auto result) {
       using R = decltype(result);
       scatter_voxels(grid_of(patches), out.shape[0], queue,
-                     Add<T, R, decltype(dims)::value>{view<const T>(patches), view<R>(out), corners, extent_of(out),
+                     Add<T, R, decltype(dims)::value>{view<const T>(patches), view<R>(out), corners, grid_of(out),
                                                       static_cast<int>(out.channels), scale});
     };
     scale == nullptr ? run(T{}) : run(Fixed{});

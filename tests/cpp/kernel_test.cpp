@@ -226,6 +226,12 @@ struct Case {
                  [&](const Queue& q) { ops.extract_patches(image.field, corners.data(), patches.field, q); });
     same_bits<T>("add_patches", {&out},
                  [&](const Queue& q) { ops.add_patches(patches.field, corners.data(), out.field, nullptr, q); });
+    auto wild = corners;  // nobody checks them on a GPU
+    wild[0] = -3;
+    wild[1] = std::int64_t(1) << 40;
+    wild.back() = std::numeric_limits<std::int64_t>::min();
+    same_bits<T>("extract_patches outside", {&patches},
+                 [&](const Queue& q) { ops.extract_patches(image.field, wild.data(), patches.field, q); });
     Array<std::int64_t> sums(DType::bits64, dims, 2, 2, shape);
     same_bits<std::int64_t>("add_patches in fixed point", {&sums}, [&](const Queue& q) {
       ops.add_patches(patches.field, corners.data(), sums.field, &fixed_scale, q);
