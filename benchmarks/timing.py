@@ -27,10 +27,10 @@ def alternate(cases: dict[str, Callable[[], Any]], repeats: int = 7) -> dict[str
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    return {name: _spread(values) for name, values in seconds.items()}
+    return {name: spread(values) for name, values in seconds.items()}
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float]:
     low, _, high = quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
     return {
         "median": median(values),
