@@ -1,0 +1,136 @@
+"""What the compiler made of each CUDA kernel: ``python -m benchmarks.kernels LOG [--write docs/kernels.md]``.
+
+LOG: the output of a build of the CUDA target with -Xptxas=-v. Fails where a kernel spills registers or keeps anything in
+local memory; with --write makes the table of registers, occupancy and bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .floors import COUNTED
+
+ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(sm_\d+)'")
+STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers")
+BODY = re.compile(r"(\w+)<(float|double)\b")
+THREADS = {
+    "voxel_kernel": {"float": 256, "double": 256},
+    "block_kernel": {"float": 1024, "double": 512},
+}
+"""Threads of a block, or the most of them: core/parallel.h and core/block.h."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One compiled kernel: its body's name, scalar type, launcher and architecture."""
+
+    body: str
+    scalar: str
+    launcher: str
+    architecture: str
+    registers: int
+    stack: int
+    spills: int
+
+
+def read(log: str) -> list[Kernel]:
+    """Every kernel of a build log."""
+    found, entry, memory = [], None, (0, 0, 0)
+    for line in log.splitlines():
+        if match := ENTRY.search(line):
+            entry = match.groups()
+        elif match := STACK.search(line):
+            memory = tuple(map(int, match.groups()))
+        elif (match := USED.search(line)) and entry:
+            found.append((*entry, int(match[1]), memory[0], memory[1] + memory[2]))
+            entry = None
+    names = _demangled(name for name, *_ in found)
+    return [_kernel(text, *rest) for text, (_, *rest) in zip(names, found, strict=True)]
+
+
+def _demangled(names: Iterable[str]) -> list[str]:
+    run = subprocess.run(
+        ["c++filt"], input="\n".join(names), text=True, capture_output=True, check=True
+    )
+    return run.stdout.splitlines()
+
+
+def _kernel(text: str, architecture: str, registers: int, stack: int, spills: int) -> Kernel:
+    body = BODY.search(text)
+    launcher = next(name for name in THREADS if name in text)
+    assert body is not None, text
+    return Kernel(body[1], body[2], launcher, architecture, registers, stack, spills)
+
+
+def occupancy(registers: int, threads: int) -> float:
+    """Resident warps over the most (64), as registers allow: 65,536, given to warps in units of 256."""
+    warps = threads // 32
+    per_block = -(-registers * 32 // 256) * 256 * warps
+    return min(65536 // per_block, 64 // warps) * warps / 64
+
+
+def table(kernels: list[Kernel]) -> list[str]:
+    """Markdown: a row per body; of its variants (modes, paddings, channels, dimensions) the one with the most registers."""
+    architectures = sorted({kernel.architecture for kernel in kernels})
+    head = [f"registers {a}, float / double" for a in architectures]
+    lines = [
+        "| " + " | ".join(["kernel", "variants", *head, "occupancy", "bytes per voxel"]) + " |",
+        "|---" * (4 + len(head)) + "|",
+    ]
+    for body in sorted({kernel.body for kernel in kernels}):
+        mine = [kernel for kernel in kernels if kernel.body == body]
+        most = {
+            (a, s): max(
+                (k.registers for k in mine if (k.architecture, k.scalar) == (a, s)), default=0
+            )
+            for a in architectures
+            for s in ("float", "double")
+        }
+        shares = [
+            f"{occupancy(most[architectures[-1], s], THREADS[mine[0].launcher][s]):.0%}"
+            for s in ("float", "double")
+        ]
+        registers = [f"{most[a, 'float']} / {most[a, 'double']}" for a in architectures]
+        cells = [
+            body,
+            str(len(mine) // len(architectures)),
+            *registers,
+            " / ".join(shares),
+            COUNTED[body],
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("--write", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    kernels = read(arguments.log.read_text())
+    bad = sorted({f"{k.body}<{k.scalar}>" for k in kernels if k.spills or k.stack})
+    if bad or not kernels:
+        sys.exit(
+            f"expected kernels without spills and local memory in {arguments.log}, found {bad or 'no kernel'}"
+        )
+    print(f"{len(kernels)} kernels without spills or local memory")
+    rows = table(kernels)
+    if arguments.write:
+        begin, end = "<!-- table: python -m benchmarks.kernels -->", "<!-- end of table -->"
+        text = arguments.write.read_text()
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        arguments.write.write_text("\n".join([before + begin, *rows, end]) + after)
+    else:
+        print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
