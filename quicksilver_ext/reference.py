@@ -230,7 +230,10 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
     shape, pad = field.shape[2:], metric.pad
     sizes = tuple(shape)
     if pad != "none":
-        sizes = tuple(smooth_size(n + (0 if pad == "auto" else int(pad))) for n in shape)
+        *others, last = (n + (0 if pad == "auto" else int(pad)) for n in shape)
+        while smooth_size(last) % 2 == 1:  # the last size is even
+            last = smooth_size(last) + 1
+        sizes = (*map(smooth_size, others), smooth_size(last))
     key = (metric.alpha, metric.beta, metric.gamma, metric.power, tuple(metric.spacing))
     axes = tuple(range(2, field.ndim))
     spectrum = torch.fft.rfftn(field, s=sizes, dim=axes)  # pads with zeros at the end
