@@ -230,10 +230,9 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
     shape, pad = field.shape[2:], metric.pad
     sizes = tuple(shape)
     if pad != "none":
-        *others, last = (n + (0 if pad == "auto" else int(pad)) for n in shape)
-        while smooth_size(last) % 2 == 1:  # the last size is even
-            last = smooth_size(last) + 1
-        sizes = (*map(smooth_size, others), smooth_size(last))
+        least = [n + (0 if pad == "auto" else int(pad)) for n in shape]
+        even = 2 * smooth_size((least[-1] + 1) // 2)  # the last size
+        sizes = (*map(smooth_size, least[:-1]), even)
     key = (metric.alpha, metric.beta, metric.gamma, metric.power, tuple(metric.spacing))
     axes = tuple(range(2, field.ndim))
     spectrum = torch.fft.rfftn(field, s=sizes, dim=axes)  # pads with zeros at the end

@@ -38,13 +38,13 @@ inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory
 class Block {
  public:
 #if defined(__CUDACC__)
-  __device__ __forceinline__ Block(std::int64_t index, unsigned char* memory)
+  __device__ __forceinline__ Block(int index, unsigned char* memory)
       : index_(index), memory_(memory), threads_(static_cast<int>(blockDim.x)) {}
 #else
-  Block(std::int64_t index, unsigned char* memory, int threads) : index_(index), memory_(memory), threads_(threads) {}
+  Block(int index, unsigned char* memory, int threads) : index_(index), memory_(memory), threads_(threads) {}
 #endif
 
-  QS_DEVICE std::int64_t index() const { return index_; }
+  QS_DEVICE int index() const { return index_; }
 
   template <class T>
   QS_DEVICE T* memory() const {
@@ -64,10 +64,11 @@ class Block {
 #endif
   }
 
-  // f(item) for every item, then a barrier.
+  // f(item) for every item, then a barrier. The loops are not unrolled: they would begin with a division.
   template <class F>
   QS_DEVICE void share(int items, const F& f) const {
     each_thread([&](int thread) QS_INLINE {
+#pragma unroll 1
       for (int item = thread; item < items; item += threads_) {
         f(item);
       }
@@ -79,6 +80,7 @@ class Block {
   QS_DEVICE void move(int items, const Load& load, const Store& store) const {
     constexpr int batch = 4;
     each_thread([&](int thread) QS_INLINE {
+#pragma unroll 1
       for (int item = thread; item < items; item += batch * threads_) {
         decltype(load(0)) values[batch];
         unroll<batch>([&](auto n) QS_INLINE {
@@ -96,7 +98,7 @@ class Block {
   }
 
  private:
-  std::int64_t index_;
+  int index_;
   unsigned char* memory_;
   int threads_;
 };
@@ -104,9 +106,9 @@ class Block {
 #if defined(__CUDACC__)
 
 template <class Body>
-__global__ void __launch_bounds__(Body::most_threads) block_kernel(const Body body) {
+__global__ void __launch_bounds__(Body::most_threads, 1) block_kernel(const Body body) {
   extern __shared__ __align__(16) unsigned char memory[];
-  body(Block(blockIdx.x, memory));
+  body(Block(static_cast<int>(blockIdx.x), memory));
 }
 
 template <class Body>
@@ -133,7 +135,7 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
   for (std::int64_t n = 0; n < blocks.count; ++n) {
     unsigned char* const memory = new unsigned char[blocks.shared];
     std::memset(memory, 0xff, blocks.shared);
-    body(Block(ordered(n, blocks.count), memory, blocks.threads));
+    body(Block(static_cast<int>(ordered(n, blocks.count)), memory, blocks.threads));
     delete[] memory;
   }
 }

@@ -68,7 +68,7 @@ struct Smoothing {
   template <class Body>
   void rows(const Field& field) const {
     const bool slab = has_slabs();
-    const int few = static_cast<int>(std::min<std::size_t>(32, block_memory / row_bytes()));
+    const int few = std::clamp(block_memory / static_cast<int>(row_bytes()), 1, 32);
     const int tile = slab ? size[D - 2] : few;
     const int tiles = (present[D - 2] + tile - 1) / tile;
     const Rows<T> geometry{static_cast<T*>(field.data),

@@ -66,7 +66,7 @@ struct Middle {
   Divider lines;
 
   QS_DEVICE void operator()(const Block& block) const {
-    const int first = static_cast<int>(block.index() % chunks) * columns_width<T>;
+    const int first = block.index() % chunks * columns_width<T>;
     const ColumnTile<T, 1> tile{spectrum + block.index() / chunks * plane + first,
                                 block.memory<Complex<T>>(),
                                 0,
@@ -97,7 +97,7 @@ struct Columns {
   Gain<T, D> gain;
 
   QS_DEVICE void operator()(const Block& block) const {
-    const int first = static_cast<int>(block.index() % chunks) * width;
+    const int first = block.index() % chunks * width;
     const ColumnTile<T, D> tile{spectrum + block.index() / chunks * D * component + first,
                                 block.memory<Complex<T>>(),
                                 component,

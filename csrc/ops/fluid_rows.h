@@ -33,9 +33,9 @@ struct Rows {
   const Complex<T>*along_roots, *middle_roots;
   const T* places;
 
-  QS_DEVICE Tile at(std::int64_t index) const {
+  QS_DEVICE Tile at(int index) const {
     const std::int64_t plane_index = index / tiles;
-    const int first = static_cast<int>(index % tiles) * tile.divisor;
+    const int first = index % tiles * tile.divisor;
     const int present = rows - first < tile.divisor ? rows - first : tile.divisor;
     return {(plane_index * rows + first) * samples.divisor,
             plane_index * plane + static_cast<std::int64_t>(first) * stride, present,

@@ -67,6 +67,14 @@ def _fused_tables(
     return numbers.to(device=device, dtype=dtype)
 
 
+def _symbol(
+    spacing: Sequence[float], alpha: float, beta: float, gamma: float, power: int, inverse: bool
+) -> _core.FluidSymbol:
+    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
+    scale = [1 / h if inverse else h for h in spacing] + [1.0]
+    return _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])
+
+
 _block_memory = functools.lru_cache(_core.block_memory)
 
 
@@ -135,9 +143,7 @@ def _fluid(
     inverse: bool,
 ) -> Tensor:
     """Pad, transform, multiply by the symbol in place, transform back, crop."""
-    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
-    scale = [1 / h if inverse else h for h in spacing] + [1.0]
-    symbol = _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])
+    symbol = _symbol(spacing, alpha, beta, gamma, power, inverse)
     if field.is_cuda and _fft.is_fusable(torus):
         return _fused(field, torus, spacing, symbol, _block_memory(field.device.index))
     return _around_symbol(field, torus, spacing, symbol)
