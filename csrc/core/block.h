@@ -16,7 +16,7 @@
 #if defined(__CUDACC__)
 #define QS_DEVICE __device__ __forceinline__
 #else
-#define QS_DEVICE QS_HD
+#define QS_DEVICE inline
 #endif
 
 namespace qs::QS_TARGET {

@@ -232,7 +232,7 @@ struct Case {
     Array<T> workspace(dtype_of<T>, 2, 2, dims, {shape[0], 1, 2 * rest});
     Field view = workspace.field;
     view.shape[2] = rest;
-    const std::vector<T> tables = transform_tables(torus, dims);
+    const std::vector<T> tables = transform_tables<T>(torus, dims);
     for (const int block_memory : {1 << 20, 3000}) {
       const FluidTorus on{{torus[0], torus[1], torus[2]}, block_memory};
       const FluidSymbol symbol{0.01, 0.01, 0.001, 2, true, {1, 1, 1}};
