@@ -9,6 +9,16 @@ from collections.abc import Sequence
 from . import _core
 
 
+def order(length: int) -> list[int]:
+    """The frequency at each place of a transformed line; empty for a length that does not serve.
+
+    Example:
+        >>> order(10), order(11)
+        ([0, 5, 1, 6, 2, 7, 3, 8, 4, 9], [])
+    """
+    return _core.fluid_order(length)
+
+
 def is_fusable(torus: Sequence[int]) -> bool:
     """Whether every size is at most 512 with factors 2, 3, 5 and 7, and the last one even.
 
@@ -16,7 +26,7 @@ def is_fusable(torus: Sequence[int]) -> bool:
         >>> is_fusable((240, 200, 196)), is_fusable((229, 193, 193))
         (True, False)
     """
-    return torus[-1] % 2 == 0 and all(_core.fluid_order(n) for n in torus)
+    return torus[-1] % 2 == 0 and all(order(n) for n in torus)
 
 
 def workspace_shape(shape: Sequence[int], torus: Sequence[int]) -> tuple[int, int]:
@@ -38,12 +48,12 @@ def tables(torus: Sequence[int], spacing: Sequence[float]) -> array[float]:
         39
     """
     half = torus[-1] // 2
-    orders = [*(_core.fluid_order(n) for n in torus[:-1]), [*_core.fluid_order(half), half]]
+    orders = [*(order(n) for n in torus[:-1]), [*order(half), half]]
     numbers = array("d")
-    for n, order, h in zip(torus, orders, spacing, strict=True):
-        numbers.extend((2 * math.cos(2 * math.pi * k / n) - 2) / h**2 for k in order)
-    for n, order, h in zip(torus, orders, spacing, strict=True):
-        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in order)
+    for n, frequencies, h in zip(torus, orders, spacing, strict=True):
+        numbers.extend((2 * math.cos(2 * math.pi * k / n) - 2) / h**2 for k in frequencies)
+    for n, frequencies, h in zip(torus, orders, spacing, strict=True):
+        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in frequencies)
     for n in torus:
         for k in range(n):
             angle = 2 * math.pi * k / n

@@ -9,13 +9,10 @@
 
 #include <cstddef>
 
-#if !defined(__CUDACC__)
-#include <cstring>
-#endif
-
 #if defined(__CUDACC__)
 #define QS_DEVICE __device__ __forceinline__
 #else
+#include <cstring>
 #define QS_DEVICE inline
 #endif
 
@@ -27,8 +24,9 @@ struct Blocks {
   std::size_t shared;  // bytes of memory that the threads of a block share
 };
 
-// Blocks of as many threads as leave room for all the blocks whose memory one multiprocessor holds: `most` threads in
-// all, whose registers it has (a body's launch bound). A block also costs 1 KB of the memory.
+// As many threads per block as let a multiprocessor hold all the blocks that its memory has room for, with `most`
+// threads in all: those of a body's launch bound, for which it has registers. Each block costs 1 KB more than it asks
+// for.
 inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory, int most) {
   const int resident = static_cast<int>(static_cast<std::size_t>(block_memory) / (shared + 1024));
   const int threads = most / (resident > 1 ? resident : 1) / 32 * 32;

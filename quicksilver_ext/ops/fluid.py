@@ -78,32 +78,36 @@ def _symbol(
 _block_memory = functools.lru_cache(_core.block_memory)
 
 
-def _fused(
+def fused_workspace(field: Tensor, torus: Sequence[int]) -> Tensor:
+    """What `fuse_into` needs for a field, uninitialised."""
+    shape = (*field.shape[:2], *_fft.workspace_shape(field.shape[2:], torus))
+    return field.new_empty(shape, dtype=field.dtype.to_complex())
+
+
+def fuse_into(
+    out: Tensor,
     field: Tensor,
+    workspace: Tensor,
     torus: Sequence[int],
     spacing: Sequence[float],
     symbol: _core.FluidSymbol,
     block_memory: int,
-) -> Tensor:
-    """The core's own transforms around the symbol, on tori for which `_fft.is_fusable` holds."""
-    field = field.contiguous()
-    result = _fake(field)
-    workspace = field.new_empty(
-        (*field.shape[:2], *_fft.workspace_shape(field.shape[2:], torus)),
-        dtype=field.dtype.to_complex(),
-    )
+) -> None:
+    """The symbol applied to a contiguous field by the core's own transforms; `out` may be the field.
+
+    For tori for which `_fft.is_fusable` holds. Allocates nothing once the tables of the torus are cached.
+    """
     tables = _fused_tables(tuple(torus), tuple(spacing), field.dtype, field.device)
-    sizes = (torus[0], 1, torus[1]) if len(torus) == 2 else tuple(torus)
+    middle = torus[1] if len(torus) == 3 else 1
     _core.fluid(
         _args.field(field),
-        _args.field(result),
+        _args.field(out),
         _args.field(workspace),
         tables.data_ptr(),
-        _core.FluidTorus(*sizes, block_memory),
+        _core.FluidTorus(torus[0], middle, torus[-1], block_memory),
         symbol,
         _args.queue(field),
     )
-    return result
 
 
 def _around_symbol(
@@ -145,7 +149,10 @@ def _fluid(
     """Pad, transform, multiply by the symbol in place, transform back, crop."""
     symbol = _symbol(spacing, alpha, beta, gamma, power, inverse)
     if field.is_cuda and _fft.is_fusable(torus):
-        return _fused(field, torus, spacing, symbol, _block_memory(field.device.index))
+        field, out = field.contiguous(), _fake(field)
+        memory = _block_memory(field.device.index)
+        fuse_into(out, field, fused_workspace(field, torus), torus, spacing, symbol, memory)
+        return out
     return _around_symbol(field, torus, spacing, symbol)
 
 
@@ -213,7 +220,8 @@ class FluidMetric:
         """The sizes that the transform works at for a field of this spatial shape.
 
         Example:
-            >>> FluidMetric().torus((229, 193, 225))
+            >>> import quicksilver_ext as qs
+            >>> qs.FluidMetric().torus((229, 193, 225))
             (240, 200, 240)
         """
         if self.pad == "none":

@@ -8,11 +8,15 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver_ext import _args, _core, _fft, reference
+from quicksilver_ext import _fft, reference
 from quicksilver_ext.ops import fluid
 
 # Bytes of shared memory of a block: with the first a slab fits and three kernels serve, with the second five do.
 FORMS = {"three kernels": 227 * 1024, "five kernels": 2000}
+SHAPES = [
+    *((16, 20), (7, 12), (1, 8), (1, 2), (45, 98)),
+    *((8, 9, 10), (5, 6, 14), (12, 1, 6), (1, 1, 2), (24, 14, 36), (3, 50, 42)),
+]
 
 
 @pytest.fixture(params=FORMS.values(), ids=FORMS)
@@ -24,17 +28,13 @@ def smooth(field, metric, block_memory, *, inverse=True):
     """`metric.sharp` or `metric.flat` by the core's own transforms."""
     torus, spacing = metric.torus(field.shape[2:]), metric.spacing[: field.ndim - 2]
     assert _fft.is_fusable(torus)
-    symbol = fluid._symbol(
-        spacing, metric.alpha, metric.beta, metric.gamma, metric.power, inverse
-    )
-    return fluid._fused(field, torus, spacing, symbol, block_memory)
+    symbol = fluid._symbol(spacing, metric.alpha, metric.beta, metric.gamma, metric.power, inverse)
+    out, workspace = torch.full_like(field, math.nan), fluid.fused_workspace(field, torus)
+    fluid.fuse_into(out, field, workspace.fill_(math.nan), torus, spacing, symbol, block_memory)
+    return out
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [(16, 20), (7, 12), (1, 8), (1, 2), (45, 98)]
-    + [(8, 9, 10), (5, 6, 14), (12, 1, 6), (1, 1, 2), (24, 14, 36), (3, 50, 42)],
-)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_twin_on_the_torus(fields, dtype, close, shape, block_memory):
     metric = qs.FluidMetric(pad="none", spacing=(1.0,) * len(shape))
     field = fields.noise(shape, len(shape), dtype=dtype)
@@ -69,7 +69,7 @@ def test_gamma_zero(fields, grid, close, block_memory):
 def test_every_length(fields, close):
     """Along the first axis every length that serves, along the last one every even one."""
     metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0))
-    lengths = [n for n in range(1, 600) if _core.fluid_order(n)]
+    lengths = [n for n in range(1, 600) if _fft.order(n)]
     assert lengths[-1] == 512 and {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
     for n in lengths:
         shapes = [(n, 2), (2, n)] if n % 2 == 0 else [(n, 2)]
@@ -88,12 +88,12 @@ def test_full_sizes(fields, close, shape):
 
 @pytest.mark.parametrize("length", [7, 30, 64, 343, 486])
 def test_order_is_a_permutation(length):
-    assert sorted(_core.fluid_order(length)) == list(range(length))
+    assert sorted(_fft.order(length)) == list(range(length))
 
 
 @pytest.mark.parametrize("length", [0, -4, 11, 22, 513, 540, 1024])
 def test_lengths_without_a_plan(length):
-    assert _core.fluid_order(length) == []
+    assert _fft.order(length) == []
 
 
 @pytest.mark.parametrize("shape", [(229, 193, 193), (5, 7, 9), (31, 33), (1, 1)])
@@ -105,18 +105,32 @@ def test_padded_sizes_are_fusable(shape):
         assert all(size >= n + gap for size, n in zip(torus, shape, strict=True))
 
 
-def test_strided_input(fields, grid, block_memory):
+def test_in_place(fields, grid, block_memory):
     metric = qs.FluidMetric()
+    field, torus = fields.noise(grid, len(grid)), metric.torus(grid)
+    expected = smooth(field, metric, block_memory)
+    symbol = fluid._symbol((1.0,) * len(grid), 0.01, 0.01, 0.001, 1, True)
+    workspace = fluid.fused_workspace(field, torus)
+    fluid.fuse_into(field, field, workspace, torus, (1.0,) * len(grid), symbol, block_memory)
+    assert torch.equal(field, expected)
+
+
+def test_cuda_takes_the_fused_path(fields, grid, close, monkeypatch):
+    """And torch's transforms serve what has no plan, and the processor."""
+    calls = []
+    fuse_into = fluid.fuse_into
+    monkeypatch.setattr(fluid, "fuse_into", lambda *a: (calls.append(1), fuse_into(*a)))
     field = fields.noise(grid, len(grid))
-    strided = field.movedim(1, -1).contiguous().movedim(-1, 1)
-    found = smooth(strided, metric, block_memory)
-    assert torch.equal(found, smooth(field, metric, block_memory))
+    for pad in ("auto", "none"):  # the grids end in a prime
+        metric = qs.FluidMetric(pad=pad)
+        close(metric.sharp(field), reference.sharp(field, metric))
+    assert len(calls) == (1 if field.is_cuda else 0)
 
 
 def test_tables():
     """Cosines, sines and roots of a 4 x 6 torus, and where the frequencies of the last axis are."""
     numbers = list(_fft.tables((4, 6), (1.0, 2.0)))
-    first, half = _core.fluid_order(4), [*_core.fluid_order(3), 3]
+    first, half = _fft.order(4), [*_fft.order(3), 3]
     assert numbers[:4] == pytest.approx([2 * math.cos(math.pi / 2 * k) - 2 for k in first])
     assert numbers[12:16] == pytest.approx([math.sin(math.pi / 3 * k) / 2 for k in half])
     assert numbers[16:24] == pytest.approx([1, 0, 0, -1, -1, 0, 0, 1])
@@ -126,22 +140,14 @@ def test_tables():
 @pytest.mark.parametrize(
     ("torus", "plane", "message"),
     [
-        ((8, 1, 11), 32, "fluid: torus: expected a torus of sizes up to 512"),
-        ((8, 1, 9), 32, "fluid: torus: expected a torus of sizes up to 512"),
-        ((4, 1, 10), 32, "fluid: torus: expected a torus that holds the field"),
-        ((8, 1, 10), 5, "fluid: workspace: expected"),
+        ((11, 10), 32, "fluid: torus: expected a torus of sizes up to 512"),
+        ((8, 9), 32, "fluid: torus: expected a torus of sizes up to 512"),
+        ((4, 10), 32, "fluid: torus: expected a torus that holds the field"),
+        ((8, 10), 5, "fluid: workspace: expected"),
     ],
 )
 def test_refusals(torus, plane, message):
     field, workspace = torch.zeros(1, 2, 6, 8), torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
-    tables = torch.zeros(200)
+    symbol = fluid._symbol((1.0, 1.0), 0.01, 0.01, 0.001, 1, True)
     with pytest.raises(ValueError, match=message):
-        _core.fluid(
-            _args.field(field),
-            _args.field(torch.zeros_like(field)),
-            _args.field(workspace),
-            tables.data_ptr(),
-            _core.FluidTorus(*torus, 2000),
-            fluid._symbol((1.0, 1.0), 0.01, 0.01, 0.001, 1, True),
-            _args.queue(field),
-        )
+        fluid.fuse_into(field, field, workspace, torus, (1.0, 1.0), symbol, 2000)
