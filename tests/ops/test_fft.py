@@ -115,16 +115,25 @@ def test_in_place(fields, grid, block_memory):
     assert torch.equal(field, expected)
 
 
-def test_cuda_takes_the_fused_path(fields, grid, close, monkeypatch):
-    """And torch's transforms serve what has no plan, and the processor."""
+def test_operator(fields, grid, dtype, agree, monkeypatch):
+    """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end in a prime) is not."""
     calls = []
     fuse_into = fluid.fuse_into
+    monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
     monkeypatch.setattr(fluid, "fuse_into", lambda *a: (calls.append(1), fuse_into(*a)))
-    field = fields.noise(grid, len(grid))
-    for pad in ("auto", "none"):  # the grids end in a prime
-        metric = qs.FluidMetric(pad=pad)
-        close(metric.sharp(field), reference.sharp(field, metric))
-    assert len(calls) == (1 if field.is_cuda else 0)
+    field = fields.noise(grid, len(grid), dtype=dtype)
+    strided = field.movedim(1, -1).contiguous().movedim(-1, 1)
+    for pad, expected in (("auto", 2), ("none", 0)):  # forwards and backwards
+        calls.clear()
+        metric = qs.FluidMetric(pad=pad, spacing=(1.0, 1.5, 2.5)[: len(grid)])
+        agree(metric.sharp, lambda m, metric=metric: reference.sharp(m, metric), strided)
+        assert len(calls) == expected
+
+
+def test_where_it_serves(fields):
+    field = fields.noise((8, 10), 2)
+    assert fluid._is_fused(field, (8, 10)) == field.is_cuda
+    assert not fluid._is_fused(field, (8, 9)) and not fluid._is_fused(field, (11, 10))
 
 
 def test_tables():
