@@ -43,6 +43,9 @@ class FluidSymbol:
         scale2: float,
     ) -> None: ...
 
+class FluidTorus:
+    def __init__(self, size0: int, size1: int, size2: int, block_memory: int) -> None: ...
+
 def warp(
     image: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue
 ) -> None: ...
@@ -85,6 +88,17 @@ def Ad_star_gradient(
     faces: Faces,
     queue: Queue,
 ) -> None: ...
+def fluid(
+    field: Field,
+    out: Field,
+    workspace: Field,
+    tables: int,
+    torus: FluidTorus,
+    symbol: FluidSymbol,
+    queue: Queue,
+) -> None: ...
+def fluid_order(length: int) -> list[int]: ...
+def block_memory(device: int) -> int: ...
 def fluid_symbol(spectrum: Field, tables: int, symbol: FluidSymbol, queue: Queue) -> None: ...
 def update_inverse(
     inverse: Field,

@@ -230,7 +230,9 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
     shape, pad = field.shape[2:], metric.pad
     sizes = tuple(shape)
     if pad != "none":
-        sizes = tuple(smooth_size(n + (0 if pad == "auto" else int(pad))) for n in shape)
+        least = [n + (0 if pad == "auto" else int(pad)) for n in shape]
+        even = 2 * smooth_size((least[-1] + 1) // 2)  # the last size
+        sizes = (*map(smooth_size, least[:-1]), even)
     key = (metric.alpha, metric.beta, metric.gamma, metric.power, tuple(metric.spacing))
     axes = tuple(range(2, field.ndim))
     spectrum = torch.fft.rfftn(field, s=sizes, dim=axes)  # pads with zeros at the end

@@ -1,7 +1,9 @@
 // quicksilver_ext._core: addresses and sizes in, operators run, the interpreter lock released meanwhile.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "core/pages.h"
+#include "core/plan.h"
 #include "ops/operators.h"
 
 #if defined(QS_HAVE_CUDA)
@@ -13,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <vector>
 
 namespace py = pybind11;
 using namespace qs;
@@ -50,6 +53,30 @@ auto bound(void (*Operators::*entry)(Args...)) {
 
 const std::int64_t* corners_at(std::uintptr_t data) { return reinterpret_cast<const std::int64_t*>(data); }
 const double* scale_at(std::uintptr_t data) { return reinterpret_cast<const double*>(data); }
+
+// The frequency at each place of a transform's order; empty where the length has no plan.
+std::vector<int> fluid_order(int length) {
+  std::vector<int> order;
+  if (has_plan(length)) {
+    const Plan plan = plan_of(length, length);
+    for (int place = 0; place < length; ++place) {
+      order.push_back(frequency_at(plan, place));
+    }
+  }
+  return order;
+}
+
+// Bytes of shared memory that a block of a device may have; on the processor what an H100 has.
+int block_memory([[maybe_unused]] int device) {
+  int bytes = 227 * 1024;
+#if defined(QS_HAVE_CUDA)
+  if (device >= 0 && cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) != cudaSuccess) {
+    throw std::runtime_error("block_memory: device: expected the number of a CUDA device, found " +
+                             std::to_string(device) + "; see torch.cuda.device_count()");
+  }
+#endif
+  return bytes;
+}
 
 py::dict build_info() {
   py::dict info;
@@ -99,6 +126,11 @@ PYBIND11_MODULE(_core, m) {
            py::arg("alpha"), py::arg("beta"), py::arg("gamma"), py::arg("power"), py::arg("inverse"), py::arg("scale0"),
            py::arg("scale1"), py::arg("scale2"));
 
+  py::class_<FluidTorus>(m, "FluidTorus")
+      .def(py::init(
+               [](int size0, int size1, int size2, int memory) { return FluidTorus{{size0, size1, size2}, memory}; }),
+           py::arg("size0"), py::arg("size1"), py::arg("size2"), py::arg("block_memory"));
+
   const py::call_guard<py::gil_scoped_release> unlocked;
   m.def("warp", bound(&Operators::warp), unlocked);
   m.def("warp_labels", bound(&Operators::warp_labels), unlocked);
@@ -119,6 +151,15 @@ PYBIND11_MODULE(_core, m) {
   m.def("Ad_star", bound(&Operators::Ad_star), unlocked);
   m.def("Ad_star_gradient", bound(&Operators::Ad_star_gradient), unlocked);
   m.def("update_inverse", bound(&Operators::update_inverse), unlocked);
+  m.def(
+      "fluid",
+      [](const Field& field, const Field& out, const Field& workspace, std::uintptr_t tables, const FluidTorus& torus,
+         const FluidSymbol& symbol, const Queue& queue) {
+        operators_for(queue).fluid(field, out, workspace, reinterpret_cast<const void*>(tables), torus, symbol, queue);
+      },
+      unlocked);
+  m.def("fluid_order", &fluid_order);
+  m.def("block_memory", &block_memory);
   m.def(
       "fluid_symbol",
       [](const Field& spectrum, std::uintptr_t tables, const FluidSymbol& symbol, const Queue& queue) {

@@ -1,4 +1,4 @@
-// The only way from an operator to the hardware, and the only file with a kernel launch.
+// The way from an operator to the hardware; beside core/block.h the only file with a kernel launch.
 //
 // A body is a small struct with a const call operator for one voxel. On the processor rows are shared among threads
 // and the contiguous axis is vectorised; on the GPU one thread takes one voxel, 32 neighbours along the contiguous

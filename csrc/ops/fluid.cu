@@ -1,111 +1,174 @@
-// Multiplies a vector spectrum by the symmetric D x D symbol of L or K at each frequency k,
+// K or L of a real vector field by Fourier transforms on a padded torus, in three kernels where the block's memory
+// holds a slab (the plane of the last two axes) and in five elsewhere:
 //
-//   L_ab = delta_ab (gamma - alpha sum_d c_d - beta c_a) + (1 - delta_ab) beta s_a s_b,
+//   rows (and, of a slab, the middle axis) -> [middle] -> first axis, symbol, first axis back -> [middle] -> rows.
 //
-// computed from per-axis tables, never read as a volume; K by adjugate over determinant, one reciprocal. All components
-// of a frequency are in one thread, so that beta costs no traffic: 2 * 8 D bytes per frequency in float32 (24 bytes per
-// voxel of the real field in 3-D), which bounds it. In place.
-#include "ops/fluid.h"
+// The spectrum between them is a workspace, digit-reversed along every axis: only the symbol's tables are permuted. Pad
+// and crop are inside the loads and stores. Bytes per voxel of a 3-D float32 field where nothing is padded: 24 by the
+// rows kernels together, 24 by each of the others: 72 in three kernels, 120 in five. Memory bounds them.
+//
+// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 63 for sm_90 (launch bound 1024 threads), in
+// float64 96 and 106 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
+//
+//   | torus           | slab: bytes, blocks, occupancy | columns: bytes, blocks, occupancy |
+//   | 128 x 128 x 128 |  66,560, 3 x  320, 47 %        | 24,576, 9 x 128, 56 %             |
+//   | 192 x 192 x 192 | 148,992, 1 x 1024, 50 %        | 36,864, 6 x 160, 47 %             |
+//   | 240 x 200 x 200 | 161,600, 1 x 1024, 50 %        | 46,080, 4 x 256, 50 %             |
+#include <algorithm>
 
 #include "core/dispatch.h"
-#include "core/matrix.h"
-#include "core/parallel.h"
+#include "ops/fluid.h"
+#include "ops/fluid_columns.h"
+#include "ops/fluid_rows.h"
 
 namespace qs::QS_TARGET {
 
 namespace {
 
-// Once: power 1, whose loop would keep the others from vectorising.
-template <class T, int D, bool Once>
-struct Symbol {
-  static constexpr Loop loop = Once ? Loop::vectorised : Loop::plain;
-  T* spectrum;  // interleaved complex
-  std::int64_t volume, batch_stride;
-  const T* tables;
-  Extent extent;
-  T alpha, beta, gamma;
-  T scale[D];
-  int power;
-  bool inverse;
+// One call: where things are. Axes are numbered as components are.
+template <class T, int D>
+struct Smoothing {
+  std::int64_t batch;
+  int size[D], present[D];  // of the torus and of the field
+  int half;                 // complex numbers of a padded row
+  int stride;               // of the first axis in the spectrum
+  Complex<T>* spectrum;
+  const T *c[D], *s[D];
+  const Complex<T>* roots[D];
+  const T* places;
+  int block_memory;
+  Queue queue;
 
-  QS_HD Matrix<T, D> at(const Voxel& v) const {
-    T c[D], s[D], diagonal = gamma;
-    int start = 0;
-    unroll<D>([&](auto a) QS_INLINE {
-      c[a] = tables[start + v.x[axis_of<D>(a)]];
-      diagonal -= alpha * c[a];
-      start += extent.n[axis_of<D>(a)];
-    });
-    unroll<D>([&](auto a) QS_INLINE {
-      s[a] = tables[start + v.x[axis_of<D>(a)]];
-      start += extent.n[axis_of<D>(a)];
-    });
-    Matrix<T, D> l;
-    unroll<D>([&](auto a) QS_INLINE {
-      unroll<D>([&](auto b) QS_INLINE { l.m[a][b] = a == b ? diagonal - beta * c[a] : beta * s[a] * s[b]; });
-    });
-    if (!inverse) {
-      return l;
+  Smoothing(const Field& field, const Field& workspace, const T* tables, const FluidTorus& torus, const Queue& on)
+      : batch(field.batch),
+        half(torus.size[2] / 2),
+        stride(workspace.shape[2]),
+        spectrum(static_cast<Complex<T>*>(workspace.data)),
+        block_memory(torus.block_memory),
+        queue(on) {
+    for (int a = 0; a < D; ++a) {
+      size[a] = torus.size[axis_of<D>(a)];
+      present[a] = field.shape[axis_of<D>(a)];
     }
-    Matrix<T, D> k = cofactor(l);
-    const T det = determinant(l, k);
-    const T reciprocal = det > T(0) ? T(1) / det : T(0);  // gamma = 0: K of the zero frequency is 0
-    unroll<D>([&](auto a) QS_INLINE { unroll<D>([&](auto b) QS_INLINE { k.m[a][b] *= reciprocal; }); });
-    return k;
+    for (const T** table : {c, s}) {
+      for (int a = 0; a < D; ++a) {
+        table[a] = tables;
+        tables += a == D - 1 ? half + 1 : size[a];
+      }
+    }
+    for (int a = 0; a < D; ++a) {
+      roots[a] = reinterpret_cast<const Complex<T>*>(tables);
+      tables += 2 * size[a];
+    }
+    places = tables;
   }
 
-  QS_HD void operator()(const Voxel& v) const {
-    const Matrix<T, D> m = at(v);
-    T re[D], im[D], next[D];
-    T* const values = spectrum + v.batch * batch_stride + 2 * static_cast<std::int64_t>(v.offset);
-    unroll<D>([&](auto c) QS_INLINE {
-      re[c] = scale[c] * values[c * volume];
-      im[c] = scale[c] * values[c * volume + 1];
-    });
-    for (int p = 0; p < (Once ? 1 : power); ++p) {
-      multiply(m, re, next);
-      copy(next, re);
-      multiply(m, im, next);
-      copy(next, im);
-    }
-    unroll<D>([&](auto c) QS_INLINE {
-      values[c * volume] = scale[c] * re[c];
-      values[c * volume + 1] = scale[c] * im[c];
-    });
+  std::int64_t component() const { return static_cast<std::int64_t>(present[0]) * stride; }
+  std::size_t row_bytes() const { return ((half + 1) | 1) * sizeof(Complex<T>); }
+  bool has_slabs() const { return D == 3 && size[1] * row_bytes() <= static_cast<std::size_t>(block_memory); }
+
+  template <class Body>
+  void run(std::int64_t blocks, std::size_t shared, const Body& body) const {
+    for_each_block(blocks_of(blocks, shared, block_memory, Body::most_threads), queue, body);
   }
 
-  static QS_HD void copy(const T (&from)[D], T (&to)[D]) {
-    unroll<D>([&](auto c) QS_INLINE { to[c] = from[c]; });
+  // A plane of rows is a plane of the volume in 3-D and all of it in 2-D.
+  template <class Body>
+  void rows(const Field& field) const {
+    const bool slab = has_slabs();
+    const int few = std::clamp(block_memory / static_cast<int>(row_bytes()), 1, 32);
+    const int tile = slab ? size[D - 2] : few;
+    const int tiles = (present[D - 2] + tile - 1) / tile;
+    const Rows<T> geometry{static_cast<T*>(field.data),
+                           spectrum,
+                           D == 3 ? stride : component(),
+                           D == 3 ? half + 1 : stride,
+                           present[D - 2],
+                           tiles,
+                           (half + 1) | 1,
+                           divider(tile),
+                           divider(present[D - 1]),
+                           divider(half),
+                           divider(half + 1),
+                           plan_of(half, size[D - 1]),
+                           plan_of(slab ? size[D - 2] : 1, size[D - 2]),
+                           roots[D - 1],
+                           roots[D - 2],
+                           places};
+    run(batch * D * (D == 3 ? present[0] : 1) * tiles, tile * row_bytes(), Body{geometry});
+  }
+
+  template <bool Inverse>
+  void middle() const {
+    constexpr int width = columns_width<T>;
+    const int chunks = (half + width) / width;
+    const Middle<T, Inverse> body{spectrum, stride,        half + 1, chunks, present[1], plan_of(size[1], size[1]),
+                                  roots[1], divider(width)};
+    run(batch * D * present[0] * chunks, size[1] * width * sizeof(Complex<T>), body);
+  }
+
+  void columns(const FluidSymbol& symbol) const {
+    constexpr int width = columns_width<T>;
+    const int count = (D == 3 ? size[1] : 1) * (half + 1);
+    const int chunks = (count + width - 1) / width;
+    // The transforms of the rows are twice too large, there and back.
+    double norm = 0.25 / half;
+    for (int a = 0; a < D - 1; ++a) {
+      norm /= size[a];
+    }
+    Columns<T, D> body{spectrum,
+                       component(),
+                       stride,
+                       count,
+                       chunks,
+                       present[0],
+                       plan_of(size[0], size[0]),
+                       roots[0],
+                       divider(D * width),
+                       divider(half + 1),
+                       {},
+                       {},
+                       gain_of<T, D>(symbol, norm)};
+    std::copy_n(c, D, body.c);
+    std::copy_n(s, D, body.s);
+    run(batch * chunks, size[0] * D * width * sizeof(Complex<T>), body);
   }
 };
 
+void check(const Field& field, const Field& out, const Field& workspace, const FluidTorus& torus) {
+  const char* const op = "fluid";
+  require_vectors(field, op, "field");
+  require_like(out, field, field.channels, op, "out");
+  const int* const size = torus.size;
+  require(has_plan(size[0]) && has_plan(size[1]) && size[2] > 0 && size[2] % 2 == 0 && has_plan(size[2]), op, "torus",
+          field, "a torus of sizes up to 512 with factors 2, 3, 5 and 7, the last one even, for a field");
+  require(field.shape[0] <= size[0] && field.shape[1] <= size[1] && field.shape[2] <= size[2], op, "torus", field,
+          "a torus that holds the field");
+  require(workspace.dtype == field.dtype && workspace.dims == 2 && workspace.batch == field.batch &&
+              workspace.channels == field.channels && workspace.shape[0] == field.shape[0] &&
+              workspace.shape[2] >= size[1] * (size[2] / 2 + 1),
+          op, "workspace", workspace, "(B, D, first size of the field, rest of the half spectrum) as complex numbers");
+}
+
 }  // namespace
 
-void fluid_symbol(const Field& spectrum, const void* tables, const FluidSymbol& symbol, const Queue& queue) {
-  require_vectors(spectrum, "fluid_symbol", "spectrum");
-  dispatch(spectrum, "fluid_symbol", [&](auto scalar, auto dims) {
+void fluid(const Field& field, const Field& out, const Field& workspace, const void* tables, const FluidTorus& torus,
+           const FluidSymbol& symbol, const Queue& queue) {
+  check(field, out, workspace, torus);
+  dispatch(field, "fluid", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    const Extent e = extent_of(spectrum);
-    const std::int64_t volume = 2 * static_cast<std::int64_t>(e.n[0]) * e.n[1] * e.n[2];
-    const auto run = [&](auto once) {
-      Symbol<T, D, decltype(once)::value> body{static_cast<T*>(spectrum.data),
-                                               volume,
-                                               D * volume,
-                                               static_cast<const T*>(tables),
-                                               e,
-                                               static_cast<T>(symbol.alpha),
-                                               static_cast<T>(symbol.beta),
-                                               static_cast<T>(symbol.gamma),
-                                               {},
-                                               symbol.power,
-                                               symbol.inverse};
-      for (int c = 0; c < D; ++c) {
-        body.scale[c] = static_cast<T>(symbol.scale[c]);
-      }
-      for_each_voxel(grid_of(spectrum), queue, body);
-    };
-    symbol.power == 1 ? run(std::true_type{}) : run(std::false_type{});
+    const Smoothing<T, D> smoothing(field, workspace, static_cast<const T*>(tables), torus, queue);
+    const bool with_middle = D == 3 && !smoothing.has_slabs();
+    smoothing.template rows<RowsForward<T>>(field);
+    if (with_middle) {
+      smoothing.template middle<false>();
+    }
+    smoothing.columns(symbol);
+    if (with_middle) {
+      smoothing.template middle<true>();
+    }
+    smoothing.template rows<RowsInverse<T>>(out);
   });
 }
 

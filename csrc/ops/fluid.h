@@ -1,4 +1,4 @@
-// The fluid metric in the Fourier domain.
+// The fluid metric: K or L by Fourier transforms, and their symbol alone.
 #pragma once
 
 #include "core/field.h"
@@ -6,6 +6,17 @@
 #include "ops/fluid_symbol.h"
 
 namespace qs::QS_TARGET {
+
+// out <- the symbol applied to a vector field (B, D, *S), padded with zeros to the torus and cropped again. The sizes
+// of the torus have plans (core/plan.h), the last one is even.
+//
+// workspace: (B, D, S_0, at least the rest of the half spectrum), complex as pairs of reals; whole multiples of 128
+// bytes are fast.
+// tables: c_a of every axis as for fluid_symbol, s_a of every axis, both at the frequencies of the digit-reversed order
+// (the last axis: of half its size, the highest frequency behind); for every axis exp(-2 pi i k / n_a), k = 0 .. n_a -
+// 1; the places of the frequencies 0 .. n / 2 - 1 of the last axis.
+void fluid(const Field& field, const Field& out, const Field& workspace, const void* tables, const FluidTorus& torus,
+           const FluidSymbol& symbol, const Queue& queue);
 
 // spectrum (B, D, *frequencies), complex as pairs of reals, in place; the last axis may hold half the frequencies.
 // tables: for each axis c_a(k) = (2 cos(2 pi k / n_a) - 2) / h_a^2, then for each axis s_a(k) = sin(2 pi k / n_a) /

@@ -11,4 +11,11 @@ struct FluidSymbol {
   double scale[3];
 };
 
+// The torus that fields are padded to, laid out as a Field's shape, and the bytes of shared memory that a block of the
+// device may have, which decide between the forms of the transform.
+struct FluidTorus {
+  int size[3];
+  int block_memory;
+};
+
 }  // namespace qs

@@ -25,6 +25,8 @@ struct Operators {
   void (*Ad_star)(const Field& momentum, const Field& displacement, const Field& out, Faces, const Queue&);
   void (*Ad_star_gradient)(const Field& momentum, const Field& displacement, const Field& grad, const Field& pulled,
                            const Field& matrices, const Field& direct, Faces, const Queue&);
+  void (*fluid)(const Field& field, const Field& out, const Field& workspace, const void* tables, const FluidTorus&,
+                const FluidSymbol&, const Queue&);
   void (*fluid_symbol)(const Field& spectrum, const void* tables, const FluidSymbol&, const Queue&);
   void (*update_inverse)(const Field& inverse, const Field& increment, const Field& out, int iterations,
                          double tolerance, Padding, const Queue&);

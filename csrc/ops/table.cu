@@ -25,6 +25,7 @@ const Operators& operators() {
       jacobian_transpose,
       Ad_star,
       Ad_star_gradient,
+      fluid,
       fluid_symbol,
       update_inverse,
       extract_patches,

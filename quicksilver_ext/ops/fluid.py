@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _fft
 from .._register import operator
 
 
@@ -59,6 +59,81 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return torch.ops.quicksilver.fluid(grad, *ctx.how), *(None for _ in ctx.how)  # self-adjoint
 
 
+@functools.lru_cache(maxsize=16)
+def _fused_tables(
+    torus: tuple[int, ...], spacing: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    numbers = torch.frombuffer(_fft.tables(torus, spacing), dtype=torch.float64)
+    return numbers.to(device=device, dtype=dtype)
+
+
+def _symbol(
+    spacing: Sequence[float], alpha: float, beta: float, gamma: float, power: int, inverse: bool
+) -> _core.FluidSymbol:
+    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
+    scale = [1 / h if inverse else h for h in spacing] + [1.0]
+    return _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])
+
+
+def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
+    """On a processor torch's transforms are the faster ones."""
+    return field.is_cuda and _fft.is_fusable(torus)
+
+
+_block_memory = functools.lru_cache(_core.block_memory)
+
+
+def fused_workspace(field: Tensor, torus: Sequence[int]) -> Tensor:
+    """What `fuse_into` needs for a field, uninitialised."""
+    shape = (*field.shape[:2], *_fft.workspace_shape(field.shape[2:], torus))
+    return field.new_empty(shape, dtype=field.dtype.to_complex())
+
+
+def fuse_into(
+    out: Tensor,
+    field: Tensor,
+    workspace: Tensor,
+    torus: Sequence[int],
+    spacing: Sequence[float],
+    symbol: _core.FluidSymbol,
+    block_memory: int,
+) -> None:
+    """The symbol applied to a contiguous field by the core's own transforms; `out` may be the field.
+
+    For tori for which `_fft.is_fusable` holds. Allocates nothing once the tables of the torus are cached.
+    """
+    tables = _fused_tables(tuple(torus), tuple(spacing), field.dtype, field.device)
+    middle = torus[1] if len(torus) == 3 else 1
+    _core.fluid(
+        _args.field(field),
+        _args.field(out),
+        _args.field(workspace),
+        tables.data_ptr(),
+        _core.FluidTorus(torus[0], middle, torus[-1], block_memory),
+        symbol,
+        _args.queue(field),
+    )
+
+
+def _around_symbol(
+    field: Tensor, torus: Sequence[int], spacing: Sequence[float], symbol: _core.FluidSymbol
+) -> Tensor:
+    """torch's transforms around the core's symbol, on any torus."""
+    volumes = field.flatten(0, 1)
+    halved = (*torus[:-1], torus[-1] // 2 + 1)
+    spectrum = field.new_empty((*field.shape[:2], *halved), dtype=field.dtype.to_complex())
+    # One component at a time: transforms of a batch stride through memory, and take up to twice as long on a processor.
+    for volume, transformed in zip(volumes, spectrum.flatten(0, 1), strict=True):
+        torch.fft.rfftn(volume, s=tuple(torus), out=transformed)
+    tables = _tables(tuple(torus), tuple(spacing), field.dtype, field.device)
+    _core.fluid_symbol(_args.field(spectrum), tables.data_ptr(), symbol, _args.queue(field))
+    result = _fake(field)
+    inside = tuple(slice(n) for n in field.shape[2:])
+    for transformed, volume in zip(spectrum.flatten(0, 1), result.flatten(0, 1), strict=True):
+        volume.copy_(torch.fft.irfftn(transformed, s=tuple(torus))[inside])
+    return result
+
+
 @operator(
     "fluid(Tensor field, int[] torus, float[] spacing, float alpha, float beta, float gamma, int power, bool inverse)"
     " -> Tensor",
@@ -77,22 +152,13 @@ def _fluid(
     inverse: bool,
 ) -> Tensor:
     """Pad, transform, multiply by the symbol in place, transform back, crop."""
-    volumes = field.flatten(0, 1)
-    halved = (*torus[:-1], torus[-1] // 2 + 1)
-    spectrum = field.new_empty((*field.shape[:2], *halved), dtype=field.dtype.to_complex())
-    # One component at a time: transforms of a batch stride through memory, and take up to twice as long on a processor.
-    for volume, transformed in zip(volumes, spectrum.flatten(0, 1), strict=True):
-        torch.fft.rfftn(volume, s=tuple(torus), out=transformed)
-    tables = _tables(tuple(torus), tuple(spacing), field.dtype, field.device)
-    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
-    scale = [1 / h if inverse else h for h in spacing] + [1.0]
-    symbol = _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])
-    _core.fluid_symbol(_args.field(spectrum), tables.data_ptr(), symbol, _args.queue(field))
-    result = _fake(field)
-    inside = tuple(slice(n) for n in field.shape[2:])
-    for transformed, volume in zip(spectrum.flatten(0, 1), result.flatten(0, 1), strict=True):
-        volume.copy_(torch.fft.irfftn(transformed, s=tuple(torus))[inside])
-    return result
+    symbol = _symbol(spacing, alpha, beta, gamma, power, inverse)
+    if _is_fused(field, torus):
+        field, out = field.contiguous(), _fake(field)
+        memory = _block_memory(field.get_device())
+        fuse_into(out, field, fused_workspace(field, torus), torus, spacing, symbol, memory)
+        return out
+    return _around_symbol(field, torus, spacing, symbol)
 
 
 @dataclass(frozen=True)
@@ -105,8 +171,10 @@ class FluidMetric:
         alpha, beta, gamma: non-negative, not all of alpha and gamma zero. Quicksilver's are 0.01, 0.01, 0.001.
         power: a positive integer.
         spacing: voxel size along each axis; fields stay in voxels (`K_vox = h^-1 K h^-1`). (1, 1, 1) serves 2-D too.
-        pad: "none": the torus of the field's own size, exactly. "auto": the next sizes with factors 2, 3 and 5.
-            An integer n: such sizes with a gap of at least n voxels between the field and its periodic images.
+        pad: "none": the torus of the field's own size, exactly. "auto": the next sizes with factors 2, 3 and 5, even
+            along the last axis. An integer n: such sizes with a gap of at least n voxels between the field and its
+            periodic images. On CUDA these take the core's own transforms; so does "none" where the sizes are such
+            (7 is a factor as well) and at most 512, and torch's transforms do the rest.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -154,11 +222,19 @@ class FluidMetric:
             )
 
     def torus(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """The sizes that the transform works at for a field of this spatial shape."""
+        """The sizes that the transform works at for a field of this spatial shape.
+
+        Example:
+            >>> import quicksilver_ext as qs
+            >>> qs.FluidMetric().torus((229, 193, 225))
+            (240, 200, 240)
+        """
         if self.pad == "none":
             return tuple(shape)
         gap = 0 if self.pad == "auto" else int(self.pad)
-        return tuple(smooth_size(n + gap) for n in shape)
+        *others, last = (n + gap for n in shape)
+        # Real transforms pair the samples of the last axis.
+        return (*map(smooth_size, others), 2 * smooth_size((last + 1) // 2))
 
     def sharp(self, momentum: Tensor) -> Tensor:
         """``v = K m``: momentum to velocity, (B, D, *S) both, in voxels. Self-adjoint, and so is its gradient."""

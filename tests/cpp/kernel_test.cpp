@@ -8,12 +8,14 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/plan.h"
 #include "ops/operators.h"
 
 namespace qs::cpu_test {
@@ -109,6 +111,25 @@ void same_bits(const std::string& name, std::vector<Array<T>*> outputs, const st
       }
     }
   }
+}
+
+// As quicksilver_ext/_fft.py makes them, with made-up symbols: only the roots and the places matter here.
+template <class T>
+std::vector<T> transform_tables(const int (&torus)[3], int dims) {
+  const int half = torus[2] / 2, middle = dims == 3 ? torus[1] : 0;
+  std::vector<T> tables(2 * static_cast<std::size_t>(torus[0] + middle + half + 1), T(-0.5));
+  for (const int n : {torus[0], middle, torus[2]}) {
+    for (int k = 0; k < n; ++k) {
+      const double angle = 2 * 3.14159265358979323846 * k / n;
+      tables.insert(tables.end(), {static_cast<T>(std::cos(angle)), static_cast<T>(-std::sin(angle))});
+    }
+  }
+  std::vector<T> places(static_cast<std::size_t>(half));
+  for (int place = 0; place < half; ++place) {
+    places[static_cast<std::size_t>(frequency_at(plan_of(half, half), place))] = static_cast<T>(place);
+  }
+  tables.insert(tables.end(), places.begin(), places.end());
+  return tables;
 }
 
 template <class T>
@@ -210,6 +231,27 @@ struct Case {
     }
   }
 
+  // Both forms, on a torus with every radix; the workspace begins as no numbers.
+  void smoothing() {
+    const int torus[3] = {14, dims == 3 ? 30 : 1, 48};
+    const int half = torus[2] / 2, rest = torus[1] * (half + 1) + 3;
+    auto field = array(dims), out = array(dims);
+    Array<T> workspace(dtype_of<T>, 2, 2, dims, {shape[0], 1, 2 * rest});
+    Field view = workspace.field;
+    view.shape[2] = rest;
+    const std::vector<T> tables = transform_tables<T>(torus, dims);
+    for (const int block_memory : {1 << 20, 3000}) {
+      const FluidTorus on{{torus[0], torus[1], torus[2]}, block_memory};
+      const FluidSymbol symbol{0.01, 0.01, 0.001, 2, true, {1, 1, 1}};
+      same_bits<T>("fluid", {&out}, [&](const Queue& q) {
+        std::fill_n(workspace.values.get(), workspace.size, std::numeric_limits<T>::quiet_NaN());
+        ops.fluid(field.field, out.field, view, tables.data(), on, symbol, q);
+      });
+      const T sum = std::accumulate(out.values.get(), out.values.get() + out.size, T(0));
+      expect(std::isfinite(sum) && sum != T(0), "fluid reads what was not written");
+    }
+  }
+
   void patches() {
     auto image = array(2), out = array(2);
     const int size = 7;
@@ -254,6 +296,7 @@ struct Case {
     labels();
     maps();
     fluid();
+    smoothing();
     patches();
     refusals();
   }

@@ -108,7 +108,7 @@ def test_constants(fields, grid, close):
     assert free.flat(constant).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize(("pad", "sizes"), [("auto", (9, 15)), (1, (10, 15)), (4, (15, 18))])
+@pytest.mark.parametrize(("pad", "sizes"), [("auto", (9, 16)), (1, (10, 16)), (4, (15, 18))])
 def test_padding_is_a_larger_torus(fields, close, pad, sizes):
     momentum = fields.noise((9, 13), 2)
     padded = torch.nn.functional.pad(momentum, (0, sizes[1] - 13, 0, sizes[0] - 9))

@@ -1,0 +1,143 @@
+// Kernels of thread blocks that share memory, written as phases, and the only launch beside core/parallel.h.
+//
+// A body is a small struct with a const call operator for one block. It never sees a thread: block.share(items, f) runs
+// f for every item, spread over the block's threads, and ends with a barrier. On the processor the threads of a block
+// are a plain loop, in an order that a test replaces (core/parallel.h): a result that changes lacks a barrier.
+#pragma once
+
+#include "core/parallel.h"
+
+#include <cstddef>
+
+#if defined(__CUDACC__)
+#define QS_DEVICE __device__ __forceinline__
+#else
+#include <cstring>
+#define QS_DEVICE inline
+#endif
+
+namespace qs::QS_TARGET {
+
+struct Blocks {
+  std::int64_t count;
+  int threads;
+  std::size_t shared;  // bytes of memory that the threads of a block share
+};
+
+// As many threads per block as let a multiprocessor hold all the blocks that its memory has room for, with `most`
+// threads in all: those of a body's launch bound, for which it has registers. Each block costs 1 KB more than it asks
+// for.
+inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory, int most) {
+  const int resident = static_cast<int>(static_cast<std::size_t>(block_memory) / (shared + 1024));
+  const int threads = most / (resident > 1 ? resident : 1) / 32 * 32;
+  return {count, threads < 128 ? 128 : threads, shared};
+}
+
+class Block {
+ public:
+#if defined(__CUDACC__)
+  __device__ __forceinline__ Block(int index, unsigned char* memory)
+      : index_(index), memory_(memory), threads_(static_cast<int>(blockDim.x)) {}
+#else
+  Block(int index, unsigned char* memory, int threads) : index_(index), memory_(memory), threads_(threads) {}
+#endif
+
+  QS_DEVICE int index() const { return index_; }
+
+  template <class T>
+  QS_DEVICE T* memory() const {
+    return reinterpret_cast<T*>(memory_);
+  }
+
+  // Every thread, then a barrier.
+  template <class F>
+  QS_DEVICE void each_thread(const F& f) const {
+#if defined(__CUDACC__)
+    f(static_cast<int>(threadIdx.x));
+    __syncthreads();
+#else
+    for (int n = 0; n < threads_; ++n) {
+      f(static_cast<int>(ordered(n, threads_)));
+    }
+#endif
+  }
+
+  // f(item) for every item, then a barrier. The loops are not unrolled: they would begin with a division.
+  template <class F>
+  QS_DEVICE void share(int items, const F& f) const {
+    each_thread([&](int thread) QS_INLINE {
+#pragma unroll 1
+      for (int item = thread; item < items; item += threads_) {
+        f(item);
+      }
+    });
+  }
+
+  // store(item, load(item)) for every item, then a barrier. Several loads are under way before the first is stored.
+  template <class Load, class Store>
+  QS_DEVICE void move(int items, const Load& load, const Store& store) const {
+    constexpr int batch = 4;
+    each_thread([&](int thread) QS_INLINE {
+#pragma unroll 1
+      for (int item = thread; item < items; item += batch * threads_) {
+        decltype(load(0)) values[batch];
+        unroll<batch>([&](auto n) QS_INLINE {
+          if (item + n * threads_ < items) {
+            values[n] = load(item + n * threads_);
+          }
+        });
+        unroll<batch>([&](auto n) QS_INLINE {
+          if (item + n * threads_ < items) {
+            store(item + n * threads_, values[n]);
+          }
+        });
+      }
+    });
+  }
+
+ private:
+  int index_;
+  unsigned char* memory_;
+  int threads_;
+};
+
+#if defined(__CUDACC__)
+
+template <class Body>
+__global__ void __launch_bounds__(Body::most_threads, 1) block_kernel(const Body body) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  body(Block(static_cast<int>(blockIdx.x), memory));
+}
+
+template <class Body>
+void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) {
+  if (blocks.count == 0) {
+    return;
+  }
+  const DeviceGuard guard(queue.device);
+  // More than 48 KB has to be asked for.
+  DeviceGuard::check(cudaFuncSetAttribute(block_kernel<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          static_cast<int>(blocks.shared)));
+  block_kernel<<<static_cast<unsigned>(blocks.count), blocks.threads, blocks.shared,
+                 static_cast<cudaStream_t>(queue.stream)>>>(body);
+  DeviceGuard::check(cudaGetLastError());
+}
+
+#else
+
+// The memory is on the heap and exactly as large as asked, so that the address sanitizer sees any step outside, and
+// full of what is no number, so that reading what was not written shows.
+template <class Body>
+void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) {
+#pragma omp parallel for num_threads(queue.threads) schedule(static)
+  for (std::int64_t n = 0; n < blocks.count; ++n) {
+    unsigned char* const memory = new unsigned char[blocks.shared];
+    std::memset(memory, 0xff, blocks.shared);
+    body(Block(static_cast<int>(ordered(n, blocks.count)), memory, blocks.threads));
+    delete[] memory;
+  }
+}
+
+#endif
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,43 @@
+// How a transform of a given length is done: plain data that the host makes and a kernel gets by value.
+#pragma once
+
+#include <cstdint>
+
+namespace qs {
+
+constexpr int longest_transform = 512;
+constexpr int most_stages = 5;  // 486 = 6 * 3 * 3 * 3 * 3
+
+// Division by a number known only at run time, as a multiplication (see quotient in core/fft.h).
+struct Divider {
+  int divisor;
+  std::uint32_t reciprocal;  // 2^31 / divisor, rounded up
+};
+
+// One stage takes `radix` numbers, `spread` apart, to as many in the same places. Blocks of radix * spread numbers are
+// transforms of their own; `turn` is how many entries of the table of roots make up their first root.
+struct Stage {
+  int radix;
+  Divider spread;
+  int turn;
+};
+
+// Decimation in frequency: natural order in, digit-reversed order out. The inverse runs the stages backwards.
+struct Plan {
+  int length;
+  int stages;
+  Stage stage[most_stages];
+};
+
+Divider divider(int divisor);
+
+// Whether `length` is at most longest_transform and has no prime factor above 7.
+bool has_plan(int length);
+
+// The plan for a length that has one, with a table of exp(-2 pi i k / roots), k = 0 .. roots - 1.
+Plan plan_of(int length, int roots);
+
+// The frequency found at a place of the digit-reversed order.
+int frequency_at(const Plan& plan, int place);
+
+}  // namespace qs

@@ -1,0 +1,126 @@
+// Between rows of a real field and their spectrum: the last axis, and where a block holds whole slabs the middle one.
+//
+// A tile is some rows of a plane, padded with zeros, in a block's memory as n / 2 complex numbers each. With a middle
+// transform the tile is the whole plane (a slab), else a few rows of it. Per voxel 4 bytes of the field and 4 of the
+// spectrum in float32. Rows in memory are an odd number of places apart, so that neighbouring rows meet different
+// banks.
+#pragma once
+
+#include "core/fft.h"
+
+namespace qs::QS_TARGET {
+
+// One tile of a launch: its first row among all rows of the field and of the spectrum, and how many rows each has.
+struct Tile {
+  std::int64_t field, spectrum;
+  int present, kept;
+};
+
+template <class T>
+struct Rows {
+  T* field;
+  Complex<T>* spectrum;
+  std::int64_t plane;   // complex numbers between planes of the spectrum
+  int stride;           // and between its rows
+  int rows;             // of the field in a plane
+  int tiles;            // of a plane
+  int gap;              // complex numbers between rows in the block's memory
+  Divider tile;         // rows of a tile
+  Divider samples;      // of a row of the field
+  Divider half;         // complex numbers of a padded row
+  Divider frequencies;  // half + 1
+  Plan along, middle;   // the middle one has no stages where there is none
+  const Complex<T>*along_roots, *middle_roots;
+  const T* places;
+
+  QS_DEVICE Tile at(int index) const {
+    const std::int64_t plane_index = index / tiles;
+    const int first = index % tiles * tile.divisor;
+    const int present = rows - first < tile.divisor ? rows - first : tile.divisor;
+    return {(plane_index * rows + first) * samples.divisor,
+            plane_index * plane + static_cast<std::int64_t>(first) * stride, present,
+            middle.stages > 0 ? tile.divisor : present};
+  }
+
+  QS_DEVICE Lines<T> lines(Complex<T>* memory) const { return {memory, tile, 1, gap}; }
+  QS_DEVICE Lines<T> columns(Complex<T>* memory) const { return {memory, frequencies, gap, 1}; }
+};
+
+template <class T>
+struct RowsForward {
+  static constexpr int most_threads = sizeof(T) == 4 ? 1024 : 512;
+  Rows<T> rows;
+
+  QS_DEVICE void operator()(const Block& block) const {
+    Complex<T>* const memory = block.memory<Complex<T>>();
+    const Tile tile = rows.at(block.index());
+    load(block, tile, memory);
+    transform<false>(block, rows.along, rows.lines(memory), rows.along_roots);
+    untangle<false>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
+    transform<false>(block, rows.middle, rows.columns(memory), rows.middle_roots);
+    Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
+    block.share(tile.kept * rows.frequencies.divisor, [&](int item) QS_INLINE {
+      const int row = quotient(item, rows.frequencies);
+      const int k = item - row * rows.frequencies.divisor;
+      spectrum[row * rows.stride + k] = memory[row * rows.gap + k];
+    });
+  }
+
+ private:
+  QS_DEVICE void load(const Block& block, const Tile& tile, Complex<T>* memory) const {
+    const T* const field = rows.field + tile.field;
+    const int half = rows.half.divisor, samples = rows.samples.divisor;
+    block.move(
+        rows.tile.divisor * half,
+        [&](int item) QS_INLINE {
+          const int row = quotient(item, rows.half);
+          const int z = 2 * (item - row * half);
+          const T* const pair = field + row * samples + z;
+          const bool inside = row < tile.present;
+          return Complex<T>{inside && z < samples ? pair[0] : T(0), inside && z + 1 < samples ? pair[1] : T(0)};
+        },
+        [&](int item, const Complex<T>& pair) QS_INLINE {
+          const int row = quotient(item, rows.half);
+          memory[item + row * (rows.gap - half)] = pair;
+        });
+  }
+};
+
+template <class T>
+struct RowsInverse {
+  static constexpr int most_threads = RowsForward<T>::most_threads;
+  Rows<T> rows;
+
+  QS_DEVICE void operator()(const Block& block) const {
+    Complex<T>* const memory = block.memory<Complex<T>>();
+    const Tile tile = rows.at(block.index());
+    load(block, tile, memory);
+    transform<true>(block, rows.middle, rows.columns(memory), rows.middle_roots);
+    untangle<true>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
+    transform<true>(block, rows.along, rows.lines(memory), rows.along_roots);
+    T* const field = rows.field + tile.field;
+    block.share(tile.present * rows.samples.divisor, [&](int item) QS_INLINE {
+      const int row = quotient(item, rows.samples);
+      const int z = item - row * rows.samples.divisor;
+      field[item] = reinterpret_cast<const T*>(memory + row * rows.gap)[z];
+    });
+  }
+
+ private:
+  QS_DEVICE void load(const Block& block, const Tile& tile, Complex<T>* memory) const {
+    const Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
+    const int frequencies = rows.frequencies.divisor;
+    block.move(
+        tile.kept * frequencies,
+        [&](int item) QS_INLINE {
+          const int row = quotient(item, rows.frequencies);
+          return spectrum[item + row * (rows.stride - frequencies)];
+        },
+        [&](int item, const Complex<T>& value) QS_INLINE {
+          const int row = quotient(item, rows.frequencies);
+          memory[item + row * (rows.gap - frequencies)] = value;
+        });
+  }
+};
+
+}  // namespace qs::QS_TARGET

@@ -1,0 +1,162 @@
+"""The core's own transforms, which serve CUDA and run here on every device: the twin, every length, both forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver_ext import _fft, reference
+from quicksilver_ext.ops import fluid
+
+# Bytes of shared memory of a block: with the first a slab fits and three kernels serve, with the second five do.
+FORMS = {"three kernels": 227 * 1024, "five kernels": 2000}
+SHAPES = [
+    *((16, 20), (7, 12), (1, 8), (1, 2), (45, 98)),
+    *((8, 9, 10), (5, 6, 14), (12, 1, 6), (1, 1, 2), (24, 14, 36), (3, 50, 42)),
+]
+
+
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
+def block_memory(request) -> int:
+    return request.param
+
+
+def smooth(field, metric, block_memory, *, inverse=True):
+    """`metric.sharp` or `metric.flat` by the core's own transforms."""
+    torus, spacing = metric.torus(field.shape[2:]), metric.spacing[: field.ndim - 2]
+    assert _fft.is_fusable(torus)
+    symbol = fluid._symbol(spacing, metric.alpha, metric.beta, metric.gamma, metric.power, inverse)
+    out, workspace = torch.full_like(field, math.nan), fluid.fused_workspace(field, torus)
+    fluid.fuse_into(out, field, workspace.fill_(math.nan), torus, spacing, symbol, block_memory)
+    return out
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twin_on_the_torus(fields, dtype, close, shape, block_memory):
+    metric = qs.FluidMetric(pad="none", spacing=(1.0,) * len(shape))
+    field = fields.noise(shape, len(shape), dtype=dtype)
+    close(smooth(field, metric, block_memory), reference.sharp(field, metric))
+    flat = smooth(field, metric, block_memory, inverse=False)
+    close(flat, reference.flat(field, metric))
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (1, 1), (7, 10, 13), (11, 13, 7), (5, 37, 3)])
+@pytest.mark.parametrize("pad", ["auto", 1, 6])
+def test_twin_padded(fields, dtype, close, shape, pad, block_memory):
+    metric = qs.FluidMetric(pad=pad, spacing=(1.0,) * len(shape))
+    field = fields.noise(shape, len(shape), dtype=dtype)
+    close(smooth(field, metric, block_memory), reference.sharp(field, metric))
+
+
+@pytest.mark.parametrize("power", [1, 2, 3])
+@pytest.mark.parametrize("inverse", [True, False], ids=["sharp", "flat"])
+def test_twin_of_any_metric(fields, grid, close, power, inverse, block_memory):
+    metric = qs.FluidMetric(0.5, 0.3, 0.2, power, (1.0, 1.5, 2.5)[: len(grid)], pad=3)
+    field = fields.noise(grid, len(grid))
+    twin = reference.sharp if inverse else reference.flat
+    close(smooth(field, metric, block_memory, inverse=inverse), twin(field, metric))
+
+
+def test_gamma_zero(fields, grid, close, block_memory):
+    metric = qs.FluidMetric(gamma=0.0)
+    field = fields.noise(grid, len(grid))
+    close(smooth(field, metric, block_memory), reference.sharp(field, metric))
+
+
+def test_every_length(fields, close):
+    """Along the first axis every length that serves, along the last one every even one."""
+    metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0))
+    lengths = [n for n in range(1, 600) if _fft.order(n)]
+    assert lengths[-1] == 512 and {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
+    for n in lengths:
+        shapes = [(n, 2), (2, n)] if n % 2 == 0 else [(n, 2)]
+        for shape in shapes:
+            field = fields.noise(shape, 2, batch=1)
+            close(smooth(field, metric, FORMS["three kernels"]), reference.sharp(field, metric))
+
+
+@pytest.mark.parametrize("shape", [(4, 200, 200), (4, 192, 194), (240, 4, 6)])
+def test_full_sizes(fields, close, shape):
+    """Planes and lines as large as a brain's."""
+    metric = qs.FluidMetric(spacing=(1.0,) * 3)
+    field = fields.noise(shape, 3, batch=1)
+    close(smooth(field, metric, FORMS["three kernels"]), reference.sharp(field, metric))
+
+
+@pytest.mark.parametrize("length", [7, 30, 64, 343, 486])
+def test_order_is_a_permutation(length):
+    assert sorted(_fft.order(length)) == list(range(length))
+
+
+@pytest.mark.parametrize("length", [0, -4, 11, 22, 513, 540, 1024])
+def test_lengths_without_a_plan(length):
+    assert _fft.order(length) == []
+
+
+@pytest.mark.parametrize("shape", [(229, 193, 193), (5, 7, 9), (31, 33), (1, 1)])
+def test_padded_sizes_are_fusable(shape):
+    for pad in ("auto", 0, 1, 7, 16):
+        metric = qs.FluidMetric(pad=pad)
+        torus, gap = metric.torus(shape), 0 if pad == "auto" else pad
+        assert _fft.is_fusable(torus)
+        assert all(size >= n + gap for size, n in zip(torus, shape, strict=True))
+
+
+def test_in_place(fields, grid, block_memory):
+    metric = qs.FluidMetric()
+    field, torus = fields.noise(grid, len(grid)), metric.torus(grid)
+    expected = smooth(field, metric, block_memory)
+    symbol = fluid._symbol((1.0,) * len(grid), 0.01, 0.01, 0.001, 1, True)
+    workspace = fluid.fused_workspace(field, torus)
+    fluid.fuse_into(field, field, workspace, torus, (1.0,) * len(grid), symbol, block_memory)
+    assert torch.equal(field, expected)
+
+
+def test_operator(fields, grid, dtype, agree, monkeypatch):
+    """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end in a prime) is not."""
+    calls = []
+    fuse_into = fluid.fuse_into
+    monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
+    monkeypatch.setattr(fluid, "fuse_into", lambda *a: (calls.append(1), fuse_into(*a)))
+    field = fields.noise(grid, len(grid), dtype=dtype)
+    strided = field.movedim(1, -1).contiguous().movedim(-1, 1)
+    for pad, expected in (("auto", 2), ("none", 0)):  # forwards and backwards
+        calls.clear()
+        metric = qs.FluidMetric(pad=pad, spacing=(1.0, 1.5, 2.5)[: len(grid)])
+        agree(metric.sharp, lambda m, metric=metric: reference.sharp(m, metric), strided)
+        assert len(calls) == expected
+
+
+def test_where_it_serves(fields):
+    field = fields.noise((8, 10), 2)
+    assert fluid._is_fused(field, (8, 10)) == field.is_cuda
+    assert not any(map(_fft.is_fusable, [(8, 9), (11, 10), (8, 22), (8, 514)]))
+
+
+def test_tables():
+    """Cosines, sines and roots of a 4 x 6 torus, and where the frequencies of the last axis are."""
+    numbers = list(_fft.tables((4, 6), (1.0, 2.0)))
+    first, half = _fft.order(4), [*_fft.order(3), 3]
+    assert numbers[:4] == pytest.approx([2 * math.cos(math.pi / 2 * k) - 2 for k in first])
+    assert numbers[12:16] == pytest.approx([math.sin(math.pi / 3 * k) / 2 for k in half])
+    assert numbers[16:24] == pytest.approx([1, 0, 0, -1, -1, 0, 0, 1])
+    assert [half[int(place)] for place in numbers[-3:]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("torus", "plane", "message"),
+    [
+        ((11, 10), 32, "fluid: torus: expected a torus of sizes up to 512"),
+        ((8, 9), 32, "fluid: torus: expected a torus of sizes up to 512"),
+        ((4, 10), 32, "fluid: torus: expected a torus that holds the field"),
+        ((8, 10), 5, "fluid: workspace: expected"),
+    ],
+)
+def test_refusals(torus, plane, message):
+    field, workspace = torch.zeros(1, 2, 6, 8), torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
+    symbol = fluid._symbol((1.0, 1.0), 0.01, 0.01, 0.001, 1, True)
+    with pytest.raises(ValueError, match=message):
+        fluid.fuse_into(field, field, workspace, torus, (1.0, 1.0), symbol, 2000)
