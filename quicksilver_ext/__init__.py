@@ -7,6 +7,7 @@ on the CPU and on CUDA, and is differentiable.
 
 from ._info import info
 from ._version import __version__
+from .modules import GeodesicShooting
 from .ops.adjoint import Ad_star
 from .ops.fluid import FluidMetric, flat, sharp, smooth_size
 from .ops.geodesic import shoot
@@ -19,6 +20,7 @@ from .ops.warp import compose, warp
 __all__ = [
     "Ad_star",
     "FluidMetric",
+    "GeodesicShooting",
     "__version__",
     "average_patches",
     "compose",

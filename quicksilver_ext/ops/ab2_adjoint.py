@@ -59,11 +59,15 @@ class Cotangents:
             self.work[3].zero_()
             self.psi_moves = True
         if self.phi is not None and phi is not None:
+            middle, at_middle, at_phi, to_w = map(_args.field, self.work)
             _core.follow_gradient(
                 _args.field(w),
                 _args.field(phi),
                 _args.field(self.phi),
-                *map(_args.field, self.work),
+                middle,
+                at_middle,
+                at_phi,
+                to_w,
                 self.flow.dt,
                 self.flow.queue,
             )
@@ -112,7 +116,8 @@ class History:
         like, most = flow.momentum, len(spans(flow.steps, memory)[0]) - 1
         self.psi = like.new_empty((0 if "psi" in self.kept_too else most, *like.shape))
         self.phi = like.new_empty((most if follow else 0, *like.shape))
-        self.pair = torch.empty_like(like), torch.empty_like(like)
+        # v_n and v_{n-1} in turn, w_n in the place of v_n; where the velocities are kept, w_n.
+        self.turn = like.new_empty((1 if "v" in self.kept_too else 2, *like.shape)).unbind()
 
     def states(self) -> Iterator[tuple[int, Path]]:
         """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi, phi_n."""
@@ -129,7 +134,7 @@ class History:
     def _path(self, span: range) -> Path:
         """What is kept of a span, and buffers for the rest."""
         path = known_path(self.kept, self.flow.steps, self.memory)
-        path.v = in_turn(span, *self.pair) | path.v
+        path.v = in_turn(span, *self.turn) | path.v
         if span.start > 0:
             start, follow_start, path.v[span.start - 1] = self._checkpoint(span)
         else:
@@ -153,13 +158,19 @@ class History:
                 flow.begin(path, self.work[2])
             flow.run(span[:-1], path, self.kept_too)
         if "v" in self.kept_too:
-            path.w = in_turn(span, self.pair[0])
+            path.w = in_turn(span, *self.turn)
             return
         if span.stop == flow.steps:
             flow.latest(last, path)
         else:
             path.v[last].copy_(self._checkpoint(range(span.stop, span.stop + 1))[2])
         path.w = path.v
+
+
+def _rewind(cotangents: Cotangents, history: History) -> None:
+    """All steps but the first, whose buffers need not be there beside the history's."""
+    for n, path in history.states():
+        cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
 
 
 def _beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
@@ -181,9 +192,6 @@ def backward(
 ) -> Tensor:
     """The gradient by the momentum, given those by psi and phi at time 1 (None: zero) and what `ab2.shoot` kept."""
     cotangents = Cotangents(flow, psi, phi)
-    history = History(flow, kept, memory, phi is not None, cotangents.work)
-    for n, path in history.states():
-        cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
-    del history  # its buffers are not needed for the first step
+    _rewind(cotangents, History(flow, kept, memory, phi is not None, cotangents.work))
     cotangents.first(*_beginning(flow, kept, memory))
     return cotangents.momentum

@@ -78,7 +78,9 @@ _MANNER = "float alpha, float beta, float gamma, int power, float[] spacing, str
 
 def _flow(momentum: Tensor, manner: tuple[Any, ...]) -> ab2.Flow:
     *numbers, spacing, pad, steps, composition, _ = manner
-    metric = FluidMetric(*numbers, tuple(spacing), int(pad) if pad.isdigit() else pad)
+    pads: Any = int(pad) if pad.isdigit() else pad
+    alpha, beta, gamma, power = numbers
+    metric = FluidMetric(alpha, beta, gamma, power, tuple(spacing), pads)
     return ab2.Flow(momentum.contiguous(), metric, steps, composition)
 
 
@@ -194,17 +196,18 @@ def shoot(
         composition: interpolation of psi in "ab2": "cubic", or "linear" (faster, and several times the error).
         borders: "extended": maps continue outside with their border displacement, differences are one-sided on the
             faces. "original" (only "rk4"): maps become the identity outside, differences are halved on the faces.
-        memory: what waits for the backward pass, in vector fields of the momentum's size, and what that pass needs
-            beside (gradients and kept fields not counted). Where no gradient is asked for, nothing is kept; the gradient
-            is the same by any of them.
+        memory: what "ab2" keeps for the backward pass, in vector fields of the momentum's size. The gradient is the
+            same by any of them, and nothing is kept where none is asked for.
 
-            "fast": psi and v of every step, 2 steps; and 10, or 10 + steps where phi has a gradient.
-            "balanced": psi of every step, steps - 1; computes each velocity again, and all but psi for a phi with a
-            gradient; needs as much beside.
-            "small": psi, phi and v at every checkpoint, one each n = ceil(sqrt(steps)) steps, 3 ceil(steps / n) - 3;
-            computes every step again, and each velocity once more; needs 9 + n, or 8 + 2 n where phi has a gradient.
+            "fast": psi and v of every step, 2 steps.
+            "balanced": psi of every step, steps - 1. Every velocity is computed again.
+            "small": psi, phi and v once in n = ceil(sqrt(steps)) steps, 3 (ceil(steps / n) - 1). Every step is computed
+            again, and every velocity twice.
 
-            "rk4" keeps every intermediate field in "fast", else the state of each step, which it computes again.
+            The backward pass itself works with at most 12 fields more, and with "small" n + 8 if that is more. Where
+            phi has a gradient it recovers phi: steps - 1 fields more, and with "small" 2 n + 8 in all.
+
+            "rk4" keeps every intermediate field with "fast", else the state of each step, which it computes again.
         inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early when it stands still).
 
     Returns:
