@@ -3,17 +3,12 @@
 //   advance   d = -dt w(x - dt/2 w(x)),  psi_next = d + psi(x + d)
 //   follow    phi_next = phi + dt w(x + phi + dt/2 w(x + phi))
 //
-// w linear and zero outside, psi linear or cubic and continued by its border value. The intermediate displacements stay
-// in registers, and each kernel reads two vector fields and writes one: 4 * 3 D bytes per voxel in float32 (36 in 3-D).
-// That bounds follow (2 * 2^D D samples a voxel, from cache); the 4^D D samples of a cubic psi bound advance by the
-// first-level cache instead.
-//
-// The transposed steps are a pointwise kernel, which leaves what is to be scattered and where to in buffers of the
-// caller, and two splats: 4 * 8 D bytes (advance) and 4 * 6 D bytes (follow) for the former, then those of the splats,
-// whose additions bound them.
-//
-// update_inverse, PyCA's UpdateInverse for the parity method rk4: two dependent vector gathers per iteration, the
-// iterate in registers, 4 * 3 D bytes per voxel.
+// w linear and zero outside, psi linear or cubic and continued by its border. What lies between stays in registers: 36
+// bytes per voxel each in 3-D float32 (two vector fields read, one written). They bound follow; the 4^D D samples of a
+// cubic psi bind advance to the first-level cache. The transposed steps are a pointwise kernel, which leaves what to
+// scatter and where to in workspace (96 bytes for advance, 84 for follow), and two splats of 36 bytes, bound by their
+// additions. update_inverse, PyCA's UpdateInverse for the parity method rk4: two dependent vector gathers per
+// iteration, the iterate in registers, 36 bytes.
 #include "ops/geodesic.h"
 
 #include <initializer_list>
@@ -34,7 +29,7 @@ QS_HD Footprint<T, D, 2> velocity_footprint(const Voxel& v, const T (&u)[D], con
   return footprint<velocity_sampling.mode, velocity_sampling.padding>(v, u, e);
 }
 
-// Half a step back from a voxel: -dt/2 w(x).
+// -dt/2 w(x).
 template <class T, int D>
 QS_HD void half_back(const View<const T>& velocity, const Voxel& v, T dt, T (&back)[D]) {
   load_vector(velocity, v, back);
@@ -50,8 +45,7 @@ QS_HD void foot_at(const View<const T>& velocity, const Voxel& v, const Extent& 
   unroll<D>([&](auto c) QS_INLINE { d[c] = -dt * gather(velocity.channel(v.batch, c), f); });
 }
 
-// Foot and composition are two stages of an iteration, because on the processor a linear gather vectorises across
-// voxels and a cubic one does not.
+// Two stages, because on the processor a linear gather vectorises across voxels and a cubic one does not.
 template <class T, int D, class S>
 struct Advance {
   struct State {
