@@ -3,36 +3,24 @@
 Fields are (B, C, *S) with S = (X, Y, Z) or (X, Y) in array order. A displacement u is in voxels, component c moves
 along array axis c, and the map is id + u: ``warp(I, u)(x) = I(x + u(x))``. Every operator works on float32 and float64,
 on the CPU and on CUDA, and is differentiable.
+
+torch is imported, and ``torch.ops.quicksilver`` filled, when an operator is first asked for: `quicksilver_ext.core`, the
+same operators on NumPy and CuPy arrays, does without it.
 """
 
-from ._info import info
-from ._version import __version__
-from .modules import GeodesicShooting
-from .ops.adjoint import Ad_star
-from .ops.fluid import FluidMetric, flat, sharp, smooth_size
-from .ops.geodesic import shoot
-from .ops.invert import invert
-from .ops.jacobian import jacobian_determinant
-from .ops.patches import average_patches, extract_patches, patch_corners
-from .ops.splat import splat
-from .ops.warp import compose, warp
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Ad_star",
-    "FluidMetric",
-    "GeodesicShooting",
-    "__version__",
-    "average_patches",
-    "compose",
-    "extract_patches",
-    "flat",
-    "info",
-    "invert",
-    "jacobian_determinant",
-    "patch_corners",
-    "sharp",
-    "shoot",
-    "smooth_size",
-    "splat",
-    "warp",
-]
+from ._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .operators import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__all__" and find_spec(f"{__name__}.{name}") is not None:
+        raise AttributeError(f"{__name__}.{name} is a module; import it")
+    operators = import_module(".operators", __name__)
+    globals().update({public: getattr(operators, public) for public in operators.__all__})
+    return getattr(operators, name)

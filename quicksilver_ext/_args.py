@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from . import _core
 
 FLOATS = (torch.float32, torch.float64)
-MODES = {"nearest": _core.Mode.nearest, "linear": _core.Mode.linear, "cubic": _core.Mode.cubic}
-PADDINGS = {"border": _core.Padding.border, "zeros": _core.Padding.zeros}
-FACES = {"one_sided": _core.Faces.one_sided, "half": _core.Faces.half}
-
 _BITS = {
     1: _core.DType.bits8,
     2: _core.DType.bits16,
@@ -33,24 +27,19 @@ def field(tensor: Tensor) -> _core.Field:
     return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
 
 
+def result(tensor: Tensor) -> _core.Field:
+    """`field` of a new tensor that nothing has been written to yet."""
+    if tensor.device.type == "cpu":
+        _core.prefer_huge_pages(tensor.data_ptr(), tensor.nbytes)
+    return field(tensor)
+
+
 def queue(tensor: Tensor) -> _core.Queue:
     """Where to work on a tensor: its device's current stream, or torch's number of threads."""
     if tensor.device.type == "cuda":
         stream = torch.cuda.current_stream(tensor.device).cuda_stream
         return _core.Queue(tensor.device.index, stream, 1)
     return _core.Queue(-1, 0, torch.get_num_threads())
-
-
-def sampling(mode: str, padding_mode: str) -> _core.Sampling:
-    return _core.Sampling(MODES[mode], PADDINGS[padding_mode])
-
-
-def choice(op: str, argument: str, value: object, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        names = ", ".join(repr(name) for name in allowed)
-        raise ValueError(
-            f"{op}: {argument}: expected one of {names}, found {value!r}; choose one of these"
-        )
 
 
 def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:

@@ -1,6 +1,7 @@
 // quicksilver_ext._core: addresses and sizes in, operators run, the interpreter lock released meanwhile.
 #include <pybind11/pybind11.h>
 
+#include "core/pages.h"
 #include "ops/operators.h"
 
 #if defined(QS_HAVE_CUDA)
@@ -47,7 +48,8 @@ auto bound(void (*Operators::*entry)(Args...)) {
   };
 }
 
-const std::int64_t* address(std::uintptr_t data) { return reinterpret_cast<const std::int64_t*>(data); }
+const std::int64_t* corners_at(std::uintptr_t data) { return reinterpret_cast<const std::int64_t*>(data); }
+const double* scale_at(std::uintptr_t data) { return reinterpret_cast<const double*>(data); }
 
 py::dict build_info() {
   py::dict info;
@@ -102,7 +104,13 @@ PYBIND11_MODULE(_core, m) {
   m.def("warp_labels", bound(&Operators::warp_labels), unlocked);
   m.def("warp_displacement_gradient", bound(&Operators::warp_displacement_gradient), unlocked);
   m.def("compose", bound(&Operators::compose), unlocked);
-  m.def("splat", bound(&Operators::splat), unlocked);
+  m.def(
+      "splat",
+      [](const Field& values, const Field& displacement, const Field& out, std::uintptr_t scale,
+         const Sampling& sampling, const Queue& queue) {
+        operators_for(queue).splat(values, displacement, out, scale_at(scale), sampling, queue);
+      },
+      unlocked);
   m.def("invert", bound(&Operators::invert), unlocked);
   m.def("invert_gradient", bound(&Operators::invert_gradient), unlocked);
   m.def("jacobian_determinant", bound(&Operators::jacobian_determinant), unlocked);
@@ -124,14 +132,16 @@ PYBIND11_MODULE(_core, m) {
   m.def(
       "extract_patches",
       [](const Field& image, std::uintptr_t corners, const Field& patches, const Queue& queue) {
-        operators_for(queue).extract_patches(image, address(corners), patches, queue);
+        operators_for(queue).extract_patches(image, corners_at(corners), patches, queue);
       },
       unlocked);
   m.def(
       "add_patches",
-      [](const Field& patches, std::uintptr_t corners, const Field& out, const Queue& queue) {
-        operators_for(queue).add_patches(patches, address(corners), out, queue);
+      [](const Field& patches, std::uintptr_t corners, const Field& out, std::uintptr_t scale, const Queue& queue) {
+        operators_for(queue).add_patches(patches, corners_at(corners), out, scale_at(scale), queue);
       },
       unlocked);
+  m.def("prefer_huge_pages",
+        [](std::uintptr_t data, std::size_t bytes) { prefer_huge_pages(reinterpret_cast<void*>(data), bytes); });
   m.def("build_info", &build_info);
 }

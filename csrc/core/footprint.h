@@ -76,16 +76,17 @@ QS_HD T gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>& f
   return sum.dot(weight);
 }
 
-// The transpose of gather: adds value, weighted, to the samples of the footprint that this worker owns.
-template <class T, int D, int N, class Slab>
-QS_HD void scatter(T* QS_RESTRICT result, const Footprint<T, D, N>& f, T value, const Slab& slab) {
+// The transpose of gather: adds value, weighted, to the samples of the footprint that this worker owns. The result is
+// of type T, or fixed-point for a value of type double.
+template <class R, class V, class T, int D, int N, class Slab>
+QS_HD void scatter(R* QS_RESTRICT result, const Footprint<T, D, N>& f, V value, const Slab& slab) {
   const auto weight = Row<T, N>::load(f.axis[D - 1].weight);
   unroll<N>([&](auto a) QS_INLINE {
     if (!slab.owns(f.axis[0].base + a)) {
       return;
     }
     unroll<middle_taps<D, N>>([&](auto b) QS_INLINE {
-      T* row = result + (f.offset + a * f.stride0 + b * f.stride1);
+      R* row = result + (f.offset + a * f.stride0 + b * f.stride1);
       slab.add(row, value * f.axis[0].weight[a] * f.middle(b), weight);
     });
   });

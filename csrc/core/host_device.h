@@ -34,6 +34,7 @@ namespace qs::QS_TARGET {
 // std::integral_constant, whose conversion is not a device function.
 template <int I>
 struct Constant {
+  static constexpr int value = I;
   QS_HD constexpr operator int() const { return I; }
 };
 

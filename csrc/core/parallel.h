@@ -23,6 +23,10 @@
 
 namespace qs::QS_TARGET {
 
+// How a body works along the contiguous axis on the processor: voxel by voxel; vectorised across voxels; or by its own
+// member `block`, which takes up to Body::width neighbouring voxels.
+enum class Loop { plain, vectorised, blocks };
+
 struct Grid {
   Extent extent;
   std::int64_t batch;
@@ -34,6 +38,14 @@ QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
 }
 
+// A 64-bit fixed-point number: sums of them have the same bits in whatever order they are formed.
+using Fixed = long long;
+
+QS_HD Fixed fixed(double x) {
+  constexpr double bound = 9e18;  // what is not finite or too large has no such number: the caller's scale is NaN then
+  return x > -bound && x < bound ? static_cast<Fixed>(x < 0 ? x - 0.5 : x + 0.5) : 0;
+}
+
 // Which voxels of the result one worker may add to (see scatter_voxels).
 struct Slab {
   int first, last;
@@ -43,6 +55,14 @@ struct Slab {
   __device__ __forceinline__ void add(T* address, T factor, const Row<T, N>& row) const {
     unroll<N>([&](auto k) { atomicAdd(address + k, factor * row.x[k]); });
   }
+  template <class T, int N>
+  __device__ __forceinline__ void add(Fixed* address, double factor, const Row<T, N>& row) const {
+    unroll<N>([&](auto k) {
+      // Two's complement: the unsigned sum has the bits of the signed one.
+      atomicAdd(reinterpret_cast<unsigned long long*>(address + k),
+                static_cast<unsigned long long>(fixed(factor * row.x[k])));
+    });
+  }
 #else
   QS_HD bool owns(int plane) const { return plane >= first && plane < last; }
   template <class T, int N>
@@ -50,6 +70,10 @@ struct Slab {
     auto sum = Row<T, N>::load(address);
     sum.add(factor, row);
     sum.store(address);
+  }
+  template <class T, int N>
+  QS_HD void add(Fixed* address, double factor, const Row<T, N>& row) const {
+    unroll<N>([&](auto k) QS_INLINE { address[k] += fixed(factor * row.x[static_cast<int>(k)]); });
   }
 #endif
 };
@@ -108,7 +132,7 @@ void launch(const Grid& grid, const Queue& queue, const Work& work) {
 
 template <class Body>
 void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
-  static_assert(sizeof(Body::vectorise) == sizeof(bool), "a body says whether it vectorises on the processor");
+  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the processor");
   launch(grid, queue, body);
 }
 
@@ -168,7 +192,11 @@ void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
     const int i = static_cast<int>(row / e.n[1] % e.n[0]);
     const std::int64_t batch = row / e.n[1] / e.n[0];
     const Body local = body;  // its members stay in registers: no store of the loop can alias them
-    if constexpr (Body::vectorise) {
+    if constexpr (Body::loop == Loop::blocks) {
+      for (int k = 0; k < e.n[2]; k += Body::width) {
+        local.block(voxel_at(e, batch, i, j, k), std::min(Body::width, e.n[2] - k));
+      }
+    } else if constexpr (Body::loop == Loop::vectorised) {
       QS_VECTORISE
       for (int k = 0; k < e.n[2]; ++k) {
         local(voxel_at(e, batch, i, j, k));

@@ -11,6 +11,9 @@ struct Voxel {
   int x[3];
   int offset;
   std::int64_t batch;
+
+  // The voxel k further along the contiguous axis.
+  QS_HD Voxel next(int k) const { return {{x[0], x[1], x[2] + k}, offset + k, batch}; }
 };
 
 // Component c of a D-dimensional vector moves along this axis of the (X, Y, Z) or (X, 1, Y) layout.

@@ -15,7 +15,7 @@ namespace {
 
 template <class T, int D>
 struct AdStar {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> momentum, displacement;
   View<T> out;
   Extent extent;
@@ -35,7 +35,7 @@ struct AdStar {
 
 template <class T, int D>
 struct AdStarGradient {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> momentum, displacement, grad;
   View<T> pulled, matrices, direct;
   Extent extent;

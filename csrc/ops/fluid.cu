@@ -18,7 +18,7 @@ namespace {
 // Once: power 1, whose loop would keep the others from vectorising.
 template <class T, int D, bool Once>
 struct Symbol {
-  static constexpr bool vectorise = Once;
+  static constexpr Loop loop = Once ? Loop::vectorised : Loop::plain;
   T* spectrum;  // interleaved complex
   std::int64_t volume, batch_stride;
   const T* tables;

@@ -7,8 +7,7 @@
 // bytes per voxel each in 3-D float32 (two vector fields read, one written). They bound follow; the 4^D D samples of a
 // cubic psi bind advance to the first-level cache. The transposed steps are a pointwise kernel, which leaves what to
 // scatter and where to in workspace (96 bytes for advance, 84 for follow), and two splats of 36 bytes, bound by their
-// additions. update_inverse, PyCA's UpdateInverse for the parity method rk4: two dependent vector gathers per
-// iteration, the iterate in registers, 36 bytes.
+// additions. update_inverse, PyCA's UpdateInverse for rk4: two dependent gathers per iteration, 36 bytes.
 #include "ops/geodesic.h"
 
 #include <initializer_list>
@@ -19,7 +18,6 @@
 #include "ops/splat.h"
 
 namespace qs::QS_TARGET {
-
 namespace {
 
 constexpr Sampling velocity_sampling{Mode::linear, Padding::zeros};
@@ -120,7 +118,7 @@ struct AdvanceGradient {
 
 template <class T, int D>
 struct Follow {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> velocity, phi;
   View<T> out;
   Extent extent;
@@ -138,7 +136,7 @@ struct Follow {
 
 template <class T, int D>
 struct FollowGradient {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> velocity, phi;
   View<T> grad, middle, at_middle, at_phi;
   Extent extent;
@@ -248,8 +246,8 @@ void advance_gradient(const Field& velocity, const Field& psi, const Field& grad
                                                  view<T>(foot), view<T>(back), view<T>(pulled), view<T>(to_psi),
                                                  view<T>(to_velocity), extent_of(velocity), static_cast<T>(dt)});
   });
-  splat(grad, foot, to_psi, {composition, Padding::border}, queue);
-  splat(pulled, back, to_velocity, velocity_sampling, queue);
+  splat(grad, foot, to_psi, nullptr, {composition, Padding::border}, queue);
+  splat(pulled, back, to_velocity, nullptr, velocity_sampling, queue);
 }
 
 void follow(const Field& velocity, const Field& phi, const Field& out, double dt, const Queue& queue) {
@@ -274,8 +272,8 @@ void follow_gradient(const Field& velocity, const Field& phi, const Field& grad,
                                                             view<T>(middle), view<T>(at_middle), view<T>(at_phi),
                                                             extent_of(velocity), static_cast<T>(dt)});
   });
-  splat(at_middle, middle, to_velocity, velocity_sampling, queue);
-  splat(at_phi, phi, to_velocity, velocity_sampling, queue);
+  splat(at_middle, middle, to_velocity, nullptr, velocity_sampling, queue);
+  splat(at_phi, phi, to_velocity, nullptr, velocity_sampling, queue);
 }
 
 void update_inverse(const Field& inverse, const Field& increment, const Field& out, int iterations, double tolerance,

@@ -91,7 +91,7 @@ struct Newton {
 
 template <class T, int D>
 struct InverseGradient {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> displacement, inverse, grad;
   View<T> out;
   Extent extent;

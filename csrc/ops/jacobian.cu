@@ -14,7 +14,7 @@ namespace {
 
 template <class T, int D>
 struct Determinant {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> displacement;
   View<T> out;
   Extent extent;
@@ -27,7 +27,7 @@ struct Determinant {
 
 template <class T, int D>
 struct DeterminantGradient {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> displacement, grad;
   View<T> out;
   Extent extent;
@@ -42,7 +42,7 @@ struct DeterminantGradient {
 
 template <class T, int D>
 struct Transpose {
-  static constexpr bool vectorise = true;
+  static constexpr Loop loop = Loop::vectorised;
   View<const T> matrices;
   View<T> out;
   Extent extent;

@@ -12,7 +12,8 @@ struct Operators {
   void (*warp_displacement_gradient)(const Field& image, const Field& displacement, const Field& grad, const Field& out,
                                      const Sampling&, const Queue&);
   void (*compose)(const Field& outer, const Field& inner, const Field& out, const Sampling&, const Queue&);
-  void (*splat)(const Field& values, const Field& displacement, const Field& out, const Sampling&, const Queue&);
+  void (*splat)(const Field& values, const Field& displacement, const Field& out, const double* scale, const Sampling&,
+                const Queue&);
   void (*invert)(const Field& displacement, const Field& inverse, const Field& residual, int iterations,
                  double tolerance, const Queue&);
   void (*invert_gradient)(const Field& displacement, const Field& inverse, const Field& grad, const Field& out,
@@ -36,7 +37,8 @@ struct Operators {
   void (*update_inverse)(const Field& inverse, const Field& increment, const Field& out, int iterations,
                          double tolerance, Padding, const Queue&);
   void (*extract_patches)(const Field& image, const std::int64_t* corners, const Field& patches, const Queue&);
-  void (*add_patches)(const Field& patches, const std::int64_t* corners, const Field& out, const Queue&);
+  void (*add_patches)(const Field& patches, const std::int64_t* corners, const Field& out, const double* scale,
+                      const Queue&);
 };
 
 // The operators for a queue: CUDA's, or those of the best instruction set this processor has.

@@ -2,7 +2,9 @@
 //
 // On the GPU one thread takes one source voxel and adds N^D values per channel by atomics; on the processor each
 // worker owns a slab of result planes (see scatter_voxels), and the sum has the same bits for any number of threads.
-// 4 (D + 2 C) bytes per voxel in float32 if every result voxel stays in cache while it collects its terms.
+// On the GPU it has them if the result is fixed-point: 64-bit integers, each term rounded after multiplication by a
+// scale. 4 (D + 2 C) bytes per voxel in float32 if every result voxel stays in cache while it collects its terms, 4 C
+// more in fixed point.
 #include "ops/splat.h"
 
 #include "core/footprint.h"
@@ -13,11 +15,13 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-template <class T, int D, int C, class S>
+// R: T, or Fixed with a scale.
+template <class T, class R, int D, int C, class S>
 struct Splat {
   View<const T> values, displacement;
-  View<T> out;
+  View<R> out;
   Extent source, extent;
+  const double* scale;
 
   template <class Slab>
   QS_HD void operator()(const Voxel& v, const Slab& slab) const {
@@ -31,7 +35,13 @@ struct Splat {
     T u[D];
     load_vector(displacement, v, u);
     const auto f = footprint<S::mode, S::padding>(v, u, extent);
-    unroll<C>([&](auto c) QS_INLINE { scatter(out.channel(v.batch, c), f, values.at(v, c), slab); });
+    unroll<C>([&](auto c) QS_INLINE {
+      if constexpr (std::is_same_v<R, Fixed>) {
+        scatter(out.channel(v.batch, c), f, values.at(v, c) * *scale, slab);
+      } else {
+        scatter(out.channel(v.batch, c), f, values.at(v, c), slab);
+      }
+    });
   }
 
 #if !defined(__CUDACC__)
@@ -55,24 +65,30 @@ struct Splat {
 
 }  // namespace
 
-void splat(const Field& values, const Field& displacement, const Field& out, const Sampling& sampling,
-           const Queue& queue) {
+void splat(const Field& values, const Field& displacement, const Field& out, const double* scale,
+           const Sampling& sampling, const Queue& queue) {
   require_vectors(displacement, "splat", "displacement");
   require_like(values, displacement, values.channels, "splat", "values");
-  require(out.dtype == values.dtype && out.batch == values.batch && out.channels == values.channels &&
-              out.dims == values.dims,
-          "splat", "out", out, "the dtype, batch and channels of the values");
+  require(out.dtype == (scale == nullptr ? values.dtype : DType::bits64) && out.batch == values.batch &&
+              out.channels == values.channels && out.dims == values.dims,
+          "splat", "out", out, "the dtype (64 bits where there is a scale), batch and channels of the values");
   require_samples(out, taps_of_mode(sampling.mode), "splat", "out");
   dispatch(displacement, "splat", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
     dispatch_sampling(sampling, [&](auto sampler) {
-      for_channel_groups<D>(values.channels, [&](auto group, std::int64_t first) {
+      const auto run = [&](auto result, auto group, std::int64_t first) {
+        using R = decltype(result);
         scatter_voxels(grid_of(displacement), out.shape[0], queue,
-                       Splat<T, D, decltype(group)::value, decltype(sampler)>{
-                           view<const T>(values, first), view<const T>(displacement), view<T>(out, first),
-                           extent_of(displacement), extent_of(out)});
-      });
+                       Splat<T, R, D, decltype(group)::value, decltype(sampler)>{
+                           view<const T>(values, first), view<const T>(displacement), view<R>(out, first),
+                           extent_of(displacement), extent_of(out), scale});
+      };
+      if (scale == nullptr) {
+        for_channel_groups<D>(values.channels, [&](auto group, std::int64_t first) { run(T{}, group, first); });
+      } else {
+        for_channel_groups<1>(values.channels, [&](auto group, std::int64_t first) { run(Fixed{}, group, first); });
+      }
     });
   });
 }

@@ -6,8 +6,9 @@
 
 namespace qs::QS_TARGET {
 
-// values (B, C, *S), displacement (B, D, *S), out (B, C, *Sout) zeroed by the caller.
-void splat(const Field& values, const Field& displacement, const Field& out, const Sampling& sampling,
-           const Queue& queue);
+// values (B, C, *S), displacement (B, D, *S), out (B, C, *Sout) zeroed by the caller. With a scale (the address of one
+// number, where the fields are) out is of 64-bit integers: the sum of scale times each term, rounded.
+void splat(const Field& values, const Field& displacement, const Field& out, const double* scale,
+           const Sampling& sampling, const Queue& queue);
 
 }  // namespace qs::QS_TARGET

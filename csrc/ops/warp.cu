@@ -7,6 +7,7 @@
 #include "ops/warp.h"
 
 #include "core/footprint.h"
+#include "core/linear_block.h"
 #include "core/parallel.h"
 #include "core/sampling.h"
 
@@ -14,13 +15,29 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-// Cubic taps vectorise along the four samples of a row, the others across voxels.
+// On the processor cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs.
 template <class S>
-constexpr bool across_voxels = S::mode != Mode::cubic;
+constexpr Loop loop_of = S::mode == Mode::cubic    ? Loop::plain
+                         : S::mode == Mode::linear ? Loop::blocks
+                                                   : Loop::vectorised;
+
+#if !defined(__CUDACC__)
+template <class S, class T, int D, bool Slopes>
+QS_HD void set_footprints(LinearBlock<T, D, Slopes>& block, const View<const T>& displacement, const Voxel& v,
+                          int count, const Extent& extent) {
+  QS_VECTORISE
+  for (int k = 0; k < count; ++k) {
+    T u[D];
+    load_vector(displacement, v.next(k), u);
+    block.set(k, footprint<Mode::linear, S::padding>(v.next(k), u, extent));
+  }
+  block.end(count);
+}
+#endif
 
 template <class T, int D, int C, class S, bool Compose>
 struct Warp {
-  static constexpr bool vectorise = across_voxels<S>;
+  static constexpr Loop loop = loop_of<S>;
   View<const T> image, displacement;
   View<T> out;
   Extent extent;
@@ -34,11 +51,29 @@ struct Warp {
       out.at(v, c) = Compose ? u[c % D] + value : value;
     });
   }
+
+#if !defined(__CUDACC__)
+  static constexpr int width = LinearBlock<T, D, false>::width;
+
+  QS_HD void block(const Voxel& v, int count) const {
+    LinearBlock<T, D, false> footprints(extent);
+    set_footprints<S>(footprints, displacement, v, count, extent);
+    for (int k = 0; k < count; k += Packet<T>::size) {
+      unroll<C>([&](auto c) QS_INLINE {
+        Packet<T> value = footprints.gather(image.channel(v.batch, c), k);
+        if constexpr (Compose) {
+          value.x += Packet<T>::load(&displacement.at(v.next(k), c), count - k).x;
+        }
+        value.store(&out.at(v.next(k), c), count - k);
+      });
+    }
+  }
+#endif
 };
 
 template <class T, int D, int C, class S>
 struct WarpGradient {
-  static constexpr bool vectorise = across_voxels<S>;
+  static constexpr Loop loop = loop_of<S>;
   View<const T> image, displacement, grad;
   View<T> out;
   Extent extent;
@@ -52,11 +87,34 @@ struct WarpGradient {
     unroll<C>([&](auto c) QS_INLINE { gather_gradient(image.channel(v.batch, c), f, sum, grad.at(v, c)); });
     unroll<D>([&](auto a) QS_INLINE { out.at(v, a) = accumulate ? out.at(v, a) + sum[a] : sum[a]; });
   }
+
+#if !defined(__CUDACC__)
+  static constexpr int width = LinearBlock<T, D, true>::width;
+
+  QS_HD void block(const Voxel& v, int count) const {
+    LinearBlock<T, D, true> footprints(extent);
+    set_footprints<S>(footprints, displacement, v, count, extent);
+    for (int k = 0; k < count; k += Packet<T>::size) {
+      Packet<T> sum[D] = {};
+      unroll<C>([&](auto c) QS_INLINE {
+        const auto factor = Packet<T>::load(&grad.at(v.next(k), c), count - k);
+        footprints.gather_gradient(image.channel(v.batch, c), k, factor, sum);
+      });
+      unroll<D>([&](auto a) QS_INLINE {
+        T* const result = &out.at(v.next(k), a);
+        if (accumulate) {
+          sum[a].x += Packet<T>::load(result, count - k).x;
+        }
+        sum[a].store(result, count - k);
+      });
+    }
+  }
+#endif
 };
 
 template <class T, class Bits, int D, Padding P>
 struct WarpLabels {
-  static constexpr bool vectorise = false;
+  static constexpr Loop loop = Loop::plain;
   View<const Bits> labels;
   View<const T> displacement;
   View<Bits> out;

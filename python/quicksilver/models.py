@@ -104,9 +104,11 @@ class Model:
         return pair if self.correction is None else pair | {"correction": self.correction}
 
     def to(self, device: str | torch.device) -> Model:
-        """The same model on another device."""
+        """The same model on another device, its weights in the order that convolutions like there."""
+        cuda = torch.device(device).type == "cuda"
+        order = torch.channels_last_3d if cuda else torch.contiguous_format
         for network in self.networks().values():
-            network.to(device)
+            network.to(device).to(memory_format=order)  # type: ignore[call-overload]
         return self
 
 

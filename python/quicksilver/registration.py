@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from quicksilver.models import Model, ModelConfig
     from quicksilver.networks import MomentumNetwork
 
-BATCH = 16  # patches per pass of a network
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -149,7 +147,7 @@ def _predict(
     def report(done: int, count: int) -> None:
         tell(f"{done} of {count} patches")
 
-    return predict_momentum(network, moving, target, config.stride, BATCH, report)
+    return predict_momentum(network, moving, target, config.stride, progress=report)
 
 
 def optimise(

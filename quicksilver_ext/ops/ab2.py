@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .fluid import FluidMetric
 
 MEMORY = ("fast", "balanced", "small")
@@ -74,7 +74,7 @@ class Flow:
     def velocity(self, psi: Tensor, out: Tensor) -> None:
         """out = K Ad*_psi m_0."""
         fields = (_args.field(self.momentum), _args.field(psi), _args.field(out))
-        _core.Ad_star(*fields, _args.FACES["one_sided"], self.queue)
+        _core.Ad_star(*fields, _options.FACES["one_sided"], self.queue)
         sharp_into(self.metric, out, out)
 
     def latest(self, n: int, path: Path) -> None:
@@ -112,7 +112,7 @@ class Flow:
 
     def interpolation(self, n: int) -> _core.Mode:
         """Of psi_n: that of zero is zero, by linear interpolation soonest."""
-        return _args.MODES[self.composition if n > 0 else "linear"]
+        return _options.MODES[self.composition if n > 0 else "linear"]
 
     def follow(self, w: Tensor, phi: Tensor, out: Tensor) -> None:
         """phi after a step; out may be phi."""

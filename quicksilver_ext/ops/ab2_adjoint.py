@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .ab2 import Flow, Path, checkpoint, in_turn, known_path, sharp_into, spans
 
 
@@ -92,7 +92,7 @@ class Cotangents:
     def _velocity(self, to_v: Tensor, psi: Tensor) -> None:
         """v = K Ad*_psi m_0: adds to the gradients by psi and the momentum. to_v may be any of the work."""
         momentum, queue = self.flow.momentum, self.flow.queue
-        faces, dims = _args.FACES["one_sided"], momentum.shape[1]
+        faces, dims = _options.FACES["one_sided"], momentum.shape[1]
         sharp_into(self.flow.metric, to_v, self.spare)
         matrices = self.work[:dims].view(momentum.shape[0], dims * dims, *momentum.shape[2:])
         pulled, spare, at = _args.field(self.work[3]), _args.field(self.spare), _args.field(psi)
@@ -100,7 +100,7 @@ class Cotangents:
             _args.field(momentum), at, spare, pulled, _args.field(matrices), spare, faces, queue
         )
         _core.splat(
-            pulled, at, _args.field(self.momentum), _args.sampling("linear", "zeros"), queue
+            pulled, at, _args.field(self.momentum), 0, _options.sampling("linear", "zeros"), queue
         )
         self.psi.add_(self.spare)
         _core.jacobian_transpose(_args.field(matrices), spare, faces, queue)

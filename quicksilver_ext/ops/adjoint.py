@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 from .jacobian import jacobian_transpose
 
@@ -40,10 +40,10 @@ def _gradient(
         _args.field(momentum),
         _args.field(displacement),
         _args.field(grad),
-        _args.field(pulled),
-        _args.field(matrices),
-        _args.field(direct),
-        _args.FACES[faces],
+        _args.result(pulled),
+        _args.result(matrices),
+        _args.result(direct),
+        _options.FACES[faces],
         _args.queue(momentum),
     )
     return pulled, matrices, direct
@@ -79,8 +79,8 @@ def _Ad_star(momentum: Tensor, displacement: Tensor, faces: str) -> Tensor:
     _core.Ad_star(
         _args.field(momentum),
         _args.field(displacement),
-        _args.field(out),
-        _args.FACES[faces],
+        _args.result(out),
+        _options.FACES[faces],
         _args.queue(momentum),
     )
     return out
@@ -106,7 +106,7 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
         >>> bool(torch.allclose(qs.Ad_star(m, torch.zeros_like(m)), m))
         True
     """
-    _args.choice("Ad_star", "faces", faces, tuple(_args.FACES))
+    _options.choice("Ad_star", "faces", faces, _options.FACES)
     _args.check_vectors("Ad_star", "momentum", momentum)
     _args.check_vectors("Ad_star", "displacement", displacement)
     _args.check_same_grid("Ad_star", "displacement", displacement, momentum)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .. import _args, _core
+from .. import _args, _core, _fixed_point, _options
 from .._register import operator
 from . import ab2, ab2_adjoint
 from .adjoint import Ad_star
@@ -67,7 +67,7 @@ def _update_inverse(
         _args.field(out),
         iterations,
         tolerance,
-        _args.PADDINGS[padding_mode],
+        _options.PADDINGS[padding_mode],
         _args.queue(inverse),
     )
     return out
@@ -115,6 +115,11 @@ def _ab2_backward(
 def _shoot_ab2_backward(
     momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *manner: Any
 ) -> Tensor:
+    if _fixed_point.wanted(momentum) and not torch.is_deterministic_algorithms_warn_only_enabled():
+        raise RuntimeError(
+            "shoot: backward: expected no torch.use_deterministic_algorithms on CUDA, whose sums come in any order here, "
+            "found it on; turn it off, or shoot on the CPU"
+        )
     return ab2_adjoint.backward(_flow(momentum, manner), psi, phi, kept, manner[-1])
 
 
@@ -222,10 +227,10 @@ def shoot(
         >>> bool(qs.compose(phi, psi).abs().max() < 0.05)
         True
     """
-    _args.choice("shoot", "method", method, ("ab2", "rk4"))
-    _args.choice("shoot", "composition", composition, ("linear", "cubic"))
-    _args.choice("shoot", "borders", borders, ("extended", "original"))
-    _args.choice("shoot", "memory", memory, ab2.MEMORY)
+    _options.choice("shoot", "method", method, ("ab2", "rk4"))
+    _options.choice("shoot", "composition", composition, ("linear", "cubic"))
+    _options.choice("shoot", "borders", borders, ("extended", "original"))
+    _options.choice("shoot", "memory", memory, ab2.MEMORY)
     if not isinstance(metric, FluidMetric):
         raise TypeError(
             f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"

@@ -30,7 +30,7 @@ def _solve_transposed(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Te
         _args.field(displacement),
         _args.field(inverse),
         _args.field(grad),
-        _args.field(out),
+        _args.result(out),
         _args.queue(displacement),
     )
     return out
@@ -67,8 +67,8 @@ def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Te
     inverse, residual = _fake_invert(displacement, iterations, tolerance)
     _core.invert(
         _args.field(displacement),
-        _args.field(inverse),
-        _args.field(residual),
+        _args.result(inverse),
+        _args.result(residual),
         iterations,
         tolerance,
         _args.queue(displacement),

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 
 
@@ -26,7 +26,7 @@ def jacobian_transpose(matrices: Tensor, faces: str) -> Tensor:
     matrices = matrices.contiguous()
     out = _fake_transpose(matrices, faces)
     _core.jacobian_transpose(
-        _args.field(matrices), _args.field(out), _args.FACES[faces], _args.queue(matrices)
+        _args.field(matrices), _args.result(out), _options.FACES[faces], _args.queue(matrices)
     )
     return out
 
@@ -46,8 +46,8 @@ def _gradient(displacement: Tensor, grad: Tensor, faces: str) -> Tensor:
     _core.jacobian_determinant_gradient(
         _args.field(displacement),
         _args.field(grad),
-        _args.field(out),
-        _args.FACES[faces],
+        _args.result(out),
+        _options.FACES[faces],
         _args.queue(grad),
     )
     return out
@@ -73,7 +73,10 @@ def _determinant(displacement: Tensor, faces: str) -> Tensor:
     displacement = displacement.contiguous()
     out = _fake_determinant(displacement, faces)
     _core.jacobian_determinant(
-        _args.field(displacement), _args.field(out), _args.FACES[faces], _args.queue(displacement)
+        _args.field(displacement),
+        _args.result(out),
+        _options.FACES[faces],
+        _args.queue(displacement),
     )
     return out
 
@@ -95,7 +98,7 @@ def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tens
         >>> float(qs.jacobian_determinant(grow)[0, 0, 1, 1])
         2.25
     """
-    _args.choice("jacobian_determinant", "faces", faces, tuple(_args.FACES))
+    _options.choice("jacobian_determinant", "faces", faces, _options.FACES)
     _args.check_vectors("jacobian_determinant", "displacement", displacement)
     result: Tensor = _determinant(displacement, faces)
     return result

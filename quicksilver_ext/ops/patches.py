@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _fixed_point
 from .._register import operator
 
 
@@ -28,7 +28,9 @@ def _check_corners(op: str, corners: Tensor, other: Tensor) -> None:
 
 
 def _check_inside(op: str, corners: Tensor, batch: int, shape: Sequence[int], size: int) -> None:
-    """In the operators themselves: what they are given must not let them leave their arrays."""
+    """In the operators themselves, and on the CPU only: reading corners back would make a GPU wait."""
+    if corners.is_cuda:
+        return
     limit = torch.tensor([batch - 1, *(n - size for n in shape)], device=corners.device)
     if corners.numel() and (int(corners.min()) < 0 or bool((corners > limit).any())):
         raise ValueError(
@@ -71,7 +73,7 @@ def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     out = _fake_extract(image, corners, size)
     if corners.shape[0] > 0:
         _core.extract_patches(
-            _args.field(image), corners.data_ptr(), _args.field(out), _args.queue(image)
+            _args.field(image), corners.data_ptr(), _args.result(out), _args.queue(image)
         )
     return out
 
@@ -105,12 +107,32 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
             "pass the corners that the patches were extracted at"
         )
     _check_inside("average_patches", corners, batch, shape, patches.shape[-1])
-    out = _fake_add(patches, corners, shape, batch).zero_()
-    if corners.shape[0] > 0:
-        _core.add_patches(
-            _args.field(patches), corners.data_ptr(), _args.field(out), _args.queue(patches)
-        )
+    if _fixed_point.wanted(patches):
+        return add_patches_in_fixed_point(patches, corners, shape, batch)
+    out = _fake_add(patches, corners, shape, batch)
+    result = _args.result(out)
+    out.zero_()
+    _add_to(result, patches, corners, 0)
     return out
+
+
+def add_patches_in_fixed_point(
+    patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int
+) -> Tensor:
+    """What CUDA does under torch.use_deterministic_algorithms."""
+
+    def add(sums: Tensor, scale: Tensor) -> None:
+        _add_to(_args.field(sums), patches, corners, scale.data_ptr())
+
+    shape = (batch, patches.shape[1], *shape)
+    return _fixed_point.summed(patches, shape, len(patches), add)
+
+
+def _add_to(result: _core.Field, patches: Tensor, corners: Tensor, scale: int) -> None:
+    if len(patches) > 0:
+        _core.add_patches(
+            _args.field(patches), corners.data_ptr(), result, scale, _args.queue(patches)
+        )
 
 
 def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
@@ -147,7 +169,8 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
 
     Args:
         image: (B, C, *S).
-        corners: (N, 1 + D) int64: batch entry and first voxel of each patch.
+        corners: (N, 1 + D) int64: batch entry and first voxel of each patch. Where a patch leaves its volume there is
+            a ValueError on the CPU; on CUDA, where a check would wait for the device, it is moved to the border.
         size: voxels along each axis.
 
     Returns:

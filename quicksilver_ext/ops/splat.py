@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _fixed_point, _options
 from .._register import operator
 from .warp import warp_displacement_gradient
 
@@ -43,15 +43,43 @@ def _splat(
     values: Tensor, displacement: Tensor, shape: Sequence[int], mode: str, padding_mode: str
 ) -> Tensor:
     values, displacement = values.contiguous(), displacement.contiguous()
-    out = _fake(values, displacement, shape).zero_()
+    if _fixed_point.wanted(values):
+        return splat_in_fixed_point(values, displacement, shape, mode, padding_mode)
+    out = _fake(values, displacement, shape)
+    result = _args.result(out)
+    out.zero_()
+    _add(values, displacement, result, 0, mode, padding_mode)
+    return out
+
+
+def splat_in_fixed_point(
+    values: Tensor, displacement: Tensor, shape: Sequence[int], mode: str, padding_mode: str
+) -> Tensor:
+    """What CUDA does under torch.use_deterministic_algorithms."""
+
+    def add(sums: Tensor, scale: Tensor) -> None:
+        _add(values, displacement, _args.field(sums), scale.data_ptr(), mode, padding_mode)
+
+    count = values[0, 0].numel()  # all of them, in one voxel of the border
+    return _fixed_point.summed(values, (*values.shape[:2], *shape), count, add)
+
+
+def _add(
+    values: Tensor,
+    displacement: Tensor,
+    result: _core.Field,
+    scale: int,
+    mode: str,
+    padding_mode: str,
+) -> None:
     _core.splat(
         _args.field(values),
         _args.field(displacement),
-        _args.field(out),
-        _args.sampling(mode, padding_mode),
+        result,
+        scale,
+        _options.sampling(mode, padding_mode),
         _args.queue(values),
     )
-    return out
 
 
 def splat(
@@ -73,7 +101,8 @@ def splat(
         padding_mode: what lands outside is added to the "border" samples, or with "zeros" dropped.
 
     Returns:
-        (B, C, *shape). On the CPU the sum has the same bits for any number of threads.
+        (B, C, *shape). On the CPU the sum has the same bits for any number of threads; on CUDA from run to run where
+        torch.use_deterministic_algorithms(True) asks for it (in 64-bit fixed point), and to rounding otherwise.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -81,8 +110,8 @@ def splat(
         >>> float(mass.sum())
         9.0
     """
-    _args.choice("splat", "mode", mode, tuple(_args.MODES))
-    _args.choice("splat", "padding_mode", padding_mode, tuple(_args.PADDINGS))
+    _options.choice("splat", "mode", mode, _options.MODES)
+    _options.choice("splat", "padding_mode", padding_mode, _options.PADDINGS)
     _args.check_field("splat", "values", values)
     _args.check_vectors("splat", "displacement", displacement)
     _args.check_same_grid("splat", "displacement", displacement, values)

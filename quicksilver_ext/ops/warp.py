@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 
 
@@ -24,8 +24,8 @@ def _warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str) -> Ten
     _core.warp_labels(
         _args.field(labels),
         _args.field(displacement),
-        _args.field(out),
-        _args.PADDINGS[padding_mode],
+        _args.result(out),
+        _options.PADDINGS[padding_mode],
         _args.queue(labels),
     )
     return out
@@ -48,8 +48,8 @@ def warp_displacement_gradient(
         _args.field(image),
         _args.field(displacement),
         _args.field(grad),
-        _args.field(out),
-        _args.sampling(mode, padding_mode),
+        _args.result(out),
+        _options.sampling(mode, padding_mode),
         _args.queue(image),
     )
     return out
@@ -83,8 +83,8 @@ def _warp(image: Tensor, displacement: Tensor, mode: str, padding_mode: str) -> 
     _core.warp(
         _args.field(image),
         _args.field(displacement),
-        _args.field(out),
-        _args.sampling(mode, padding_mode),
+        _args.result(out),
+        _options.sampling(mode, padding_mode),
         _args.queue(image),
     )
     return out
@@ -109,8 +109,8 @@ def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tens
     _core.compose(
         _args.field(outer),
         _args.field(inner),
-        _args.field(out),
-        _args.sampling(mode, padding_mode),
+        _args.result(out),
+        _options.sampling(mode, padding_mode),
         _args.queue(outer),
     )
     return out
@@ -143,8 +143,8 @@ def warp(
         tensor([[[[2., 3.],
                   [2., 3.]]]])
     """
-    _args.choice("warp", "mode", mode, tuple(_args.MODES))
-    _args.choice("warp", "padding_mode", padding_mode, tuple(_args.PADDINGS))
+    _options.choice("warp", "mode", mode, _options.MODES)
+    _options.choice("warp", "padding_mode", padding_mode, _options.PADDINGS)
     _args.check_field("warp", "image", image, floating=False)
     _args.check_vectors("warp", "displacement", displacement)
     _args.check_same_axes("warp", "displacement", displacement, image)
@@ -182,8 +182,8 @@ def compose(
         >>> bool((qs.compose(shift, shift) == 2).all())
         True
     """
-    _args.choice("compose", "mode", mode, ("linear", "cubic"))
-    _args.choice("compose", "padding_mode", padding_mode, tuple(_args.PADDINGS))
+    _options.choice("compose", "mode", mode, ("linear", "cubic"))
+    _options.choice("compose", "padding_mode", padding_mode, _options.PADDINGS)
     _args.check_vectors("compose", "outer", outer)
     _args.check_vectors("compose", "inner", inner)
     _args.check_same_grid("compose", "inner", inner, outer)

@@ -84,6 +84,8 @@ struct Array {
   void clear() { std::fill_n(values.get(), size, T(0)); }
 };
 
+const double fixed_scale = 1099511627776.0;  // 2^40
+
 template <class T>
 constexpr DType dtype_of = sizeof(T) == 4 ? DType::float32 : DType::float64;
 
@@ -135,11 +137,16 @@ struct Case {
     auto u = wild_displacement();
     for (const std::int64_t channels : {std::int64_t(1), std::int64_t(dims), std::int64_t(dims + 1)}) {
       auto image = array(channels), grad = array(channels), out = array(channels), vectors = array(dims);
+      Array<std::int64_t> sums(DType::bits64, dims, 2, channels, shape);
       for (const Mode mode : {Mode::nearest, Mode::linear, Mode::cubic}) {
         for (const Padding padding : {Padding::border, Padding::zeros}) {
           const Sampling how{mode, padding};
           same_bits<T>("warp", {&out}, [&](const Queue& q) { ops.warp(image.field, u.field, out.field, how, q); });
-          same_bits<T>("splat", {&out}, [&](const Queue& q) { ops.splat(image.field, u.field, out.field, how, q); });
+          same_bits<T>("splat", {&out},
+                       [&](const Queue& q) { ops.splat(image.field, u.field, out.field, nullptr, how, q); });
+          same_bits<std::int64_t>("splat in fixed point", {&sums}, [&](const Queue& q) {
+            ops.splat(image.field, u.field, sums.field, &fixed_scale, how, q);
+          });
           same_bits<T>("warp_displacement_gradient", {&vectors}, [&](const Queue& q) {
             ops.warp_displacement_gradient(image.field, u.field, grad.field, vectors.field, how, q);
           });
@@ -240,7 +247,17 @@ struct Case {
     same_bits<T>("extract_patches", {&patches},
                  [&](const Queue& q) { ops.extract_patches(image.field, corners.data(), patches.field, q); });
     same_bits<T>("add_patches", {&out},
-                 [&](const Queue& q) { ops.add_patches(patches.field, corners.data(), out.field, q); });
+                 [&](const Queue& q) { ops.add_patches(patches.field, corners.data(), out.field, nullptr, q); });
+    auto wild = corners;  // nobody checks them on a GPU
+    wild[0] = -3;
+    wild[1] = std::int64_t(1) << 40;
+    wild.back() = std::numeric_limits<std::int64_t>::min();
+    same_bits<T>("extract_patches outside", {&patches},
+                 [&](const Queue& q) { ops.extract_patches(image.field, wild.data(), patches.field, q); });
+    Array<std::int64_t> sums(DType::bits64, dims, 2, 2, shape);
+    same_bits<std::int64_t>("add_patches in fixed point", {&sums}, [&](const Queue& q) {
+      ops.add_patches(patches.field, corners.data(), sums.field, &fixed_scale, q);
+    });
   }
 
   void refusals() {

@@ -7,6 +7,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver_ext import reference
+from quicksilver_ext.ops.patches import add_patches_in_fixed_point
 
 
 def with_batch(corners: torch.Tensor, batch: int) -> torch.Tensor:
@@ -40,6 +41,15 @@ def test_corners_cover(grid, size, stride):
     assert torch.equal(corners, reference.patch_corners(grid, size, stride))
     ones = torch.ones(len(corners), 1, *[size] * len(grid))
     assert qs.average_patches(ones, with_batch(corners, 1), grid).eq(1).all()
+
+
+def test_adding_in_fixed_point(fields, grid, dtype, close):
+    corners = with_batch(qs.patch_corners(grid, 4, 3), 2).to(fields.device)
+    patches = fields.noise([4] * len(grid), batch=len(corners), dtype=dtype)
+    added = torch.ops.quicksilver.add_patches(patches, corners, list(grid), 2)
+    close(add_patches_in_fixed_point(patches, corners, grid, 2), added)
+    nothing = add_patches_in_fixed_point(patches[:0], corners[:0], grid, 2)
+    assert nothing.eq(0).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -7,6 +7,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver_ext import reference
+from quicksilver_ext.ops.splat import splat_in_fixed_point
 
 PADDINGS = ["border", "zeros"]
 CASES = pytest.mark.parametrize(
@@ -24,6 +25,50 @@ def test_twin(fields, grid, dtype, agree, mode, padding_mode):
         fields.noise(grid, channels=4, dtype=dtype),
         fields.displacement(grid, 5.3, dtype=dtype),
     )
+
+
+@CASES
+def test_fixed_point(fields, grid, dtype, close, mode, padding_mode):
+    """Rounded to 2^-61 of the largest sum that could occur: here far below the rounding of float32."""
+    values = fields.noise(grid, channels=4, dtype=dtype)
+    displacement = fields.displacement(grid, 5.3, dtype=dtype)
+    shape = [n + 2 for n in grid]
+    found = splat_in_fixed_point(values, displacement, shape, mode, padding_mode)
+    close(found, qs.splat(values, displacement, shape, mode, padding_mode))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e30])
+def test_fixed_point_of_any_scale(fields, grid, close, scale):
+    values, displacement = fields.noise(grid), fields.displacement(grid, 2.3)
+    values[0, 0] *= scale
+    found = splat_in_fixed_point(values * scale, displacement, grid, "linear", "border")
+    close(found, qs.splat(values * scale, displacement, grid))
+
+
+def test_everything_lands_in_one_voxel(fields, grid, close):
+    """The largest sum: it must not overflow."""
+    values, displacement = fields.noise(grid).abs() + 1, fields.displacement(grid, 1) - 100
+    found = splat_in_fixed_point(values, displacement, grid, "linear", "border")
+    close(found[(..., *[0] * len(grid))], values.flatten(2).sum(2))
+
+
+def test_fixed_point_of_what_is_not_finite(fields, grid):
+    values = fields.noise(grid)
+    values.view(-1)[5] = torch.nan
+    displacement = fields.displacement(grid, 1)
+    assert splat_in_fixed_point(values, displacement, grid, "linear", "border").isnan().all()
+
+
+def test_deterministic_algorithms_are_reproducible_on_cuda(fields, grid):
+    values, displacement = fields.noise([64] * 3), fields.displacement([64] * 3, 9.0)
+    if not values.is_cuda:
+        pytest.skip("the CPU's sums are reproducible anyway")
+    torch.use_deterministic_algorithms(True)
+    try:
+        first, second = (qs.splat(values, displacement) for _ in range(2))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(first, second)
 
 
 @CASES

@@ -33,6 +33,28 @@ def test_any_number_of_channels(fields, grid, agree, channels):
     agree(qs.warp, reference.warp, fields.noise(grid, channels), fields.displacement(grid, 2.3))
 
 
+@pytest.mark.parametrize("length", [*range(2, 20), 31, 32, 33, 64, 65])
+def test_rows_of_any_length(fields, dtype, agree, length):
+    """Linear gathers take packets and blocks of neighbours; rows end anywhere inside one."""
+    grid = [3, 2, length]
+    agree(
+        qs.warp,
+        reference.warp,
+        fields.noise(grid, 4, dtype=dtype),
+        fields.displacement(grid, 2.3, dtype=dtype),
+    )
+
+
+def test_results_of_many_pages(fields, agree):
+    grid = [96, 88, 97]
+    agree(
+        qs.warp,
+        reference.warp,
+        fields.noise(grid, dtype=torch.float32),
+        fields.displacement(grid, 2.3, dtype=torch.float32),
+    )
+
+
 @pytest.mark.parametrize("padding_mode", PADDINGS)
 @pytest.mark.parametrize("mode", ["linear", "cubic"])
 def test_gradcheck(fields, small_grid, gradcheck, mode, padding_mode):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.models import default_model
 from quicksilver.networks import PATCH_SIZE, MomentumNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
 
@@ -72,7 +73,9 @@ def test_two_empty_images_have_no_momentum():
 def test_batches_have_the_size_asked_for_and_progress_reaches_the_end():
     network, seen = Difference(), []
     image = volume((43, 15, 15))
-    predict_momentum(network, image, image, 14, 2, lambda done, total: seen.append((done, total)))
+    predict_momentum(
+        network, image, image, 14, 2, progress=lambda done, total: seen.append((done, total))
+    )
     assert network.batches == [2, 1]
     assert seen == [(2, 3), (3, 3)]
 
@@ -82,6 +85,23 @@ def test_the_batch_size_does_not_change_the_momentum():
     moving, target = volume((17, 29, 15)), volume((17, 29, 15), 1)
     one = predict_momentum(network, moving, target, batch_size=1)
     torch.testing.assert_close(predict_momentum(network, moving, target, batch_size=8), one)
+
+
+def test_half_precision_is_close():
+    network = default_model().prediction
+    moving, target = volume((17, 29, 15)), volume((17, 29, 15), 1)
+    whole = predict_momentum(network, moving, target)
+    half = predict_momentum(network, moving, target, half=True)
+    assert 0 < (half - whole).norm() / whole.norm() < 1e-2
+
+
+def test_what_overflows_half_precision_is_predicted_again():
+    network = MomentumNetwork(features=2).eval()
+    with torch.no_grad():
+        network.decoder_x_2.conv_output.bias.fill_(1e6)
+    image = volume((15, 15, 15))
+    whole = predict_momentum(network, image, image)
+    torch.testing.assert_close(predict_momentum(network, image, image, half=True), whole)
 
 
 def test_a_grid_smaller_than_a_patch_is_refused_in_one_sentence():

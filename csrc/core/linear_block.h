@@ -1,0 +1,109 @@
+// Linear interpolation for a block of neighbouring voxels on the processor.
+//
+// Gather instructions, one sample per lane, are what bounds a linear gather there. The two samples along the contiguous
+// axis are neighbours in memory, so one load takes both; sums over the outer axes are formed on pairs, and only the
+// last step separates low from high. Footprints are kept one array per number: what computes them vectorises across
+// voxels, and what uses them reads consecutive numbers.
+#pragma once
+
+#if !defined(__CUDACC__)
+
+#include "core/footprint.h"
+#include "core/packet.h"
+
+namespace qs::QS_TARGET {
+
+// With Slopes, the interpolant's derivatives are gathered, otherwise its value.
+template <class T, int D, bool Slopes>
+class LinearBlock {
+ public:
+  static constexpr int width = 32;
+
+  QS_HD explicit LinearBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
+
+  QS_HD void set(int k, const Footprint<T, D, 2>& f) {
+    offset_[k] = f.offset;
+    unroll<2>([&](auto n) QS_INLINE {
+      last_[n][k] = f.axis[D - 1].weight[n];
+      if constexpr (Slopes) {
+        last_slope_[n][k] = f.axis[D - 1].slope[n];
+      }
+    });
+    each_row([&](auto row, auto a, auto b) QS_INLINE {
+      weight_[0][row][k] = f.axis[0].weight[a] * f.middle(b);
+      if constexpr (Slopes) {
+        weight_[1][row][k] = f.axis[0].slope[a] * f.middle(b);
+        if constexpr (D == 3) {
+          weight_[2][row][k] = f.axis[0].weight[a] * f.middle_slope(b);
+        }
+      }
+    });
+  }
+
+  // The rest of the last packet reads the first samples of the volume, with whatever weights.
+  QS_HD void end(int count) {
+    for (int k = count; k % Packet<T>::size != 0; ++k) {
+      offset_[k] = 0;
+    }
+  }
+
+  // The values at voxels k .. k + size - 1.
+  QS_HD Packet<T> gather(const T* values, int k) const {
+    Packet<T> low[1], high[1];
+    sum(values, k, low, high);
+    return dot(low[0], high[0], last_, k);
+  }
+
+  // Adds the derivatives by position there, times factor, to gradient.
+  QS_HD void gather_gradient(const T* values, int k, const Packet<T>& factor, Packet<T> (&gradient)[D]) const {
+    Packet<T> low[D], high[D];
+    sum(values, k, low, high);
+    unroll<D - 1>([&](auto n) QS_INLINE { gradient[n].x += factor.x * dot(low[n + 1], high[n + 1], last_, k).x; });
+    gradient[D - 1].x += factor.x * dot(low[0], high[0], last_slope_, k).x;
+  }
+
+ private:
+  static constexpr int rows = D == 3 ? 4 : 2;
+  static constexpr int sums = Slopes ? D : 1;
+
+  int stride0_, stride1_;
+  int offset_[width];
+  T weight_[sums][rows][width];  // of the value; of the derivatives along the outer axes
+  T last_[2][width], last_slope_[2][width];
+
+  // f(row, a, b): the rows of samples along the contiguous axis, at tap a of the first and b of the middle axis.
+  template <class F>
+  QS_HD static void each_row(F&& f) {
+    unroll<rows>([&](auto row) QS_INLINE {
+      constexpr int taps = middle_taps<D, 2>;
+      f(row, Constant<decltype(row)::value / taps>{}, Constant<decltype(row)::value % taps>{});
+    });
+  }
+
+  // Sums over the outer axes, of the lower and the upper sample along the last one.
+  QS_HD void sum(const T* values, int k, Packet<T> (&low)[sums], Packet<T> (&high)[sums]) const {
+    using P = Packet<T>;
+    P first[sums] = {}, second[sums] = {};
+    each_row([&](auto row, auto a, auto b) QS_INLINE {
+      const T* const samples = values + (a * stride0_ + b * stride1_);
+      const P here = P::pairs(samples, offset_ + k), next = P::pairs(samples, offset_ + k + P::half);
+      unroll<sums>([&](auto s) QS_INLINE {
+        const P weight = P::load(weight_[s][row] + k);
+        first[s].x += weight.template twice<0>().x * here.x;
+        second[s].x += weight.template twice<1>().x * next.x;
+      });
+    });
+    unroll<sums>([&](auto s) QS_INLINE {
+      low[s] = P::template of_pairs<0>(first[s], second[s]);
+      high[s] = P::template of_pairs<1>(first[s], second[s]);
+    });
+  }
+
+  QS_HD static Packet<T> dot(const Packet<T>& low, const Packet<T>& high, const T (&weight)[2][width], int k) {
+    return {low.x * Packet<T>::load(weight[0] + k).x + high.x * Packet<T>::load(weight[1] + k).x};
+  }
+};
+
+}  // namespace qs::QS_TARGET
+
+#endif

@@ -1,0 +1,23 @@
+"""The options of operators by name, as the core sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from . import _core
+
+MODES = {"nearest": _core.Mode.nearest, "linear": _core.Mode.linear, "cubic": _core.Mode.cubic}
+PADDINGS = {"border": _core.Padding.border, "zeros": _core.Padding.zeros}
+FACES = {"one_sided": _core.Faces.one_sided, "half": _core.Faces.half}
+
+
+def sampling(mode: str, padding_mode: str) -> _core.Sampling:
+    return _core.Sampling(MODES[mode], PADDINGS[padding_mode])
+
+
+def choice(op: str, argument: str, value: object, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        names = ", ".join(repr(name) for name in allowed)
+        raise ValueError(
+            f"{op}: {argument}: expected one of {names}, found {value!r}; choose one of these"
+        )

@@ -1,0 +1,139 @@
+"""quicksilver_ext.core: the torch operators' results, on NumPy and CuPy arrays, without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver_ext import core
+
+GRIDS = [(7, 6, 9), (8, 11)]
+OPTIONS = [
+    (mode, padding) for mode in ("linear", "cubic", "nearest") for padding in ("border", "zeros")
+]
+
+
+@pytest.fixture(params=["numpy", "cupy"])
+def xp(request):
+    module = pytest.importorskip(request.param)
+    if request.param == "cupy" and not module.cuda.is_available():
+        pytest.skip("no device for CuPy")
+    return module
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def vectors(random, xp, grid, dtype, scale=1.0):
+    return xp.asarray(scale * random.standard_normal((2, len(grid), *grid)), dtype=dtype)
+
+
+def same(array, tensor):
+    """Equal bits: both call one compiled operator."""
+    host = array if isinstance(array, np.ndarray) else array.get()
+    assert host.dtype == tensor.cpu().numpy().dtype
+    np.testing.assert_array_equal(host, tensor.cpu().numpy())
+
+
+def as_tensor(array):
+    return torch.from_dlpack(array)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("grid", GRIDS)
+class TestSameAsTorch:
+    @pytest.mark.parametrize(("mode", "padding"), OPTIONS)
+    def test_warp_and_splat(self, xp, random, grid, dtype, mode, padding):
+        u = vectors(random, xp, grid, dtype, 2)
+        image = xp.asarray(random.standard_normal((2, 5, *(n + 3 for n in grid))), dtype=dtype)
+        values = xp.asarray(random.standard_normal((2, 5, *grid)), dtype=dtype)
+        shape = image.shape[2:]
+        tensors = [as_tensor(a) for a in (image, values, u)]
+        same(core.warp(image, u, mode, padding), qs.warp(tensors[0], tensors[2], mode, padding))
+        splatted = core.splat(values, u, shape, mode, padding)
+        same(splatted, qs.splat(tensors[1], tensors[2], shape, mode, padding))
+
+    @pytest.mark.parametrize("faces", ["one_sided", "half"])
+    def test_pointwise(self, xp, random, grid, dtype, faces):
+        m, u = vectors(random, xp, grid, dtype), vectors(random, xp, grid, dtype, 0.3)
+        tensors = as_tensor(m), as_tensor(u)
+        same(core.Ad_star(m, u, faces), qs.Ad_star(*tensors, faces))
+        same(core.jacobian_determinant(u, faces), qs.jacobian_determinant(tensors[1], faces))
+
+    def test_maps(self, xp, random, grid, dtype):
+        u, w = vectors(random, xp, grid, dtype, 0.2), vectors(random, xp, grid, dtype, 0.2)
+        same(core.compose(u, w, "cubic"), qs.compose(as_tensor(u), as_tensor(w), "cubic"))
+        for ours, theirs in zip(core.invert(u), qs.invert(as_tensor(u)), strict=True):
+            same(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint32", "int64"])
+def test_labels_keep_their_type(xp, random, dtype):
+    labels = xp.asarray(random.integers(0, 2, (1, 1, 5, 6, 7)), dtype=dtype)
+    shift = xp.zeros((1, 3, 5, 6, 7), np.float32)
+    shift[:, 0] = 1
+    warped = core.warp(labels, shift, "nearest")
+    assert warped.dtype == labels.dtype
+    assert bool((warped[:, :, :-1] == labels[:, :, 1:]).all())
+
+
+def test_strided_and_readonly_arrays(random):
+    image = random.standard_normal((6, 7, 5, 3, 2)).T
+    image.flags.writeable = False
+    u = np.broadcast_to(0.4 * random.standard_normal((1, 3, 5, 7, 6)), (2, 3, 5, 7, 6))
+    expected = core.warp(np.ascontiguousarray(image), np.ascontiguousarray(u))
+    np.testing.assert_array_equal(core.warp(image, u), expected)
+
+
+def test_torch_is_not_imported():
+    code = """
+import sys, numpy, quicksilver_ext.core as core
+from quicksilver_ext import core as again
+u = numpy.zeros((1, 2, 4, 4), "float32")
+assert (core.warp(u + 3, u) == 3).all() and again is core
+assert "torch" not in sys.modules, "torch was imported"
+import quicksilver_ext as qs
+qs.warp
+assert "torch" in sys.modules
+assert {"warp", "FluidMetric"} <= set(qs.__all__)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda f: core.warp([1.0], f), TypeError, "warp: image: expected a numpy array"),
+        (
+            lambda f: core.compose("x", f),
+            TypeError,
+            "compose: outer: expected a NumPy or CuPy array",
+        ),
+        (lambda f: core.warp(f.astype("f2"), f), TypeError, "warp: image: expected float32"),
+        (lambda f: core.warp(f.astype(">f4"), f), TypeError, "warp: image: expected float32"),
+        (lambda f: core.warp(f.astype("i4"), f), TypeError, "warp: image: .*mode='nearest'"),
+        (lambda f: core.warp(f, f, "quintic"), ValueError, "warp: mode: expected one of"),
+        (lambda f: core.warp(f, f[0]), ValueError, "warp: displacement: expected .B, C"),
+        (
+            lambda f: core.warp(f, f[:, :1]),
+            ValueError,
+            "warp: displacement: expected one component",
+        ),
+        (lambda f: core.warp(f, f.astype("f8")), ValueError, "warp: image: expected the dtype"),
+        (lambda f: core.compose(f, f[:, :, 1:]), ValueError, "compose: outer: expected the dtype"),
+        (lambda f: core.invert(f, 0), ValueError, "invert: iterations"),
+        (lambda f: core.Ad_star(f, f, "both"), ValueError, "Ad_star: faces"),
+        (lambda f: core.splat(f, f, (3,)), ValueError, "splat: shape: expected 2"),
+        (lambda f: core.splat(f, f, (0, 3)), ValueError, "splat: shape: expected"),
+    ],
+)
+def test_bad_arguments(call, error, words):
+    with pytest.raises(error, match=words):
+        call(np.zeros((1, 2, 5, 6), np.float32))
