@@ -100,6 +100,34 @@ def fluid(
 def fluid_order(length: int) -> list[int]: ...
 def block_memory(device: int) -> int: ...
 def fluid_symbol(spectrum: Field, tables: int, symbol: FluidSymbol, queue: Queue) -> None: ...
+def advance(
+    velocity: Field, psi: Field, out: Field, dt: float, composition: Mode, queue: Queue
+) -> None: ...
+def advance_gradient(
+    velocity: Field,
+    psi: Field,
+    grad: Field,
+    foot: Field,
+    back: Field,
+    pulled: Field,
+    to_psi: Field,
+    to_velocity: Field,
+    dt: float,
+    composition: Mode,
+    queue: Queue,
+) -> None: ...
+def follow(velocity: Field, phi: Field, out: Field, dt: float, queue: Queue) -> None: ...
+def follow_gradient(
+    velocity: Field,
+    phi: Field,
+    grad: Field,
+    middle: Field,
+    at_middle: Field,
+    at_phi: Field,
+    to_velocity: Field,
+    dt: float,
+    queue: Queue,
+) -> None: ...
 def update_inverse(
     inverse: Field,
     increment: Field,

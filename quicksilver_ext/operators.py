@@ -1,6 +1,7 @@
 """The public operators, gathered: what `import quicksilver_ext as qs` offers."""
 
 from ._info import info
+from .modules import GeodesicShooting
 from .ops.adjoint import Ad_star
 from .ops.fluid import FluidMetric, flat, sharp, smooth_size
 from .ops.geodesic import shoot
@@ -13,6 +14,7 @@ from .ops.warp import compose, warp
 __all__ = [
     "Ad_star",
     "FluidMetric",
+    "GeodesicShooting",
     "average_patches",
     "compose",
     "extract_patches",

@@ -150,6 +150,10 @@ PYBIND11_MODULE(_core, m) {
   m.def("jacobian_transpose", bound(&Operators::jacobian_transpose), unlocked);
   m.def("Ad_star", bound(&Operators::Ad_star), unlocked);
   m.def("Ad_star_gradient", bound(&Operators::Ad_star_gradient), unlocked);
+  m.def("advance", bound(&Operators::advance), unlocked);
+  m.def("advance_gradient", bound(&Operators::advance_gradient), unlocked);
+  m.def("follow", bound(&Operators::follow), unlocked);
+  m.def("follow_gradient", bound(&Operators::follow_gradient), unlocked);
   m.def("update_inverse", bound(&Operators::update_inverse), unlocked);
   m.def(
       "fluid",

@@ -28,6 +28,14 @@ struct Operators {
   void (*fluid)(const Field& field, const Field& out, const Field& workspace, const void* tables, const FluidTorus&,
                 const FluidSymbol&, const Queue&);
   void (*fluid_symbol)(const Field& spectrum, const void* tables, const FluidSymbol&, const Queue&);
+  void (*advance)(const Field& velocity, const Field& psi, const Field& out, double dt, Mode composition, const Queue&);
+  void (*advance_gradient)(const Field& velocity, const Field& psi, const Field& grad, const Field& foot,
+                           const Field& back, const Field& pulled, const Field& to_psi, const Field& to_velocity,
+                           double dt, Mode composition, const Queue&);
+  void (*follow)(const Field& velocity, const Field& phi, const Field& out, double dt, const Queue&);
+  void (*follow_gradient)(const Field& velocity, const Field& phi, const Field& grad, const Field& middle,
+                          const Field& at_middle, const Field& at_phi, const Field& to_velocity, double dt,
+                          const Queue&);
   void (*update_inverse)(const Field& inverse, const Field& increment, const Field& out, int iterations,
                          double tolerance, Padding, const Queue&);
   void (*extract_patches)(const Field& image, const std::int64_t* corners, const Field& patches, const Queue&);

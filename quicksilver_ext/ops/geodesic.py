@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .. import _args, _core, _options
+from .. import _args, _core, _fixed_point, _options
 from .._register import operator
+from . import ab2, ab2_adjoint
 from .adjoint import Ad_star
 from .fluid import FluidMetric
-from .warp import compose, warp, warp_displacement_gradient
+from .warp import warp, warp_displacement_gradient
 
 State = tuple[Tensor, ...]
 
@@ -72,41 +73,66 @@ def _update_inverse(
     return out
 
 
-def _advance(psi: Tensor, velocity: Tensor, dt: float, composition: str) -> Tensor:
-    """psi o (id + d), d = -dt v(x - dt/2 v(x)): one semi-Lagrangian step of d psi/dt = -D psi v."""
-    foot = -dt * warp(velocity, -0.5 * dt * velocity, padding_mode="zeros")
-    return compose(psi, foot, mode=composition)
+_MANNER = "float alpha, float beta, float gamma, int power, float[] spacing, str pad, int steps, str composition, str memory"
 
 
-def _follow(phi: Tensor, velocity: Tensor, dt: float) -> Tensor:
-    """phi + dt v o (phi + dt/2 v o phi): one midpoint step of d phi/dt = v o phi."""
-    middle = phi + 0.5 * dt * warp(velocity, phi, padding_mode="zeros")
-    return phi + dt * warp(velocity, middle, padding_mode="zeros")
+def _flow(momentum: Tensor, manner: tuple[Any, ...]) -> ab2.Flow:
+    *numbers, spacing, pad, steps, composition, _ = manner
+    pads: Any = int(pad) if pad.isdigit() else pad
+    alpha, beta, gamma, power = numbers
+    metric = FluidMetric(alpha, beta, gamma, power, tuple(spacing), pads)
+    return ab2.Flow(momentum.contiguous(), metric, steps, composition)
 
 
-class _AdamsBashforth:
-    """State (psi, phi, previous velocity); one smoothing per step, one more in the first."""
+def _fake_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *_, steps, _, memory = manner
+    like = _fake_update(momentum)
+    kept = momentum.new_empty((ab2.kept_fields(steps, memory), *momentum.shape))
+    return like, torch.empty_like(like), kept
 
-    def __init__(self, metric: FluidMetric, steps: int, composition: str):
-        self.metric, self.dt, self.composition = metric, 1 / steps, composition
 
-    def velocity(self, momentum: Tensor, psi: Tensor) -> Tensor:
-        return self.metric.sharp(Ad_star(momentum, psi))
+def _save_ab2(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    momentum, *ctx.manner = inputs
+    ctx.save_for_backward(momentum, output[2])
+    ctx.mark_non_differentiable(output[2])
+    ctx.set_materialize_grads(False)
 
-    def first(self, momentum: Tensor) -> State:
-        zero = torch.zeros_like(momentum)
-        v0 = self.metric.sharp(momentum)
-        halfway = _advance(zero, v0, self.dt / 2, self.composition)
-        middle = self.velocity(momentum, halfway)
-        return self._move(zero, zero, middle, v0)
 
-    def step(self, momentum: Tensor, psi: Tensor, phi: Tensor, previous: Tensor) -> State:
-        v = self.velocity(momentum, psi)
-        return self._move(psi, phi, 1.5 * v - 0.5 * previous, v)
+def _ab2_backward(
+    ctx: Any, psi: Tensor | None, phi: Tensor | None, _: Any
+) -> tuple[Tensor | None, ...]:
+    momentum, kept = ctx.saved_tensors
+    gradient = None
+    if psi is not None or phi is not None:
+        gradient = _shoot_ab2_backward(momentum, psi, phi, kept, *ctx.manner)
+    return gradient, *(None for _ in ctx.manner)
 
-    def _move(self, psi: Tensor, phi: Tensor, velocity: Tensor, latest: Tensor) -> State:
-        moved = _advance(psi, velocity, self.dt, self.composition)
-        return moved, _follow(phi, velocity, self.dt), latest
+
+@operator(
+    f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_MANNER}) -> Tensor",
+    fake=_fake_update,
+)
+def _shoot_ab2_backward(
+    momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *manner: Any
+) -> Tensor:
+    if _fixed_point.wanted(momentum) and not torch.is_deterministic_algorithms_warn_only_enabled():
+        raise RuntimeError(
+            "shoot: backward: expected no torch.use_deterministic_algorithms on CUDA, whose sums come in any order here, "
+            "found it on; turn it off, or shoot on the CPU"
+        )
+    return ab2_adjoint.backward(_flow(momentum, manner), psi, phi, kept, manner[-1])
+
+
+@operator(
+    f"shoot_ab2(Tensor momentum, {_MANNER}) -> (Tensor, Tensor, Tensor)",
+    fake=_fake_ab2,
+    setup_context=_save_ab2,
+    backward=_ab2_backward,
+)
+def _shoot_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
+    kept = _fake_ab2(momentum, *manner)[2]
+    psi, phi = ab2.shoot(_flow(momentum, manner), kept, manner[-1])
+    return psi, phi, kept
 
 
 class _RungeKutta:
@@ -148,7 +174,7 @@ class _RungeKutta:
 
 
 def _run(step: Callable[..., State], state: State, memory: str) -> State:
-    if memory == "small" and any(t.requires_grad for t in state) and torch.is_grad_enabled():
+    if memory != "fast" and any(t.requires_grad for t in state) and torch.is_grad_enabled():
         result: State = checkpoint(step, *state, use_reentrant=False)
         return result
     return step(*state)
@@ -175,8 +201,18 @@ def shoot(
         composition: interpolation of psi in "ab2": "cubic", or "linear" (faster, and several times the error).
         borders: "extended": maps continue outside with their border displacement, differences are one-sided on the
             faces. "original" (only "rk4"): maps become the identity outside, differences are halved on the faces.
-        memory: for the backward pass, "fast" keeps every intermediate field, "small" the state of each step only and
-            computes each step again.
+        memory: what "ab2" keeps for the backward pass, in vector fields of the momentum's size. The gradient is the
+            same by any of them, and nothing is kept where none is asked for.
+
+            "fast": psi and v of every step, 2 steps.
+            "balanced": psi of every step, steps - 1. Every velocity is computed again.
+            "small": psi, phi and v once in n = ceil(sqrt(steps)) steps, 3 (ceil(steps / n) - 1). Every step is computed
+            again, and every velocity twice.
+
+            The backward pass itself works with at most 12 fields more, and with "small" n + 8 if that is more. Where
+            phi has a gradient it recovers phi: steps - 1 fields more, and with "small" 2 n + 8 in all.
+
+            "rk4" keeps every intermediate field with "fast", else the state of each step, which it computes again.
         inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early when it stands still).
 
     Returns:
@@ -194,7 +230,7 @@ def shoot(
     _options.choice("shoot", "method", method, ("ab2", "rk4"))
     _options.choice("shoot", "composition", composition, ("linear", "cubic"))
     _options.choice("shoot", "borders", borders, ("extended", "original"))
-    _options.choice("shoot", "memory", memory, ("fast", "small"))
+    _options.choice("shoot", "memory", memory, ab2.MEMORY)
     if not isinstance(metric, FluidMetric):
         raise TypeError(
             f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"
@@ -208,11 +244,18 @@ def shoot(
         raise ValueError(
             "shoot: borders: expected 'extended' for method 'ab2', found 'original'; use method='rk4' for parity"
         )
-    scheme: _AdamsBashforth | _RungeKutta
     if method == "ab2":
-        scheme = _AdamsBashforth(metric, steps, composition)
-    else:
-        scheme = _RungeKutta(metric, steps, borders, inverse_iterations)
+        keep = memory if momentum.requires_grad and torch.is_grad_enabled() else "none"
+        psi, phi, _ = _shoot_ab2(
+            momentum,
+            *(float(value) for value in (metric.alpha, metric.beta, metric.gamma)),
+            metric.power,
+            list(metric.spacing),
+            str(metric.pad),
+            *(steps, composition, keep),
+        )
+        return psi, phi
+    scheme = _RungeKutta(metric, steps, borders, inverse_iterations)
     state = _run(scheme.first, (momentum,), memory)
     for _ in range(steps - 1):
         state = _run(scheme.step, (momentum, *state), memory)

@@ -215,6 +215,28 @@ struct Case {
     }
   }
 
+  void steps() {
+    auto w = wild_displacement(), map = array(dims), grad = array(dims), out = array(dims), to_w = array(dims);
+    auto a = array(dims), b = array(dims), c = array(dims), before = array(dims);
+    for (const Mode mode : {Mode::linear, Mode::cubic}) {
+      same_bits<T>("advance", {&out},
+                   [&](const Queue& q) { ops.advance(w.field, map.field, out.field, 0.3, mode, q); });
+      same_bits<T>("advance_gradient", {&a, &b, &c, &out, &to_w}, [&](const Queue& q) {
+        ops.advance_gradient(w.field, map.field, grad.field, a.field, b.field, c.field, out.field, to_w.field, 0.3,
+                             mode, q);
+      });
+    }
+    const auto in_place = [&] { std::memcpy(out.values.get(), before.values.get(), out.size * sizeof(T)); };
+    same_bits<T>("follow", {&out}, [&](const Queue& q) {
+      in_place();
+      ops.follow(w.field, out.field, out.field, 0.3, q);
+    });
+    same_bits<T>("follow_gradient", {&a, &b, &c, &out, &to_w}, [&](const Queue& q) {
+      in_place();
+      ops.follow_gradient(w.field, map.field, out.field, a.field, b.field, c.field, to_w.field, 0.3, q);
+    });
+  }
+
   void fluid() {
     int doubled[3] = {shape[0], shape[1], 2 * shape[2]};  // complex numbers are pairs
     Array<T> spectrum(dtype_of<T>, dims, 2, dims, doubled), start(dtype_of<T>, dims, 2, dims, doubled);
@@ -295,6 +317,7 @@ struct Case {
     sampling();
     labels();
     maps();
+    steps();
     fluid();
     smoothing();
     patches();

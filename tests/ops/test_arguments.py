@@ -170,6 +170,8 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
     corners = torch.tensor([[0, 0, 1, 0], [1, 2, 3, 1]], device=device)
     cells = torch.randn(2, 2, 3, 3, 3, device=device, dtype=torch.float64, requires_grad=True)
     metric = (0.01, 0.01, 0.001, 1)
+    manner = (*metric, [1.0, 1.0, 1.0], "auto", 2)
+    kept = torch.randn(4, 2, 3, 5, 6, 4, device=device, dtype=torch.float64)
     return {
         "warp": [
             (leaf(2), leaf(3, 4, 4, 4), "linear", "border"),
@@ -187,6 +189,16 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
         "invert": [(0.1 * field(3).requires_grad_(), 5, 1e-4)],
         "invert_gradient": [(0.1 * field(3), 0.1 * field(3), field(3))],
         "update_inverse": [(leaf(3), leaf(3), 3, 1e-6, "border")],
+        "shoot_ab2": [
+            (leaf(3), *manner, "cubic", "fast"),
+            (leaf(2, 5, 6), *manner, "linear", "balanced"),
+            (field(3), *manner, "cubic", "none"),
+        ],
+        "shoot_ab2_backward": [
+            (field(3), field(3), field(3), kept, *manner, "cubic", "fast"),
+            (field(3), field(3), None, kept[:1], *manner, "linear", "balanced"),
+            (field(3), None, field(3), kept[:0], *manner, "linear", "small"),
+        ],
         "fluid": [
             (leaf(3), [6, 6, 5], [1.0, 1.0, 2.0], *metric, True),
             (leaf(2, 5, 6), [5, 6], [1.0, 1.0], *metric, False),

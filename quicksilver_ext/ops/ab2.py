@@ -1,0 +1,163 @@
+"""The integrator "ab2" of `shoot`: second-order Adams-Bashforth, semi-Lagrangian, one smoothing per step.
+
+With ``dt = 1 / steps``, ``v_n = K Ad*_{psi_n} m_0`` and ``w_n = 1.5 v_n - 0.5 v_{n-1}`` a step is
+
+    psi_{n+1} = d + psi_n(x + d),  d = -dt w_n(x - dt/2 w_n(x))
+    phi_{n+1} = phi_n + dt w_n(x + phi_n + dt/2 w_n(x + phi_n)),
+
+the displacements of phi^-1 and phi. Nothing precedes v_0: w_0 is the velocity after half a step with v_0.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .. import _args, _core, _options
+from .fluid import FluidMetric
+
+MEMORY = ("fast", "balanced", "small")
+
+
+def sharp_into(metric: FluidMetric, momentum: Tensor, out: Tensor) -> None:
+    """out = K momentum, the only smoothing of the integrator. out may be the momentum."""
+    out.copy_(metric.sharp(momentum))
+
+
+def interval(steps: int) -> int:
+    """Steps from one checkpoint of memory "small" to the next: about the square root of all."""
+    return math.isqrt(steps - 1) + 1
+
+
+def kept_fields(steps: int, memory: str) -> int:
+    """How many vector fields wait for the backward pass."""
+    return {
+        "fast": 2 * steps,
+        "balanced": steps - 1,
+        "small": 3 * ((steps - 1) // interval(steps)),
+        "none": 0,
+    }[memory]
+
+
+@dataclass
+class Path:
+    """The buffer of every quantity by step; steps may share one, and a map that is not wanted has none."""
+
+    psi: dict[int, Tensor] = field(default_factory=dict)
+    phi: dict[int, Tensor] = field(default_factory=dict)
+    v: dict[int, Tensor] = field(default_factory=dict)
+    w: dict[int, Tensor] = field(default_factory=dict)
+
+
+def in_turn(steps: Iterable[int], *buffers: Tensor) -> dict[int, Tensor]:
+    return dict(zip(steps, itertools.cycle(buffers), strict=False))
+
+
+@dataclass
+class Flow:
+    """What moves maps: a momentum (B, D, *S) under a metric. Every result is written into a given buffer."""
+
+    momentum: Tensor
+    metric: FluidMetric
+    steps: int
+    composition: str
+
+    def __post_init__(self) -> None:
+        self.queue = _args.queue(self.momentum)
+        self.dt = 1 / self.steps
+
+    def velocity(self, psi: Tensor, out: Tensor) -> None:
+        """out = K Ad*_psi m_0."""
+        fields = (_args.field(self.momentum), _args.field(psi), _args.field(out))
+        _core.Ad_star(*fields, _options.FACES["one_sided"], self.queue)
+        sharp_into(self.metric, out, out)
+
+    def latest(self, n: int, path: Path) -> None:
+        """v_n of the path."""
+        if n == 0:
+            sharp_into(self.metric, self.momentum, path.v[0])
+        else:
+            self.velocity(path.psi[n], path.v[n])
+
+    def extrapolate(self, n: int, path: Path) -> None:
+        """w_n of the path, n > 0."""
+        torch.lerp(path.v[n - 1], path.v[n], 1.5, out=path.w[n])
+
+    def begin(self, path: Path, halfway: Tensor) -> None:
+        """w_0 of the path from its v_0; psi after half a step is left in a buffer of its own."""
+        self.advance(0, path.v[0], path.psi[0], halfway, part=0.5)
+        self.velocity(halfway, path.w[0])
+
+    def run(self, span: range, path: Path, known: Sequence[str] = ()) -> None:
+        """The steps of a span, w_0 begun; known: quantities that the path holds already."""
+        for n in span:
+            if n > 0:
+                if "v" not in known:
+                    self.latest(n, path)
+                self.extrapolate(n, path)
+            if "psi" not in known:
+                self.advance(n, path.w[n], path.psi[n], path.psi[n + 1])
+            if path.phi:
+                self.follow(path.w[n], path.phi[n], path.phi[n + 1])
+
+    def advance(self, n: int, w: Tensor, psi: Tensor, out: Tensor, part: float = 1.0) -> None:
+        """psi after step n, or after a part of it."""
+        fields = (_args.field(w), _args.field(psi), _args.field(out))
+        _core.advance(*fields, part * self.dt, self.interpolation(n), self.queue)
+
+    def interpolation(self, n: int) -> _core.Mode:
+        """Of psi_n: that of zero is zero, by linear interpolation soonest."""
+        return _options.MODES[self.composition if n > 0 else "linear"]
+
+    def follow(self, w: Tensor, phi: Tensor, out: Tensor) -> None:
+        """phi after a step; out may be phi."""
+        _core.follow(_args.field(w), _args.field(phi), _args.field(out), self.dt, self.queue)
+
+
+def spans(steps: int, memory: str) -> list[range]:
+    """The steps between checkpoints."""
+    length = interval(steps) if memory == "small" else steps
+    return [range(first, min(first + length, steps)) for first in range(0, steps, length)]
+
+
+def checkpoint(kept: Tensor, span: range, steps: int) -> Sequence[Tensor]:
+    """psi, phi and v_{n-1} of memory "small" where a span begins that is not the first."""
+    index = 3 * (span.start // interval(steps) - 1)
+    return kept[index : index + 3].unbind()
+
+
+def known_path(kept: Tensor, steps: int, memory: str) -> Path:
+    """What of a path memory "fast" and "balanced" keep: psi_1 .., and in "fast" v_0 .. and w_0."""
+    path = Path()
+    if memory in ("fast", "balanced"):
+        path.psi = {n: kept[n - 1] for n in range(1, steps)}
+    if memory == "fast":
+        path.v = {n: kept[steps - 1 + n] for n in range(steps)}
+        path.w = {0: kept[2 * steps - 1]}
+    return path
+
+
+def shoot(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, Tensor]:
+    """psi and phi at time 1; what the backward pass needs is left in `kept` (kept_fields, B, D, *S)."""
+    steps, like = flow.steps, flow.momentum
+    psi, phi, zero = torch.empty_like(like), torch.empty_like(like), torch.zeros_like(like)
+    path, w = known_path(kept, steps, memory), torch.empty_like(like)
+    path.psi = path.psi or in_turn(range(steps, -1, -1), psi, torch.empty_like(like))
+    path.psi |= {0: zero, steps: psi}
+    path.phi = in_turn(range(steps + 1), phi) | {0: zero}
+    path.v = path.v or in_turn(range(steps), torch.empty_like(like), torch.empty_like(like))
+    path.w = in_turn(range(steps), w) | path.w
+    flow.latest(0, path)
+    flow.begin(path, path.psi[1])
+    for span in spans(steps, memory):
+        if span.start > 0:
+            here = path.psi[span.start], path.phi[span.start], path.v[span.start - 1]
+            for slot, state in zip(checkpoint(kept, span, steps), here, strict=True):
+                slot.copy_(state)
+        flow.run(span, path)
+    return psi, phi

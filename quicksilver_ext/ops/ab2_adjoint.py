@@ -1,0 +1,197 @@
+"""The exact discrete adjoint of `ab2`: its steps backwards, each by the transposed kernels of its parts.
+
+Where forward has one smoothing, one Ad*, a foot with a composition and a step of phi, backward has one smoothing, three
+splats of vectors and three gradients of gathers, and two and two more for phi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .. import _args, _core, _options
+from .ab2 import Flow, Path, checkpoint, in_turn, known_path, sharp_into, spans
+
+
+class Cotangents:
+    """The gradients by psi_n, phi_n and v_{n-1} as n goes down, and by the momentum as it gathers."""
+
+    def __init__(self, flow: Flow, psi: Tensor | None, phi: Tensor | None):
+        like = flow.momentum
+        self.flow = flow
+        self.psi = (
+            torch.zeros_like(like)
+            if psi is None
+            else psi.clone(memory_format=torch.contiguous_format)
+        )
+        self.phi = None if phi is None else phi.clone(memory_format=torch.contiguous_format)
+        self.psi_moves = psi is not None
+        self.v = torch.zeros_like(like)
+        self.momentum = torch.zeros_like(like)
+        self.spare = torch.empty_like(like)
+        self.work = like.new_empty((4, *like.shape))
+
+    def step(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
+        """Step n > 0: w_n = 1.5 v_n - 0.5 v_{n-1}, v_n = K Ad*_{psi_n} m_0."""
+        to_v, to_w = self.work[2], self.work[3]
+        self._moves(n, w, psi, phi)
+        torch.add(self.v, to_w, alpha=1.5, out=to_v)
+        torch.mul(to_w, -0.5, out=self.v)
+        self._velocity(to_v, psi)
+
+    def first(self, v: Tensor, w: Tensor, zero: Tensor, halfway: Tensor) -> None:
+        """Step 0: v_0 = K m_0, w_0 = K Ad*_halfway m_0 after half a step with v_0; psi_0 = phi_0 = 0."""
+        self._moves(0, w, zero, zero)
+        self.psi.zero_()
+        self._velocity(self.work[3], halfway)
+        self._advance(0, v, zero, part=0.5)
+        self.v.add_(self.work[3])
+        sharp_into(self.flow.metric, self.v, self.spare)
+        self.momentum.add_(self.spare)
+
+    def _moves(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
+        """The steps of both maps, psi and phi become the gradients before them; that by w is left in work[3]."""
+        if self.psi_moves:
+            self._advance(n, w, psi)
+        else:  # a gradient by psi_1 of zero, in the last step only
+            self.work[3].zero_()
+            self.psi_moves = True
+        if self.phi is not None and phi is not None:
+            middle, at_middle, at_phi, to_w = map(_args.field, self.work)
+            _core.follow_gradient(
+                _args.field(w),
+                _args.field(phi),
+                _args.field(self.phi),
+                middle,
+                at_middle,
+                at_phi,
+                to_w,
+                self.flow.dt,
+                self.flow.queue,
+            )
+
+    def _advance(self, n: int, w: Tensor, psi: Tensor, part: float = 1.0) -> None:
+        foot, back, pulled, to_w = map(_args.field, self.work)
+        _core.advance_gradient(
+            _args.field(w),
+            _args.field(psi),
+            _args.field(self.psi),
+            foot,
+            back,
+            pulled,
+            _args.field(self.spare),
+            to_w,
+            part * self.flow.dt,
+            self.flow.interpolation(n),
+            self.flow.queue,
+        )
+        self.psi, self.spare = self.spare, self.psi
+
+    def _velocity(self, to_v: Tensor, psi: Tensor) -> None:
+        """v = K Ad*_psi m_0: adds to the gradients by psi and the momentum. to_v may be any of the work."""
+        momentum, queue = self.flow.momentum, self.flow.queue
+        faces, dims = _options.FACES["one_sided"], momentum.shape[1]
+        sharp_into(self.flow.metric, to_v, self.spare)
+        matrices = self.work[:dims].view(momentum.shape[0], dims * dims, *momentum.shape[2:])
+        pulled, spare, at = _args.field(self.work[3]), _args.field(self.spare), _args.field(psi)
+        _core.Ad_star_gradient(
+            _args.field(momentum), at, spare, pulled, _args.field(matrices), spare, faces, queue
+        )
+        _core.splat(
+            pulled, at, _args.field(self.momentum), 0, _options.sampling("linear", "zeros"), queue
+        )
+        self.psi.add_(self.spare)
+        _core.jacobian_transpose(_args.field(matrices), spare, faces, queue)
+        self.psi.add_(self.spare)
+
+
+class History:
+    """The states of the forward pass once more, last step first: kept, or computed again in buffers of its own."""
+
+    def __init__(self, flow: Flow, kept: Tensor, memory: str, follow: bool, work: Tensor):
+        self.flow, self.kept, self.memory, self.follow, self.work = flow, kept, memory, follow, work
+        self.kept_too = {"fast": ("psi", "v"), "balanced": ("psi",), "small": ()}[memory]
+        like, most = flow.momentum, len(spans(flow.steps, memory)[0]) - 1
+        self.psi = like.new_empty((0 if "psi" in self.kept_too else most, *like.shape))
+        self.phi = like.new_empty((most if follow else 0, *like.shape))
+        # v_n and v_{n-1} in turn, w_n in the place of v_n; where the velocities are kept, w_n.
+        self.turn = like.new_empty((1 if "v" in self.kept_too else 2, *like.shape)).unbind()
+
+    def states(self) -> Iterator[tuple[int, Path]]:
+        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi, phi_n."""
+        for span in reversed(spans(self.flow.steps, self.memory)):
+            path = self._path(span)
+            self._replay(span, path)
+            for n in reversed(span):
+                if n > 0:
+                    if "v" not in self.kept_too and n > span.start:
+                        self.flow.latest(n - 1, path)
+                    self.flow.extrapolate(n, path)
+                    yield n, path
+
+    def _path(self, span: range) -> Path:
+        """What is kept of a span, and buffers for the rest."""
+        path = known_path(self.kept, self.flow.steps, self.memory)
+        path.v = in_turn(span, *self.turn) | path.v
+        if span.start > 0:
+            start, follow_start, path.v[span.start - 1] = self._checkpoint(span)
+        else:
+            start = follow_start = self.work[0].zero_()
+        path.psi = {span.start: start} | in_turn(span[1:], *self.psi) | path.psi
+        if self.follow:
+            path.phi = {span.start: follow_start} | in_turn(span[1:], *self.phi)
+        return path
+
+    def _checkpoint(self, span: range) -> tuple[Tensor, Tensor, Tensor]:
+        psi, phi, v = checkpoint(self.kept, span, self.flow.steps)
+        return psi, phi, v
+
+    def _replay(self, span: range, path: Path) -> None:
+        """The maps of a span that are not kept, then its last velocity, and where to put w on the way back."""
+        flow, last = self.flow, span[-1]
+        if self.follow or "psi" not in self.kept_too:
+            path.w = in_turn(span, self.work[1]) | path.w
+            if span.start == 0 and "v" not in self.kept_too:
+                flow.latest(0, path)
+                flow.begin(path, self.work[2])
+            flow.run(span[:-1], path, self.kept_too)
+        if "v" in self.kept_too:
+            path.w = in_turn(span, *self.turn)
+            return
+        if span.stop == flow.steps:
+            flow.latest(last, path)
+        else:
+            path.v[last].copy_(self._checkpoint(range(span.stop, span.stop + 1))[2])
+        path.w = path.v
+
+
+def _rewind(cotangents: Cotangents, history: History) -> None:
+    """All steps but the first, whose buffers need not be there beside the history's."""
+    for n, path in history.states():
+        cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
+
+
+def _beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
+    """v_0, w_0, the displacement of the identity and psi after half a step."""
+    zero, halfway = torch.zeros_like(flow.momentum), torch.empty_like(flow.momentum)
+    path = known_path(kept, flow.steps, memory)
+    path.psi[0] = zero
+    if memory == "fast":
+        flow.advance(0, path.v[0], zero, halfway, part=0.5)
+    else:
+        path.v[0], path.w[0] = torch.empty_like(zero), torch.empty_like(zero)
+        flow.latest(0, path)
+        flow.begin(path, halfway)
+    return path.v[0], path.w[0], zero, halfway
+
+
+def backward(
+    flow: Flow, psi: Tensor | None, phi: Tensor | None, kept: Tensor, memory: str
+) -> Tensor:
+    """The gradient by the momentum, given those by psi and phi at time 1 (None: zero) and what `ab2.shoot` kept."""
+    cotangents = Cotangents(flow, psi, phi)
+    _rewind(cotangents, History(flow, kept, memory, phi is not None, cotangents.work))
+    cotangents.first(*_beginning(flow, kept, memory))
+    return cotangents.momentum
