@@ -1,4 +1,4 @@
-"""The gather and pointwise operators on NumPy and CuPy arrays, without torch.
+"""The gather and pointwise operators and the fluid metric on NumPy and CuPy arrays, without torch.
 
 ``import quicksilver_ext.core as core`` does not import torch. Conventions, options and formulas are those of the
 operators of the same names in `quicksilver_ext`; there are no gradients and no broadcasting. Arrays are (B, C, *S) with
@@ -24,16 +24,28 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from . import _core
+import numpy as np
+
+from . import _core, _fft
+from ._metric import Metric, symbol_of
 from ._options import FACES, MODES, PADDINGS, choice, sampling
 
-__all__ = ["Ad_star", "compose", "invert", "jacobian_determinant", "splat", "warp"]
+__all__ = [
+    "Ad_star",
+    "FluidMetric",
+    "compose",
+    "invert",
+    "jacobian_determinant",
+    "splat",
+    "warp",
+]
 
 Array = Any
 """numpy.ndarray or cupy.ndarray."""
 
 _NATIVE = "<" if sys.byteorder == "little" else ">"
 _FLOATS = {f"{_NATIVE}f4": _core.DType.float32, f"{_NATIVE}f8": _core.DType.float64}
+_TABLES: dict[tuple[Any, ...], Array] = {}
 _BITS = {1: _core.DType.bits8, 2: _core.DType.bits16, 4: _core.DType.bits32, 8: _core.DType.bits64}
 
 
@@ -154,6 +166,61 @@ def Ad_star(momentum: Array, displacement: Array, faces: str = "one_sided") -> A
     return out
 
 
+class FluidMetric(Metric):
+    """`quicksilver_ext.FluidMetric` for arrays: the same parameters, K and L by the core's own transforms.
+
+    Those take tori of sizes up to 512 with factors 2, 3, 5 and 7, the last one even: as pad="auto" and a number of voxels
+    choose them. Others raise ValueError. Made for GPUs: on a processor `quicksilver_ext` is faster.
+
+    Example:
+        >>> import numpy as np
+        >>> import quicksilver_ext.core as core
+        >>> metric = core.FluidMetric(pad="none")
+        >>> m = np.random.default_rng(0).standard_normal((1, 3, 8, 8, 8))
+        >>> bool(np.allclose(metric.flat(metric.sharp(m)), m))
+        True
+    """
+
+    def sharp(self, momentum: Array) -> Array:
+        """``v = K m``: momentum to velocity, (B, D, *S) both, in voxels."""
+        return self._apply("sharp", "momentum", momentum, inverse=True)
+
+    def flat(self, velocity: Array) -> Array:
+        """``m = L^power v``: velocity to momentum, (B, D, *S) both, in voxels."""
+        return self._apply("flat", "velocity", velocity, inverse=False)
+
+    def _apply(self, op: str, argument: str, array: Array, *, inverse: bool) -> Array:
+        arrays = _Arrays(op, **{argument: array})
+        source = arrays.field(argument, array)
+        shape = array.shape[2:]
+        spacing, torus = self.spacing_of(op, argument, len(shape)), self.torus(shape)
+        if not _fft.is_fusable(torus):
+            raise ValueError(
+                f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and 7, the last one even, "
+                f"found {torus}; use pad='auto', or quicksilver_ext.FluidMetric for any size"
+            )
+        planes = _fft.workspace_shape(shape, torus)
+        spectrum = arrays.empty((*array.shape[:2], *planes), f"c{2 * array.dtype.itemsize}")
+        out, tables = arrays.empty(array.shape), arrays.tables(torus, spacing)
+        workspace = _core.Field(
+            _address(spectrum), _FLOATS[array.dtype.str], (*array.shape[:2], *planes)
+        )
+        parameters = (self.alpha, self.beta, self.gamma, self.power, inverse)
+        device = arrays.device()
+        _core.fluid(
+            source,
+            arrays.field("out", out),
+            workspace,
+            _address(tables),
+            _core.FluidTorus(
+                torus[0], torus[1] if len(torus) == 3 else 1, torus[-1], _core.block_memory(device)
+            ),
+            symbol_of(spacing, *parameters),
+            arrays.queue,
+        )
+        return out
+
+
 class _Arrays:
     """The arrays of one call: all of the kind of the first, which decides where the work is done."""
 
@@ -172,10 +239,25 @@ class _Arrays:
             "numpy.asarray"
         )
 
+    def device(self) -> int:
+        """The number of the first array's GPU, -1 for the processor."""
+        number: int = self.first.device.id if self.namespace.__name__ == "cupy" else -1
+        return number
+
+    def tables(self, torus: tuple[int, ...], spacing: tuple[float, ...]) -> Array:
+        """Those of the core's transforms, in this dtype, on this device."""
+        key = (self.namespace.__name__, self.device(), self.first.dtype.str, torus, spacing)
+        if key not in _TABLES:
+            numbers = np.asarray(_fft.tables(torus, spacing), self.first.dtype)
+            table = self.empty(numbers.shape)
+            table[:] = self.namespace.asarray(numbers)
+            _TABLES[key] = table
+        return _TABLES[key]
+
     def _queue(self) -> _core.Queue:
         if self.namespace.__name__ == "cupy":
             stream = self.namespace.cuda.get_current_stream().ptr
-            return _core.Queue(self.first.device.id, stream, 1)
+            return _core.Queue(self.device(), stream, 1)
         wanted = os.environ.get("OMP_NUM_THREADS", "")
         usable = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

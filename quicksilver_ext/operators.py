@@ -1,9 +1,10 @@
 """The public operators, gathered: what `import quicksilver_ext as qs` offers."""
 
 from ._info import info
+from ._metric import smooth_size
 from .modules import GeodesicShooting
 from .ops.adjoint import Ad_star
-from .ops.fluid import FluidMetric, flat, sharp, smooth_size
+from .ops.fluid import FluidMetric, flat, sharp
 from .ops.geodesic import shoot
 from .ops.invert import invert
 from .ops.jacobian import jacobian_determinant

@@ -147,7 +147,7 @@ def working_grid(moving: Image, target: Image, spacing: float, margin: int = MAR
 
     >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
     >>> working_grid(ball, ball, spacing=2.0).shape
-    (45, 45, 45)
+    (45, 45, 48)
     """
     low, high = brain_box(moving, target)
     counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margin
@@ -156,7 +156,7 @@ def working_grid(moving: Image, target: Image, spacing: float, margin: int = MAR
             f"expected brains that fit a grid of {MAX_SIZE} voxels along each axis, found "
             f"{counts.tolist()} at {spacing} mm; check the spacing and origin in the image headers"
         )
-    x, y, z = (qs.smooth_size(int(count)) for count in counts)
+    x, y, z = qs.FluidMetric().torus([int(count) for count in counts])
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = (low + high) / 2 - spacing * (np.array([x, y, z]) - 1) / 2
     return Grid((x, y, z), affine)

@@ -24,11 +24,6 @@ from .fluid import FluidMetric
 MEMORY = ("fast", "balanced", "small")
 
 
-def sharp_into(metric: FluidMetric, momentum: Tensor, out: Tensor) -> None:
-    """out = K momentum, the only smoothing of the integrator. out may be the momentum."""
-    out.copy_(metric.sharp(momentum))
-
-
 def interval(steps: int) -> int:
     """Steps from one checkpoint of memory "small" to the next: about the square root of all."""
     return math.isqrt(steps - 1) + 1
@@ -69,18 +64,19 @@ class Flow:
 
     def __post_init__(self) -> None:
         self.queue = _args.queue(self.momentum)
+        self.sharp = self.metric.smoothing(self.momentum)
         self.dt = 1 / self.steps
 
     def velocity(self, psi: Tensor, out: Tensor) -> None:
         """out = K Ad*_psi m_0."""
         fields = (_args.field(self.momentum), _args.field(psi), _args.field(out))
         _core.Ad_star(*fields, _options.FACES["one_sided"], self.queue)
-        sharp_into(self.metric, out, out)
+        self.sharp(out, out)
 
     def latest(self, n: int, path: Path) -> None:
         """v_n of the path."""
         if n == 0:
-            sharp_into(self.metric, self.momentum, path.v[0])
+            self.sharp(self.momentum, path.v[0])
         else:
             self.velocity(path.psi[n], path.v[n])
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import _args, _core, _options
-from .ab2 import Flow, Path, checkpoint, in_turn, known_path, sharp_into, spans
+from .ab2 import Flow, Path, checkpoint, in_turn, known_path, spans
 
 
 class Cotangents:
@@ -48,7 +48,7 @@ class Cotangents:
         self._velocity(self.work[3], halfway)
         self._advance(0, v, zero, part=0.5)
         self.v.add_(self.work[3])
-        sharp_into(self.flow.metric, self.v, self.spare)
+        self.flow.sharp(self.v, self.spare)
         self.momentum.add_(self.spare)
 
     def _moves(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
@@ -93,7 +93,7 @@ class Cotangents:
         """v = K Ad*_psi m_0: adds to the gradients by psi and the momentum. to_v may be any of the work."""
         momentum, queue = self.flow.momentum, self.flow.queue
         faces, dims = _options.FACES["one_sided"], momentum.shape[1]
-        sharp_into(self.flow.metric, to_v, self.spare)
+        self.flow.sharp(to_v, self.spare)
         matrices = self.work[:dims].view(momentum.shape[0], dims * dims, *momentum.shape[2:])
         pulled, spare, at = _args.field(self.work[3]), _args.field(self.spare), _args.field(psi)
         _core.Ad_star_gradient(

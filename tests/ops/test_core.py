@@ -74,6 +74,21 @@ class TestSameAsTorch:
             same(ours, theirs)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pad", ["auto", 5])
+@pytest.mark.parametrize(("grid", "spacing"), [(GRIDS[0], (1, 1.5, 2)), (GRIDS[1], (1, 1, 1))])
+def test_metric(xp, random, grid, spacing, pad, dtype):
+    how = {"alpha": 0.3, "beta": 0.2, "gamma": 0.1, "power": 2, "spacing": spacing, "pad": pad}
+    field = vectors(random, xp, grid, dtype)
+    for name in ("sharp", "flat", "sharp"):  # the second time from the tables of the first
+        found = getattr(core.FluidMetric(**how), name)(field)
+        expected = getattr(qs.FluidMetric(**how), name)(as_tensor(field)).cpu().numpy()
+        host = found if isinstance(found, np.ndarray) else found.get()
+        tolerance = {np.float32: 1e-5, np.float64: 1e-12}[dtype]
+        assert host.dtype == dtype
+        np.testing.assert_allclose(host, expected, rtol=0, atol=tolerance * abs(expected).max())
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint32", "int64"])
 def test_labels_keep_their_type(xp, random, dtype):
     labels = xp.asarray(random.integers(0, 2, (1, 1, 5, 6, 7)), dtype=dtype)
@@ -130,6 +145,22 @@ assert {"warp", "FluidMetric"} <= set(qs.__all__)
         (lambda f: core.compose(f, f[:, :, 1:]), ValueError, "compose: outer: expected the dtype"),
         (lambda f: core.invert(f, 0), ValueError, "invert: iterations"),
         (lambda f: core.Ad_star(f, f, "both"), ValueError, "Ad_star: faces"),
+        (
+            lambda f: core.FluidMetric(pad="none").sharp(f[:, :, :, :5]),
+            ValueError,
+            "sharp: momentum: .*even",
+        ),
+        (
+            lambda f: core.FluidMetric(pad="none").flat(f[:, :, [0] * 11]),
+            ValueError,
+            "flat: velocity",
+        ),
+        (
+            lambda f: core.FluidMetric(spacing=(1, 2, 3)).sharp(f),
+            ValueError,
+            "sharp: momentum: .*spacing",
+        ),
+        (lambda f: core.FluidMetric(alpha=-1), ValueError, "FluidMetric: alpha"),
         (lambda f: core.splat(f, f, (3,)), ValueError, "splat: shape: expected 2"),
         (lambda f: core.splat(f, f, (0, 3)), ValueError, "splat: shape: expected"),
     ],

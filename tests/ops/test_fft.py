@@ -9,6 +9,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver_ext import _fft, reference
+from quicksilver_ext._metric import symbol_of
 from quicksilver_ext.ops import fluid
 
 # Bytes of shared memory of a block: with the first a slab fits and three kernels serve, with the second five do.
@@ -24,13 +25,25 @@ def block_memory(request) -> int:
     return request.param
 
 
-def smooth(field, metric, block_memory, *, inverse=True):
-    """`metric.sharp` or `metric.flat` by the core's own transforms."""
+@pytest.fixture(autouse=True)
+def as_on_cuda(monkeypatch):
+    monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
+
+
+def smoothing(field, metric, block_memory, *, inverse=True):
+    """By the core's own transforms."""
     torus, spacing = metric.torus(field.shape[2:]), metric.spacing[: field.ndim - 2]
-    assert _fft.is_fusable(torus)
-    symbol = fluid._symbol(spacing, metric.alpha, metric.beta, metric.gamma, metric.power, inverse)
-    out, workspace = torch.full_like(field, math.nan), fluid.fused_workspace(field, torus)
-    fluid.fuse_into(out, field, workspace.fill_(math.nan), torus, spacing, symbol, block_memory)
+    parameters = (metric.alpha, metric.beta, metric.gamma, metric.power, inverse)
+    made = fluid.Smoothing(field, torus, spacing, symbol_of(spacing, *parameters), block_memory)
+    assert made.fused
+    made.spectrum.fill_(math.nan)
+    return made
+
+
+def smooth(field, metric, block_memory, *, inverse=True):
+    """`metric.sharp` or `metric.flat`."""
+    out = torch.full_like(field, math.nan)
+    smoothing(field, metric, block_memory, inverse=inverse)(field, out)
     return out
 
 
@@ -107,30 +120,30 @@ def test_padded_sizes_are_fusable(shape):
 
 def test_in_place(fields, grid, block_memory):
     metric = qs.FluidMetric()
-    field, torus = fields.noise(grid, len(grid)), metric.torus(grid)
+    field = fields.noise(grid, len(grid))
     expected = smooth(field, metric, block_memory)
-    symbol = fluid._symbol((1.0,) * len(grid), 0.01, 0.01, 0.001, 1, True)
-    workspace = fluid.fused_workspace(field, torus)
-    fluid.fuse_into(field, field, workspace, torus, (1.0,) * len(grid), symbol, block_memory)
+    smoothing(field, metric, block_memory)(field, field)
     assert torch.equal(field, expected)
 
 
 def test_operator(fields, grid, dtype, agree, monkeypatch):
     """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end in a prime) is not."""
-    calls = []
-    fuse_into = fluid.fuse_into
-    monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
-    monkeypatch.setattr(fluid, "fuse_into", lambda *a: (calls.append(1), fuse_into(*a)))
+    fused = []
+    call = fluid.Smoothing.__call__
+    monkeypatch.setattr(
+        fluid.Smoothing, "__call__", lambda self, *a: (fused.append(self.fused), call(self, *a))
+    )
     field = fields.noise(grid, len(grid), dtype=dtype)
     strided = field.movedim(1, -1).contiguous().movedim(-1, 1)
-    for pad, expected in (("auto", 2), ("none", 0)):  # forwards and backwards
-        calls.clear()
+    for pad, expected in (("auto", [True] * 2), ("none", [False] * 2)):  # forwards and backwards
+        fused.clear()
         metric = qs.FluidMetric(pad=pad, spacing=(1.0, 1.5, 2.5)[: len(grid)])
         agree(metric.sharp, lambda m, metric=metric: reference.sharp(m, metric), strided)
-        assert len(calls) == expected
+        assert fused == expected
 
 
-def test_where_it_serves(fields):
+def test_where_it_serves(fields, monkeypatch):
+    monkeypatch.undo()
     field = fields.noise((8, 10), 2)
     assert fluid._is_fused(field, (8, 10)) == field.is_cuda
     assert not any(map(_fft.is_fusable, [(8, 9), (11, 10), (8, 22), (8, 514)]))
@@ -156,7 +169,9 @@ def test_tables():
     ],
 )
 def test_refusals(torus, plane, message):
-    field, workspace = torch.zeros(1, 2, 6, 8), torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
-    symbol = fluid._symbol((1.0, 1.0), 0.01, 0.01, 0.001, 1, True)
+    field = torch.zeros(1, 2, 6, 8)
+    made = smoothing(field, qs.FluidMetric(), 2000)
+    made.fused_torus = fluid._core.FluidTorus(torus[0], 1, torus[1], 2000)
+    made.spectrum = torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
     with pytest.raises(ValueError, match=message):
-        fluid.fuse_into(field, field, workspace, torus, (1.0, 1.0), symbol, 2000)
+        made(field, field)
