@@ -22,3 +22,30 @@ BYTES = {
     # A smoothing, Ad*, foot and composition in one (psi twice, v and v before), and 48 for phi.
     "shoot, a step": 6 * VECTOR + 3 * VECTOR + 4 * VECTOR + 4 * VECTOR,
 }
+
+# What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D components.
+COUNTED = {
+    "Add": "8 C",
+    "AdStar": "36",
+    "AdStarGradient": "108: three fields read, two and the 3 x 3 matrices written",
+    "Advance": "36",
+    "AdvanceGradient": "96",
+    "Columns": "24 of 72 (three kernels), in place",
+    "Determinant": "16",
+    "DeterminantGradient": "52: a field and the gradient read, 3 x 3 matrices written",
+    "Extract": "8 C",
+    "Follow": "36",
+    "FollowGradient": "84",
+    "InverseGradient": "48",
+    "Middle": "24, only where no slab fits",
+    "Newton": "28",
+    "RowsForward": "24 of 72",
+    "RowsInverse": "24 of 72",
+    "Splat": "12 + 8 C; in fixed point 12 C more at most",
+    "Symbol": "24 beside torch's transforms",
+    "Transpose": "48: 3 x 3 matrices read, a field written",
+    "UpdateInverse": "36",
+    "Warp": "12 + 8 C",
+    "WarpGradient": "24 + 8 C",
+    "WarpLabels": "12 + twice the labels",
+}
