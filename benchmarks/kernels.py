@@ -20,6 +20,8 @@ ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(sm_\d+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
 BODY = re.compile(r"(\w+)<(float|double)\b")
+MODE = re.compile(r"Mode\)(\d)")
+MODES = ("nearest", "linear", "cubic")
 THREADS = {
     "voxel_kernel": {"float": 256, "double": 256},
     "block_kernel": {"float": 1024, "double": 512},
@@ -29,9 +31,10 @@ THREADS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One compiled kernel: its body's name, scalar type, launcher and architecture."""
+    """One compiled kernel: its body's name, interpolation (or ""), scalar type, launcher and architecture."""
 
     body: str
+    mode: str
     scalar: str
     launcher: str
     architecture: str
@@ -63,10 +66,11 @@ def _demangled(names: Iterable[str]) -> list[str]:
 
 
 def _kernel(text: str, architecture: str, registers: int, stack: int, spills: int) -> Kernel:
-    body = BODY.search(text)
+    body, mode = BODY.search(text), MODE.search(text)
     launcher = next(name for name in THREADS if name in text)
     assert body is not None, text
-    return Kernel(body[1], body[2], launcher, architecture, registers, stack, spills)
+    interpolation = MODES[int(mode[1])] if mode else ""
+    return Kernel(body[1], interpolation, body[2], launcher, architecture, registers, stack, spills)
 
 
 def occupancy(registers: int, threads: int) -> float:
@@ -77,15 +81,15 @@ def occupancy(registers: int, threads: int) -> float:
 
 
 def table(kernels: list[Kernel]) -> list[str]:
-    """Markdown: a row per body; of its variants (modes, paddings, channels, dimensions) the one with the most registers."""
+    """Markdown: a row per body; per body and interpolation; of its variants (borders, channels, dimensions) the most registers."""
     architectures = sorted({kernel.architecture for kernel in kernels})
     head = [f"registers {a}, float / double" for a in architectures]
     lines = [
         "| " + " | ".join(["kernel", "variants", *head, "occupancy", "bytes per voxel"]) + " |",
         "|---" * (4 + len(head)) + "|",
     ]
-    for body in sorted({kernel.body for kernel in kernels}):
-        mine = [kernel for kernel in kernels if kernel.body == body]
+    for body, mode in sorted({(kernel.body, kernel.mode) for kernel in kernels}):
+        mine = [kernel for kernel in kernels if (kernel.body, kernel.mode) == (body, mode)]
         most = {
             (a, s): max(
                 (k.registers for k in mine if (k.architecture, k.scalar) == (a, s)), default=0
@@ -99,7 +103,7 @@ def table(kernels: list[Kernel]) -> list[str]:
         ]
         registers = [f"{most[a, 'float']} / {most[a, 'double']}" for a in architectures]
         cells = [
-            body,
+            f"{body}, {mode}" if mode else body,
             str(len(mine) // len(architectures)),
             *registers,
             " / ".join(shares),

@@ -2,7 +2,7 @@
 //
 // One voxel per thread: load its displacement (4 D bytes in float32), form the footprint in registers, gather N^D
 // samples per channel and store 4 bytes per channel. Neighbouring voxels read neighbouring samples, so each sample
-// comes from memory about once: 4 (D + 2 C) bytes per voxel in float32 (24 for C = 1, 36 for C = 3 in 3-D), which
+// comes from memory about once: 4 (D + 2 C) bytes per voxel in float32 (20 for C = 1, 36 for C = 3 in 3-D), which
 // is what bounds a linear warp. D channels share one footprint; more channels come in further launches.
 #include "ops/warp.h"
 
