@@ -19,8 +19,8 @@ BYTES = {
     "jacobian_determinant": VECTOR + FIELD,
     "invert": 2 * VECTOR + FIELD,
     "sharp": 6 * VECTOR,  # three kernels: slabs there, columns with the symbol, slabs back
-    # A smoothing, Ad*, foot and composition in one (psi twice, v and v before), and 48 for phi.
-    "shoot, a step": 6 * VECTOR + 3 * VECTOR + 4 * VECTOR + 4 * VECTOR,
+    # A smoothing, Ad*, the mean of two velocities, foot and composition in one, and phi.
+    "shoot, a step": (6 + 3 + 3 + 3 + 3) * VECTOR,
 }
 
 # What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D components.
