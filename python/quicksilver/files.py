@@ -12,6 +12,9 @@ from pathlib import Path
 
 from quicksilver.errors import QuicksilverError
 
+_HIDDEN = os.umask(0)  # which can only be read by setting it
+os.umask(_HIDDEN)
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -31,6 +34,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_HIDDEN)  # some writers keep what they write to its owner
         temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
