@@ -9,8 +9,8 @@
 // and half of the middle one: 15 by each of the rows kernels and 6 by the columns, 36 in three kernels; in five 18 by
 // each of the rows kernels, 9 by each middle one and 6 by the columns, 60. Memory bounds them.
 //
-// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 63 for sm_90 (launch bound 1024 threads), in
-// float64 96 and 106 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
+// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 64 for sm_90 (launch bound 1024 threads), in
+// float64 96 and 104 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
 //
 //   | torus           | slab: bytes, blocks, occupancy | columns: bytes, blocks, occupancy |
 //   | 128 x 128 x 128 |  66,560, 3 x  320, 47 %        | 24,576, 9 x 128, 56 %             |
