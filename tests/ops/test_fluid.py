@@ -109,7 +109,9 @@ def test_half_band_projects(fields, grid, close):
 
 def test_half_band_hardly_moves_a_smooth_velocity(fields):
     momentum = fields.smooth((24, 20, 28), 1.0, 2.0)
-    full, half = (qs.FluidMetric(pad="none", band=band).sharp(momentum) for band in ("full", "half"))
+    full, half = (
+        qs.FluidMetric(pad="none", band=band).sharp(momentum) for band in ("full", "half")
+    )
     assert 0 < (half - full).norm() < 2e-3 * full.norm()
 
 
