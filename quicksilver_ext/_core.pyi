@@ -44,7 +44,9 @@ class FluidSymbol:
     ) -> None: ...
 
 class FluidTorus:
-    def __init__(self, size0: int, size1: int, size2: int, block_memory: int) -> None: ...
+    def __init__(
+        self, size0: int, size1: int, size2: int, kept1: int, kept2: int, block_memory: int
+    ) -> None: ...
 
 def warp(
     image: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Sequence
 
 from . import _core
+from ._metric import frequencies
 
 
 def order(length: int) -> list[int]:
@@ -29,35 +30,58 @@ def is_fusable(torus: Sequence[int]) -> bool:
     return torus[-1] % 2 == 0 and all(order(n) for n in torus)
 
 
-def workspace_shape(shape: Sequence[int], torus: Sequence[int]) -> tuple[int, int]:
-    """(S_0, complex numbers of a plane of the half spectrum), planes beginning at whole cache lines.
+def _kept(torus: Sequence[int], band: str) -> tuple[int, int]:
+    """How many frequencies of the middle axis (1 in 2-D) and of the last one the spectrum keeps."""
+    _, *middle, last = map(len, frequencies(torus, band))
+    return (*middle, 1)[0], last
+
+
+def workspace_shape(shape: Sequence[int], torus: Sequence[int], band: str) -> tuple[int, int]:
+    """(S_0, complex numbers of a plane of the kept spectrum), planes beginning at whole cache lines.
 
     Example:
-        >>> workspace_shape((100, 193, 193), (120, 200, 200))
+        >>> workspace_shape((100, 193, 193), (120, 200, 200), "full")
         (100, 20208)
     """
-    plane = math.prod(torus[1:-1]) * (torus[-1] // 2 + 1)
+    rows, columns = _kept(torus, band)
+    plane = max(rows, *shape[1:-1]) * columns if len(shape) == 3 else columns
     return shape[0], -(-plane // 16) * 16
 
 
-def tables(torus: Sequence[int], spacing: Sequence[float]) -> array[float]:
+def torus_of(torus: Sequence[int], band: str, block_memory: int) -> _core.FluidTorus:
+    """block_memory: bytes of shared memory that a block may have."""
+    first, *middle, last = torus
+    return _core.FluidTorus(first, (*middle, 1)[0], last, *_kept(torus, band), block_memory)
+
+
+def tables(torus: Sequence[int], spacing: Sequence[float], band: str) -> array[float]:
     """The tables of `_core.fluid`, in double precision, one after the other: see csrc/ops/fluid.h.
 
     Example:
-        >>> len(tables((4, 6), (1.0, 1.0)))  # 2 (4 + 4) + 2 (4 + 6) + 3
+        >>> len(tables((4, 6), (1.0, 1.0), "full"))  # 2 (4 + 4) + 2 (4 + 6) + 3
         39
     """
     half = torus[-1] // 2
     orders = [*(order(n) for n in torus[:-1]), [*order(half), half]]
+    kept = [set(line) for line in frequencies(torus, band)]
+    stored = [orders[0]]  # the first axis is never stored transformed: its others get a gain of 0
+    stored += [
+        [k for k in line if k in some] for line, some in zip(orders[1:], kept[1:], strict=True)
+    ]
     numbers = array("d")
-    for n, frequencies, h in zip(torus, orders, spacing, strict=True):
-        numbers.extend((2 * math.cos(2 * math.pi * k / n) - 2) / h**2 for k in frequencies)
-    for n, frequencies, h in zip(torus, orders, spacing, strict=True):
-        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in frequencies)
+    for n, line, some, h in zip(torus, stored, kept, spacing, strict=True):
+        numbers.extend(
+            (2 * math.cos(2 * math.pi * k / n) - 2) / h**2 if k in some else 1.0 for k in line
+        )
+    for n, line, h in zip(torus, stored, spacing, strict=True):
+        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in line)
     for n in torus:
         for k in range(n):
             angle = 2 * math.pi * k / n
             numbers.extend((math.cos(angle), -math.sin(angle)))
     places = sorted(range(half), key=orders[-1].__getitem__)
     numbers.extend(places)
+    if band == "half":
+        for line, some in zip(orders[1:], kept[1:], strict=True):
+            numbers.extend(place for place, k in enumerate(line) if k in some)
     return numbers

@@ -27,6 +27,22 @@ def smooth_size(n: int) -> int:
         n += 1
 
 
+def frequencies(torus: Sequence[int], band: str) -> list[list[int]]:
+    """Those that a band keeps of each axis of a real field's spectrum, whose last axis has half of them.
+
+    The half band keeps what is below half of Nyquist: k of n where min(k, n - k) < n / 4.
+
+    Example:
+        >>> frequencies((9, 10), "half")
+        [[0, 1, 2, 7, 8], [0, 1, 2]]
+    """
+    lines = [range(n) for n in torus[:-1]] + [range(torus[-1] // 2 + 1)]
+    return [
+        [k for k in line if band == "full" or 4 * min(k, n - k) < n]
+        for n, line in zip(torus, lines, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class Metric:
     """The parameters of `FluidMetric`, which says what they are, and what follows from them."""
@@ -37,6 +53,7 @@ class Metric:
     power: int = 1
     spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
     pad: Literal["auto", "none"] | int = "auto"
+    band: Literal["full", "half"] = "full"
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "gamma"):
@@ -66,6 +83,10 @@ class Metric:
             raise ValueError(
                 f"FluidMetric: pad: expected 'auto', 'none' or a number of voxels >= 0, found {self.pad!r}; "
                 "choose one of these"
+            )
+        if self.band not in ("full", "half"):
+            raise ValueError(
+                f"FluidMetric: band: expected 'full' or 'half', found {self.band!r}; choose one of these"
             )
 
     def torus(self, shape: Sequence[int]) -> tuple[int, ...]:

@@ -199,9 +199,9 @@ class FluidMetric(Metric):
                 f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and 7, the last one even, "
                 f"found {torus}; use pad='auto', or quicksilver_ext.FluidMetric for any size"
             )
-        planes = _fft.workspace_shape(shape, torus)
+        planes = _fft.workspace_shape(shape, torus, self.band)
         spectrum = arrays.empty((*array.shape[:2], *planes), f"c{2 * array.dtype.itemsize}")
-        out, tables = arrays.empty(array.shape), arrays.tables(torus, spacing)
+        out, tables = arrays.empty(array.shape), arrays.tables(torus, spacing, self.band)
         workspace = _core.Field(
             _address(spectrum), _FLOATS[array.dtype.str], (*array.shape[:2], *planes)
         )
@@ -212,9 +212,7 @@ class FluidMetric(Metric):
             arrays.field("out", out),
             workspace,
             _address(tables),
-            _core.FluidTorus(
-                torus[0], torus[1] if len(torus) == 3 else 1, torus[-1], _core.block_memory(device)
-            ),
+            _fft.torus_of(torus, self.band, _core.block_memory(device)),
             symbol_of(spacing, *parameters),
             arrays.queue,
         )
@@ -244,11 +242,11 @@ class _Arrays:
         number: int = self.first.device.id if self.namespace.__name__ == "cupy" else -1
         return number
 
-    def tables(self, torus: tuple[int, ...], spacing: tuple[float, ...]) -> Array:
+    def tables(self, torus: tuple[int, ...], spacing: tuple[float, ...], band: str) -> Array:
         """Those of the core's transforms, in this dtype, on this device."""
-        key = (self.namespace.__name__, self.device(), self.first.dtype.str, torus, spacing)
+        key = (self.namespace.__name__, self.device(), self.first.dtype.str, torus, spacing, band)
         if key not in _TABLES:
-            numbers = np.asarray(_fft.tables(torus, spacing), self.first.dtype)
+            numbers = np.asarray(_fft.tables(torus, spacing, band), self.first.dtype)
             table = self.empty(numbers.shape)
             table[:] = self.namespace.asarray(numbers)
             _TABLES[key] = table

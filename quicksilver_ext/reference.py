@@ -238,6 +238,10 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
     spectrum = torch.fft.rfftn(field, s=sizes, dim=axes)  # pads with zeros at the end
     gain = _gain(key, sizes, inverse, field.device).to(spectrum.dtype)
     spectrum = torch.einsum("cd...,bd...->bc...", gain, spectrum)
+    if metric.band == "half":
+        for axis, n in enumerate(sizes):
+            k = _coordinate(spectrum.shape[2:], axis, field)
+            spectrum = torch.where(torch.minimum(k, n - k) < n / 4, spectrum, 0)
     result: Tensor = torch.fft.irfftn(spectrum, s=sizes, dim=axes)
     crop: tuple[Any, ...] = (..., *(slice(n) for n in shape))
     return result[crop].contiguous()

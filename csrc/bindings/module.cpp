@@ -127,9 +127,11 @@ PYBIND11_MODULE(_core, m) {
            py::arg("scale1"), py::arg("scale2"));
 
   py::class_<FluidTorus>(m, "FluidTorus")
-      .def(py::init(
-               [](int size0, int size1, int size2, int memory) { return FluidTorus{{size0, size1, size2}, memory}; }),
-           py::arg("size0"), py::arg("size1"), py::arg("size2"), py::arg("block_memory"));
+      .def(py::init([](int size0, int size1, int size2, int kept1, int kept2, int memory) {
+             return FluidTorus{{size0, size1, size2}, {kept1, kept2}, memory};
+           }),
+           py::arg("size0"), py::arg("size1"), py::arg("size2"), py::arg("kept1"), py::arg("kept2"),
+           py::arg("block_memory"));
 
   const py::call_guard<py::gil_scoped_release> unlocked;
   m.def("warp", bound(&Operators::warp), unlocked);

@@ -4,11 +4,13 @@
 //   rows (and, of a slab, the middle axis) -> [middle] -> first axis, symbol, first axis back -> [middle] -> rows.
 //
 // The spectrum between them is a workspace, digit-reversed along every axis: only the symbol's tables are permuted. Pad
-// and crop are inside the loads and stores. Bytes per voxel of a 3-D float32 field where nothing is padded: 24 by the
-// rows kernels together, 24 by each of the others: 72 in three kernels, 120 in five. Memory bounds them.
+// and crop are inside the loads and stores. Bytes per voxel of a 3-D float32 field where nothing is padded: 24 by each
+// kernel: 72 in three kernels, 120 in five. In a half band the workspace holds half the frequencies of the last axis
+// and half of the middle one: 15 by each of the rows kernels and 6 by the columns, 36 in three kernels; in five 18 by
+// each of the rows kernels, 9 by each middle one and 6 by the columns, 60. Memory bounds them.
 //
-// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 63 for sm_90 (launch bound 1024 threads), in
-// float64 96 and 106 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
+// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 64 for sm_90 (launch bound 1024 threads), in
+// float64 96 and 104 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
 //
 //   | torus           | slab: bytes, blocks, occupancy | columns: bytes, blocks, occupancy |
 //   | 128 x 128 x 128 |  66,560, 3 x  320, 47 %        | 24,576, 9 x 128, 56 %             |
@@ -31,17 +33,20 @@ struct Smoothing {
   std::int64_t batch;
   int size[D], present[D];  // of the torus and of the field
   int half;                 // complex numbers of a padded row
+  int kept[2];              // frequencies of the middle and the last axis in the spectrum
   int stride;               // of the first axis in the spectrum
   Complex<T>* spectrum;
   const T *c[D], *s[D];
   const Complex<T>* roots[D];
   const T* places;
+  const T *kept_rows, *kept_columns;  // places, where fewer are kept than there are
   int block_memory;
   Queue queue;
 
   Smoothing(const Field& field, const Field& workspace, const T* tables, const FluidTorus& torus, const Queue& on)
       : batch(field.batch),
         half(torus.size[2] / 2),
+        kept{torus.kept[0], torus.kept[1]},
         stride(workspace.shape[2]),
         spectrum(static_cast<Complex<T>*>(workspace.data)),
         block_memory(torus.block_memory),
@@ -53,7 +58,7 @@ struct Smoothing {
     for (const T** table : {c, s}) {
       for (int a = 0; a < D; ++a) {
         table[a] = tables;
-        tables += a == D - 1 ? half + 1 : size[a];
+        tables += a == D - 1 ? kept[1] : a > 0 ? kept[0] : size[a];
       }
     }
     for (int a = 0; a < D; ++a) {
@@ -61,6 +66,9 @@ struct Smoothing {
       tables += 2 * size[a];
     }
     places = tables;
+    const bool all = kept[1] == half + 1;
+    kept_rows = all || D == 2 ? nullptr : places + half;
+    kept_columns = all ? nullptr : places + half + (D == 3 ? kept[0] : 0);
   }
 
   std::int64_t component() const { return static_cast<std::int64_t>(present[0]) * stride; }
@@ -82,34 +90,38 @@ struct Smoothing {
     const Rows<T> geometry{static_cast<T*>(field.data),
                            spectrum,
                            D == 3 ? stride : component(),
-                           D == 3 ? half + 1 : stride,
+                           D == 3 ? kept[1] : stride,
                            present[D - 2],
+                           slab ? kept[0] : 0,
                            tiles,
                            (half + 1) | 1,
                            divider(tile),
                            divider(present[D - 1]),
                            divider(half),
                            divider(half + 1),
+                           divider(kept[1]),
                            plan_of(half, size[D - 1]),
                            plan_of(slab ? size[D - 2] : 1, size[D - 2]),
                            roots[D - 1],
                            roots[D - 2],
-                           places};
+                           places,
+                           slab ? kept_rows : nullptr,
+                           kept_columns};
     run(batch * D * (D == 3 ? present[0] : 1) * tiles, tile * row_bytes(), Body{geometry});
   }
 
   template <bool Inverse>
   void middle() const {
     constexpr int width = columns_width<T>;
-    const int chunks = (half + width) / width;
-    const Middle<T, Inverse> body{spectrum, stride,        half + 1, chunks, present[1], plan_of(size[1], size[1]),
-                                  roots[1], divider(width)};
+    const int chunks = (kept[1] + width - 1) / width;
+    const Middle<T, Inverse> body{spectrum, stride,    kept[1], chunks,        present[1], plan_of(size[1], size[1]),
+                                  roots[1], kept_rows, kept[0], divider(width)};
     run(batch * D * present[0] * chunks, size[1] * width * sizeof(Complex<T>), body);
   }
 
   void columns(const FluidSymbol& symbol) const {
     constexpr int width = columns_width<T>;
-    const int count = (D == 3 ? size[1] : 1) * (half + 1);
+    const int count = kept[0] * kept[1];
     const int chunks = (count + width - 1) / width;
     // The transforms of the rows are twice too large, there and back.
     double norm = 0.25 / half;
@@ -125,7 +137,7 @@ struct Smoothing {
                        plan_of(size[0], size[0]),
                        roots[0],
                        divider(D * width),
-                       divider(half + 1),
+                       divider(kept[1]),
                        {},
                        {},
                        gain_of<T, D>(symbol, norm)};
@@ -144,10 +156,12 @@ void check(const Field& field, const Field& out, const Field& workspace, const F
           field, "a torus of sizes up to 512 with factors 2, 3, 5 and 7, the last one even, for a field");
   require(field.shape[0] <= size[0] && field.shape[1] <= size[1] && field.shape[2] <= size[2], op, "torus", field,
           "a torus that holds the field");
+  require(torus.kept[0] >= 1 && torus.kept[0] <= size[1] && torus.kept[1] >= 1 && torus.kept[1] <= size[2] / 2 + 1, op,
+          "torus", field, "a torus that keeps some of its frequencies, for a field");
   require(workspace.dtype == field.dtype && workspace.dims == 2 && workspace.batch == field.batch &&
               workspace.channels == field.channels && workspace.shape[0] == field.shape[0] &&
-              workspace.shape[2] >= size[1] * (size[2] / 2 + 1),
-          op, "workspace", workspace, "(B, D, first size of the field, rest of the half spectrum) as complex numbers");
+              workspace.shape[2] >= std::max(field.shape[1], torus.kept[0]) * torus.kept[1],
+          op, "workspace", workspace, "(B, D, first size of the field, rest of the kept spectrum) as complex numbers");
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //
 // 64 contiguous bytes of each row and component. Columns: all components along the first axis, forward, symbol,
 // inverse, so that beta costs no traffic; planes outside the field are zeros that are never read, and are never
-// written. Middle: one component along the middle axis, where a block cannot hold a slab. Each 8 bytes per voxel in
-// float32.
+// written. Middle: one component along the middle axis, where a block cannot hold a slab. Each 8 bytes per voxel and
+// component in float32; in a half band 2 and 3.
 #pragma once
 
 #include "core/fft.h"
@@ -46,7 +46,30 @@ struct ColumnTile {
     });
   }
 
+  // Line n of the `kept` in global memory is line places[n] of the block's; there the others are zeros.
+  QS_DEVICE void load_kept(const Block& block, int length, int kept, const T* places) const {
+    block.share(length * N * width, [&](int item) QS_INLINE { memory[item] = {T(0), T(0)}; });
+    block.share(kept * N * width, [&](int item) QS_INLINE {
+      if (item % width < columns) {
+        memory[moved(item, places)] = *place(item);
+      }
+    });
+  }
+
+  QS_DEVICE void store_kept(const Block& block, int kept, const T* places) const {
+    block.share(kept * N * width, [&](int item) QS_INLINE {
+      if (item % width < columns) {
+        *place(item) = memory[moved(item, places)];
+      }
+    });
+  }
+
  private:
+  QS_DEVICE int moved(int item, const T* places) const {
+    const int line = item / (N * width);
+    return item + (static_cast<int>(places[line]) - line) * N * width;
+  }
+
   QS_DEVICE Complex<T>* place(int item) const {
     const int row = item / width;
     return global + (row % N * component + static_cast<std::int64_t>(row / N) * stride + item % width);
@@ -63,6 +86,8 @@ struct Middle {
   int present;  // rows of the field
   Plan plan;
   const Complex<T>* roots;
+  const T* places;  // of the kept frequencies; null where all are
+  int kept;
   Divider lines;
 
   QS_DEVICE void operator()(const Block& block) const {
@@ -73,9 +98,17 @@ struct Middle {
                                 columns,
                                 columns - first,
                                 lines};
-    tile.load(block, plan.length, Inverse ? plan.length : present);
+    if (Inverse && places) {
+      tile.load_kept(block, plan.length, kept, places);
+    } else {
+      tile.load(block, plan.length, Inverse ? plan.length : present);
+    }
     transform<Inverse>(block, plan, tile.along(), roots);
-    tile.store(block, Inverse ? present : plan.length);
+    if (!Inverse && places) {
+      tile.store_kept(block, kept, places);
+    } else {
+      tile.store(block, Inverse ? present : plan.length);
+    }
   }
 };
 
@@ -128,6 +161,10 @@ struct Columns {
         re[a] = values[a * width].re;
         im[a] = values[a * width].im;
       });
+      if (ca[0] > T(0)) {  // outside the band
+        unroll<D>([&](auto a) QS_INLINE { values[a * width] = {T(0), T(0)}; });
+        return;
+      }
       gain.template apply<false>(gain.at(ca, sa), re, im);
       unroll<D>([&](auto a) QS_INLINE { values[a * width] = {re[a], im[a]}; });
     });

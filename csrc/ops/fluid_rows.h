@@ -1,9 +1,10 @@
 // Between rows of a real field and their spectrum: the last axis, and where a block holds whole slabs the middle one.
 //
 // A tile is some rows of a plane, padded with zeros, in a block's memory as n / 2 complex numbers each. With a middle
-// transform the tile is the whole plane (a slab), else a few rows of it. Per voxel 4 bytes of the field and 4 of the
-// spectrum in float32. Rows in memory are an odd number of places apart, so that neighbouring rows meet different
-// banks.
+// transform the tile is the whole plane (a slab), else a few rows of it. Per voxel and component 4 bytes of the field
+// and 4 of the spectrum in float32; in a half band only the kept frequencies, a quarter of a slab's and half of a
+// row's, go to the spectrum, next to each other, and come back from it among zeros. Rows in memory are an odd number of
+// places apart, so that neighbouring rows meet different banks.
 #pragma once
 
 #include "core/fft.h"
@@ -23,15 +24,18 @@ struct Rows {
   std::int64_t plane;   // complex numbers between planes of the spectrum
   int stride;           // and between its rows
   int rows;             // of the field in a plane
+  int kept_rows;        // of the spectrum in a plane, where the middle axis is transformed
   int tiles;            // of a plane
   int gap;              // complex numbers between rows in the block's memory
   Divider tile;         // rows of a tile
   Divider samples;      // of a row of the field
   Divider half;         // complex numbers of a padded row
   Divider frequencies;  // half + 1
+  Divider kept;         // of these in the spectrum
   Plan along, middle;   // the middle one has no stages where there is none
   const Complex<T>*along_roots, *middle_roots;
   const T* places;
+  const T *row_places, *column_places;  // of what is kept; null: of each row, of each frequency
 
   QS_DEVICE Tile at(int index) const {
     const std::int64_t plane_index = index / tiles;
@@ -39,11 +43,17 @@ struct Rows {
     const int present = rows - first < tile.divisor ? rows - first : tile.divisor;
     return {(plane_index * rows + first) * samples.divisor,
             plane_index * plane + static_cast<std::int64_t>(first) * stride, present,
-            middle.stages > 0 ? tile.divisor : present};
+            kept_rows > 0 ? kept_rows : present};
   }
 
   QS_DEVICE Lines<T> lines(Complex<T>* memory) const { return {memory, tile, 1, gap}; }
   QS_DEVICE Lines<T> columns(Complex<T>* memory) const { return {memory, frequencies, gap, 1}; }
+
+  // Where in a block's memory a kept frequency of a kept row is.
+  QS_DEVICE int place(int row, int k) const {
+    const int line = row_places ? static_cast<int>(row_places[row]) : row;
+    return line * gap + static_cast<int>(column_places[k]);
+  }
 };
 
 template <class T>
@@ -59,11 +69,12 @@ struct RowsForward {
     untangle<false>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
     transform<false>(block, rows.middle, rows.columns(memory), rows.middle_roots);
     Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
-    block.share(tile.kept * rows.frequencies.divisor, [&](int item) QS_INLINE {
-      const int row = quotient(item, rows.frequencies);
-      const int k = item - row * rows.frequencies.divisor;
-      spectrum[row * rows.stride + k] = memory[row * rows.gap + k];
-    });
+    const bool all = rows.column_places == nullptr;
+    if (all) {
+      store(block, tile, spectrum, [&](int row, int k) QS_INLINE { return memory[row * rows.gap + k]; });
+    } else {
+      store(block, tile, spectrum, [&](int row, int k) QS_INLINE { return memory[rows.place(row, k)]; });
+    }
   }
 
  private:
@@ -84,6 +95,15 @@ struct RowsForward {
           memory[item + row * (rows.gap - half)] = pair;
         });
   }
+
+  template <class At>
+  QS_DEVICE void store(const Block& block, const Tile& tile, Complex<T>* spectrum, const At& at) const {
+    block.share(tile.kept * rows.kept.divisor, [&](int item) QS_INLINE {
+      const int row = quotient(item, rows.kept);
+      const int k = item - row * rows.kept.divisor;
+      spectrum[row * rows.stride + k] = at(row, k);
+    });
+  }
 };
 
 template <class T>
@@ -94,7 +114,12 @@ struct RowsInverse {
   QS_DEVICE void operator()(const Block& block) const {
     Complex<T>* const memory = block.memory<Complex<T>>();
     const Tile tile = rows.at(block.index());
-    load(block, tile, memory);
+    if (rows.column_places) {
+      block.share(rows.tile.divisor * rows.gap, [&](int item) QS_INLINE { memory[item] = {T(0), T(0)}; });
+      load(block, tile, [&](int row, int k) QS_INLINE -> Complex<T>& { return memory[rows.place(row, k)]; });
+    } else {
+      load(block, tile, [&](int row, int k) QS_INLINE -> Complex<T>& { return memory[row * rows.gap + k]; });
+    }
     transform<true>(block, rows.middle, rows.columns(memory), rows.middle_roots);
     untangle<true>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
     transform<true>(block, rows.along, rows.lines(memory), rows.along_roots);
@@ -107,18 +132,19 @@ struct RowsInverse {
   }
 
  private:
-  QS_DEVICE void load(const Block& block, const Tile& tile, Complex<T>* memory) const {
+  template <class At>
+  QS_DEVICE void load(const Block& block, const Tile& tile, const At& at) const {
     const Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
-    const int frequencies = rows.frequencies.divisor;
+    const int kept = rows.kept.divisor;
     block.move(
-        tile.kept * frequencies,
+        tile.kept * kept,
         [&](int item) QS_INLINE {
-          const int row = quotient(item, rows.frequencies);
-          return spectrum[item + row * (rows.stride - frequencies)];
+          const int row = quotient(item, rows.kept);
+          return spectrum[item + row * (rows.stride - kept)];
         },
         [&](int item, const Complex<T>& value) QS_INLINE {
-          const int row = quotient(item, rows.frequencies);
-          memory[item + row * (rows.gap - frequencies)] = value;
+          const int row = quotient(item, rows.kept);
+          at(row, item - row * kept) = value;
         });
   }
 };

@@ -11,10 +11,12 @@ struct FluidSymbol {
   double scale[3];
 };
 
-// The torus that fields are padded to, laid out as a Field's shape, and the bytes of shared memory that a block of the
-// device may have, which decide between the forms of the transform.
+// The torus that fields are padded to, laid out as a Field's shape; how many frequencies of the middle and of the last
+// axis its spectrum keeps; and the bytes of shared memory that a block of the device may have, which decide between the
+// forms of the transform.
 struct FluidTorus {
   int size[3];
+  int kept[2];
   int block_memory;
 };
 

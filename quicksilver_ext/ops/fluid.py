@@ -11,22 +11,25 @@ import torch
 from torch import Tensor
 
 from .. import _args, _core, _fft
-from .._metric import Metric, symbol_of
+from .._metric import Metric, frequencies, symbol_of
 from .._register import operator
 
 
 @functools.cache  # a recorded CUDA graph holds their addresses
 def _tables(
-    torus: tuple[int, ...], spacing: tuple[float, ...], dtype: torch.dtype, device: torch.device
+    torus: tuple[int, ...],
+    spacing: tuple[float, ...],
+    band: str,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> Tensor:
-    """c_a and s_a of every axis, one after the other; the last axis holds half the frequencies."""
-    halved = (*torus[:-1], torus[-1] // 2 + 1)
-    frequencies = [
-        2 * math.pi / n * torch.arange(kept, dtype=torch.float64)
-        for n, kept in zip(torus, halved, strict=True)
+    """c_a and s_a of every axis, one after the other, at the frequencies that the band keeps."""
+    lines = [
+        2 * math.pi / n * torch.tensor(kept, dtype=torch.float64)
+        for n, kept in zip(torus, frequencies(torus, band), strict=True)
     ]
-    cosines = [(2 * w.cos() - 2) / h**2 for w, h in zip(frequencies, spacing, strict=True)]
-    sines = [w.sin() / h for w, h in zip(frequencies, spacing, strict=True)]
+    cosines = [(2 * w.cos() - 2) / h**2 for w, h in zip(lines, spacing, strict=True)]
+    sines = [w.sin() / h for w, h in zip(lines, spacing, strict=True)]
     return torch.cat(cosines + sines).to(device=device, dtype=dtype)
 
 
@@ -44,15 +47,42 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 @functools.cache  # a recorded CUDA graph holds their addresses
 def _fused_tables(
-    torus: tuple[int, ...], spacing: tuple[float, ...], dtype: torch.dtype, device: torch.device
+    torus: tuple[int, ...],
+    spacing: tuple[float, ...],
+    band: str,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> Tensor:
-    numbers = torch.frombuffer(_fft.tables(torus, spacing), dtype=torch.float64)
+    numbers = torch.frombuffer(_fft.tables(torus, spacing, band), dtype=torch.float64)
     return numbers.to(device=device, dtype=dtype)
 
 
 def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
     """On a processor torch's transforms are the faster ones."""
     return field.is_cuda and _fft.is_fusable(torus)
+
+
+def _low_spectrum(volume: Tensor, torus: Sequence[int], kept: Sequence[int]) -> Tensor:
+    """The spectrum on a torus, `kept` frequencies of each axis: each transform takes only what the last one kept."""
+    spectrum = torch.fft.rfft(volume, torus[-1])[..., : kept[-1]]
+    for axis in reversed(range(len(torus) - 1)):
+        spectrum = torch.fft.fft(spectrum, torus[axis], axis)
+        negative = kept[axis] // 2
+        low = spectrum.narrow(axis, 0, kept[axis] - negative)
+        high = spectrum.narrow(axis, torus[axis] - negative, negative)
+        spectrum = torch.cat((low, high), axis)
+    return spectrum
+
+
+def _from_low_spectrum(spectrum: Tensor, torus: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """The volume of this shape, in the torus's corner, with this low spectrum and zeros above."""
+    for axis, n in enumerate(torus[:-1]):
+        kept = spectrum.shape[axis]
+        low, high = spectrum.split((kept - kept // 2, kept // 2), axis)
+        between = [n - kept if a == axis else m for a, m in enumerate(spectrum.shape)]
+        whole = torch.cat((low, spectrum.new_zeros(between), high), axis)
+        spectrum = torch.fft.ifft(whole, dim=axis).narrow(axis, 0, shape[axis])
+    return torch.fft.irfft(spectrum, torus[-1])[..., : shape[-1]]
 
 
 _block_memory = functools.lru_cache(maxsize=None)(_core.block_memory)
@@ -72,18 +102,19 @@ class Smoothing:
         torus: Sequence[int],
         spacing: Sequence[float],
         symbol: _core.FluidSymbol,
+        band: str,
         block_memory: int | None = None,
     ) -> None:
-        self.torus, self.symbol = tuple(torus), symbol
+        self.torus, self.symbol, self.band = tuple(torus), symbol, band
         self.fused = _is_fused(like, torus)
         make = _fused_tables if self.fused else _tables
-        self.tables = make(self.torus, tuple(spacing), like.dtype, like.device)
-        planes = _fft.workspace_shape(like.shape[2:], torus) if self.fused else self._half()
-        self.spectrum = like.new_empty((*like.shape[:2], *planes), dtype=like.dtype.to_complex())
+        self.tables = make(self.torus, tuple(spacing), band, like.dtype, like.device)
+        planes: Sequence[int] = [len(kept) for kept in frequencies(torus, band)]
         if self.fused:
+            planes = _fft.workspace_shape(like.shape[2:], torus, band)
             memory = block_memory or _block_memory(like.get_device())
-            middle = torus[1] if len(torus) == 3 else 1
-            self.fused_torus = _core.FluidTorus(torus[0], middle, torus[-1], memory)
+            self.fused_torus = _fft.torus_of(torus, band, memory)
+        self.spectrum = like.new_empty((*like.shape[:2], *planes), dtype=like.dtype.to_complex())
 
     def __call__(self, field: Tensor, out: Tensor) -> None:
         """field and out (B, D, *S), contiguous; they may be one tensor."""
@@ -100,25 +131,28 @@ class Smoothing:
         else:
             self._around_symbol(field, out)
 
-    def _half(self) -> tuple[int, ...]:
-        return (*self.torus[:-1], self.torus[-1] // 2 + 1)
-
     def _around_symbol(self, field: Tensor, out: Tensor) -> None:
         # One component at a time: transforms of a batch stride through memory, and take up to twice as long on a
         # processor.
         spectra = self.spectrum.flatten(0, 1)
         for volume, spectrum in zip(field.flatten(0, 1), spectra, strict=True):
-            torch.fft.rfftn(volume, s=self.torus, out=spectrum)
+            if self.band == "full":
+                torch.fft.rfftn(volume, s=self.torus, out=spectrum)
+            else:
+                spectrum.copy_(_low_spectrum(volume, self.torus, spectrum.shape))
         where = _args.field(self.spectrum), self.tables.data_ptr()
         _core.fluid_symbol(*where, self.symbol, _args.queue(field))
         inside = tuple(slice(n) for n in field.shape[2:])
         for spectrum, volume in zip(spectra, out.flatten(0, 1), strict=True):
-            volume.copy_(torch.fft.irfftn(spectrum, s=self.torus)[inside])
+            if self.band == "full":
+                volume.copy_(torch.fft.irfftn(spectrum, s=self.torus)[inside])
+            else:
+                volume.copy_(_from_low_spectrum(spectrum, self.torus, volume.shape))
 
 
 @operator(
-    "fluid(Tensor field, int[] torus, float[] spacing, float alpha, float beta, float gamma, int power, bool inverse)"
-    " -> Tensor",
+    "fluid(Tensor field, int[] torus, float[] spacing, float alpha, float beta, float gamma, int power, str band,"
+    " bool inverse) -> Tensor",
     fake=_fake,
     setup_context=_save,
     backward=_backward,
@@ -131,11 +165,12 @@ def _fluid(
     beta: float,
     gamma: float,
     power: int,
+    band: str,
     inverse: bool,
 ) -> Tensor:
     field, out = field.contiguous(), _fake(field)
     symbol = symbol_of(spacing, alpha, beta, gamma, power, inverse)
-    Smoothing(field, torus, spacing, symbol)(field, out)
+    Smoothing(field, torus, spacing, symbol, band)(field, out)
     return out
 
 
@@ -152,6 +187,9 @@ class FluidMetric(Metric):
             along the last axis. An integer n: such sizes with a gap of at least n voxels between the field and its
             periodic images. On CUDA these take the core's own transforms; so does "none" where the sizes are such
             (7 is a factor as well) and at most 512, and torch's transforms do the rest.
+        band: "full": all frequencies. "half": only those below half of Nyquist along every axis of the torus (index k of
+            n where min(k, n - k) < n / 4); `sharp` and `flat` give 0 for the others. Half the memory traffic on CUDA, for
+            momenta whose velocities are smooth.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -166,21 +204,22 @@ class FluidMetric(Metric):
         return self._apply("sharp", "momentum", momentum, inverse=True)
 
     def flat(self, velocity: Tensor) -> Tensor:
-        """``m = L^power v``: velocity to momentum, (B, D, *S) both, in voxels. The inverse of `sharp` with pad="none"."""
+        """``m = L^power v``: velocity to momentum, (B, D, *S) both, in voxels. With pad="none" the inverse of `sharp` on the band."""
         return self._apply("flat", "velocity", velocity, inverse=False)
 
     def smoothing(self, like: Tensor) -> Smoothing:
         """`sharp` for fields like a contiguous (B, D, *S), into given tensors: what an integrator calls every step."""
         spacing = self.spacing_of("sharp", "momentum", like.ndim - 2)
         parameters = (self.alpha, self.beta, self.gamma, self.power, True)
-        return Smoothing(like, self.torus(like.shape[2:]), spacing, symbol_of(spacing, *parameters))
+        symbol = symbol_of(spacing, *parameters)
+        return Smoothing(like, self.torus(like.shape[2:]), spacing, symbol, self.band)
 
     def _apply(self, op: str, argument: str, field: Tensor, *, inverse: bool) -> Tensor:
         _args.check_vectors(op, argument, field)
         spacing = self.spacing_of(op, argument, field.ndim - 2)
         how = (list(self.torus(field.shape[2:])), list(spacing))
-        parameters = (float(self.alpha), float(self.beta), float(self.gamma), self.power, inverse)
-        result: Tensor = _fluid(field, *how, *parameters)
+        numbers = (float(self.alpha), float(self.beta), float(self.gamma), self.power)
+        result: Tensor = _fluid(field, *how, *numbers, self.band, inverse)
         return result
 
 

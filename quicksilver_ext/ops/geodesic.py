@@ -73,14 +73,17 @@ def _update_inverse(
     return out
 
 
-_MANNER = "float alpha, float beta, float gamma, int power, float[] spacing, str pad, int steps, str composition, str memory"
+_MANNER = (
+    "float alpha, float beta, float gamma, int power, float[] spacing, str pad, str band,"
+    " int steps, str composition, str memory"
+)
 
 
 def _flow(momentum: Tensor, manner: tuple[Any, ...]) -> ab2.Flow:
-    *numbers, spacing, pad, steps, composition, _ = manner
+    *numbers, spacing, pad, band, steps, composition, _ = manner
     pads: Any = int(pad) if pad.isdigit() else pad
     alpha, beta, gamma, power = numbers
-    metric = FluidMetric(alpha, beta, gamma, power, tuple(spacing), pads)
+    metric = FluidMetric(alpha, beta, gamma, power, tuple(spacing), pads, band)
     return ab2.Flow(momentum.contiguous(), metric, steps, composition)
 
 
@@ -252,6 +255,7 @@ def shoot(
             metric.power,
             list(metric.spacing),
             str(metric.pad),
+            metric.band,
             *(steps, composition, keep),
         )
         return psi, phi

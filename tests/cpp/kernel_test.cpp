@@ -113,11 +113,13 @@ void same_bits(const std::string& name, std::vector<Array<T>*> outputs, const st
   }
 }
 
-// As quicksilver_ext/_fft.py makes them, with made-up symbols: only the roots and the places matter here.
+// As quicksilver_ext/_fft.py makes them, with made-up symbols: only the roots and the places matter here. Of fewer
+// frequencies than there are, those at the last places are kept.
 template <class T>
-std::vector<T> transform_tables(const int (&torus)[3], int dims) {
-  const int half = torus[2] / 2, middle = dims == 3 ? torus[1] : 0;
-  std::vector<T> tables(2 * static_cast<std::size_t>(torus[0] + middle + half + 1), T(-0.5));
+std::vector<T> transform_tables(const FluidTorus& on, int dims) {
+  const int (&torus)[3] = on.size;
+  const int half = torus[2] / 2, middle = dims == 3 ? torus[1] : 0, rows = dims == 3 ? on.kept[0] : 0;
+  std::vector<T> tables(2 * static_cast<std::size_t>(torus[0] + rows + on.kept[1]), T(-0.5));
   for (const int n : {torus[0], middle, torus[2]}) {
     for (int k = 0; k < n; ++k) {
       const double angle = 2 * 3.14159265358979323846 * k / n;
@@ -129,6 +131,12 @@ std::vector<T> transform_tables(const int (&torus)[3], int dims) {
     places[static_cast<std::size_t>(frequency_at(plan_of(half, half), place))] = static_cast<T>(place);
   }
   tables.insert(tables.end(), places.begin(), places.end());
+  for (int n = 0; n < rows && on.kept[1] <= half; ++n) {
+    tables.push_back(static_cast<T>(middle - rows + n));
+  }
+  for (int n = 0; n < on.kept[1] && on.kept[1] <= half; ++n) {
+    tables.push_back(static_cast<T>(half + 1 - on.kept[1] + n));
+  }
   return tables;
 }
 
@@ -253,25 +261,30 @@ struct Case {
     }
   }
 
-  // Both forms, on a torus with every radix; the workspace begins as no numbers.
+  // Both forms, on a torus with every radix, in the full band and in a half one.
   void smoothing() {
-    const int torus[3] = {14, dims == 3 ? 30 : 1, 48};
-    const int half = torus[2] / 2, rest = torus[1] * (half + 1) + 3;
+    const int middle = dims == 3 ? 30 : 1;
+    for (const int block_memory : {1 << 20, 3000}) {
+      smoothing({{14, middle, 48}, {middle, 25}, block_memory});
+      smoothing({{14, middle, 48}, {(middle + 1) / 2, 12}, block_memory});
+    }
+  }
+
+  // The workspace begins as no numbers.
+  void smoothing(const FluidTorus& on) {
+    const int rest = std::max(dims == 3 ? shape[1] : 1, on.kept[0]) * on.kept[1];
     auto field = array(dims), out = array(dims);
     Array<T> workspace(dtype_of<T>, 2, 2, dims, {shape[0], 1, 2 * rest});
     Field view = workspace.field;
     view.shape[2] = rest;
-    const std::vector<T> tables = transform_tables<T>(torus, dims);
-    for (const int block_memory : {1 << 20, 3000}) {
-      const FluidTorus on{{torus[0], torus[1], torus[2]}, block_memory};
-      const FluidSymbol symbol{0.01, 0.01, 0.001, 2, true, {1, 1, 1}};
-      same_bits<T>("fluid", {&out}, [&](const Queue& q) {
-        std::fill_n(workspace.values.get(), workspace.size, std::numeric_limits<T>::quiet_NaN());
-        ops.fluid(field.field, out.field, view, tables.data(), on, symbol, q);
-      });
-      const T sum = std::accumulate(out.values.get(), out.values.get() + out.size, T(0));
-      expect(std::isfinite(sum) && sum != T(0), "fluid reads what was not written");
-    }
+    const std::vector<T> tables = transform_tables<T>(on, dims);
+    const FluidSymbol symbol{0.01, 0.01, 0.001, 2, true, {1, 1, 1}};
+    same_bits<T>("fluid", {&out}, [&](const Queue& q) {
+      std::fill_n(workspace.values.get(), workspace.size, std::numeric_limits<T>::quiet_NaN());
+      ops.fluid(field.field, out.field, view, tables.data(), on, symbol, q);
+    });
+    const T sum = std::accumulate(out.values.get(), out.values.get() + out.size, T(0));
+    expect(std::isfinite(sum) && sum != T(0), "fluid reads what was not written");
   }
 
   void patches() {

@@ -71,6 +71,8 @@ REFUSED = [
     ("FluidMetric", "spacing", ValueError, lambda: qs.FluidMetric(spacing=(1.0,))),
     ("FluidMetric", "pad", ValueError, lambda: qs.FluidMetric(pad="same")),
     ("FluidMetric", "pad", ValueError, lambda: qs.FluidMetric(pad=-1)),
+    ("FluidMetric", "band", ValueError, lambda: qs.FluidMetric(band="quarter")),
+    ("FluidMetric", "band", ValueError, lambda: qs.FluidMetric(band=None)),
     ("sharp", "momentum", ValueError, lambda: METRIC.sharp(IMAGE)),
     ("sharp", "momentum", TypeError, lambda: METRIC.sharp(VECTOR.half())),
     ("sharp", "momentum", ValueError, lambda: STRETCHED.sharp(PLANE)),
@@ -170,7 +172,7 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
     corners = torch.tensor([[0, 0, 1, 0], [1, 2, 3, 1]], device=device)
     cells = torch.randn(2, 2, 3, 3, 3, device=device, dtype=torch.float64, requires_grad=True)
     metric = (0.01, 0.01, 0.001, 1)
-    manner = (*metric, [1.0, 1.0, 1.0], "auto", 2)
+    manner = (*metric, [1.0, 1.0, 1.0], "auto", "full", 2)
     kept = torch.randn(4, 2, 3, 5, 6, 4, device=device, dtype=torch.float64)
     return {
         "warp": [
@@ -193,6 +195,7 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
             (leaf(3), *manner, "cubic", "fast"),
             (leaf(2, 5, 6), *manner, "linear", "balanced"),
             (field(3), *manner, "cubic", "none"),
+            (leaf(3), *manner[:-2], "half", 2, "cubic", "fast"),
         ],
         "shoot_ab2_backward": [
             (field(3), field(3), field(3), kept, *manner, "cubic", "fast"),
@@ -200,8 +203,8 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
             (field(3), None, field(3), kept[:0], *manner, "linear", "small"),
         ],
         "fluid": [
-            (leaf(3), [6, 6, 5], [1.0, 1.0, 2.0], *metric, True),
-            (leaf(2, 5, 6), [5, 6], [1.0, 1.0], *metric, False),
+            (leaf(3), [6, 6, 5], [1.0, 1.0, 2.0], *metric, "full", True),
+            (leaf(2, 5, 6), [5, 6], [1.0, 1.0], *metric, "half", False),
         ],
         "extract_patches": [(leaf(2), corners, 3)],
         "add_patches": [(cells, corners, [5, 6, 4], 2)],

@@ -75,10 +75,11 @@ class TestSameAsTorch:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("pad", ["auto", 5])
+@pytest.mark.parametrize(("pad", "band"), [("auto", "full"), (5, "full"), ("auto", "half")])
 @pytest.mark.parametrize(("grid", "spacing"), [(GRIDS[0], (1, 1.5, 2)), (GRIDS[1], (1, 1, 1))])
-def test_metric(xp, random, grid, spacing, pad, dtype):
-    how = {"alpha": 0.3, "beta": 0.2, "gamma": 0.1, "power": 2, "spacing": spacing, "pad": pad}
+def test_metric(xp, random, grid, spacing, pad, band, dtype):
+    how = {"alpha": 0.3, "beta": 0.2, "gamma": 0.1, "power": 2}
+    how |= {"spacing": spacing, "pad": pad, "band": band}
     field = vectors(random, xp, grid, dtype)
     for name in ("sharp", "flat", "sharp"):  # the second time from the tables of the first
         found = getattr(core.FluidMetric(**how), name)(field)

@@ -29,6 +29,10 @@ OPERATORS = {
     "jacobian_determinant": lambda: qs.jacobian_determinant(field()),
     "Ad_star": lambda: qs.Ad_star(field(), field(3, 0.5)),
     "sharp": lambda: METRIC.sharp(field()),
+    "sharp in half a band": lambda: qs.FluidMetric(band="half").sharp(field()),
+    "half a band by torch": lambda: qs.FluidMetric(pad="none", band="half").sharp(
+        field()[..., :19]
+    ),
     "sharp by torch": lambda: qs.FluidMetric(pad="none").sharp(field()[..., :19]),
     "shoot": lambda: torch.cat(qs.shoot(smooth_momentum(), METRIC, 3)),
 }

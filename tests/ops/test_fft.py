@@ -25,6 +25,11 @@ def block_memory(request) -> int:
     return request.param
 
 
+@pytest.fixture(params=["full", "half"])
+def band(request) -> str:
+    return request.param
+
+
 @pytest.fixture(autouse=True)
 def as_on_cuda(monkeypatch):
     monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
@@ -34,7 +39,8 @@ def smoothing(field, metric, block_memory, *, inverse=True):
     """By the core's own transforms."""
     torus, spacing = metric.torus(field.shape[2:]), metric.spacing[: field.ndim - 2]
     parameters = (metric.alpha, metric.beta, metric.gamma, metric.power, inverse)
-    made = fluid.Smoothing(field, torus, spacing, symbol_of(spacing, *parameters), block_memory)
+    symbol = symbol_of(spacing, *parameters)
+    made = fluid.Smoothing(field, torus, spacing, symbol, metric.band, block_memory)
     assert made.fused
     made.spectrum.fill_(math.nan)
     return made
@@ -48,8 +54,8 @@ def smooth(field, metric, block_memory, *, inverse=True):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_twin_on_the_torus(fields, dtype, close, shape, block_memory):
-    metric = qs.FluidMetric(pad="none", spacing=(1.0,) * len(shape))
+def test_twin_on_the_torus(fields, dtype, close, shape, block_memory, band):
+    metric = qs.FluidMetric(pad="none", spacing=(1.0,) * len(shape), band=band)
     field = fields.noise(shape, len(shape), dtype=dtype)
     close(smooth(field, metric, block_memory), reference.sharp(field, metric))
     flat = smooth(field, metric, block_memory, inverse=False)
@@ -58,16 +64,16 @@ def test_twin_on_the_torus(fields, dtype, close, shape, block_memory):
 
 @pytest.mark.parametrize("shape", [(9, 13), (1, 1), (7, 10, 13), (11, 13, 7), (5, 37, 3)])
 @pytest.mark.parametrize("pad", ["auto", 1, 6])
-def test_twin_padded(fields, dtype, close, shape, pad, block_memory):
-    metric = qs.FluidMetric(pad=pad, spacing=(1.0,) * len(shape))
+def test_twin_padded(fields, dtype, close, shape, pad, block_memory, band):
+    metric = qs.FluidMetric(pad=pad, spacing=(1.0,) * len(shape), band=band)
     field = fields.noise(shape, len(shape), dtype=dtype)
     close(smooth(field, metric, block_memory), reference.sharp(field, metric))
 
 
 @pytest.mark.parametrize("power", [1, 2, 3])
 @pytest.mark.parametrize("inverse", [True, False], ids=["sharp", "flat"])
-def test_twin_of_any_metric(fields, grid, close, power, inverse, block_memory):
-    metric = qs.FluidMetric(0.5, 0.3, 0.2, power, (1.0, 1.5, 2.5)[: len(grid)], pad=3)
+def test_twin_of_any_metric(fields, grid, close, power, inverse, block_memory, band):
+    metric = qs.FluidMetric(0.5, 0.3, 0.2, power, (1.0, 1.5, 2.5)[: len(grid)], 3, band)
     field = fields.noise(grid, len(grid))
     twin = reference.sharp if inverse else reference.flat
     close(smooth(field, metric, block_memory, inverse=inverse), twin(field, metric))
@@ -79,9 +85,9 @@ def test_gamma_zero(fields, grid, close, block_memory):
     close(smooth(field, metric, block_memory), reference.sharp(field, metric))
 
 
-def test_every_length(fields, close):
+def test_every_length(fields, close, band):
     """Along the first axis every length that serves, along the last one every even one."""
-    metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0))
+    metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0), band=band)
     lengths = [n for n in range(1, 600) if _fft.order(n)]
     assert lengths[-1] == 512 and {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
     for n in lengths:
@@ -92,9 +98,9 @@ def test_every_length(fields, close):
 
 
 @pytest.mark.parametrize("shape", [(4, 200, 200), (4, 192, 194), (240, 4, 6)])
-def test_full_sizes(fields, close, shape):
+def test_full_sizes(fields, close, shape, band):
     """Planes and lines as large as a brain's."""
-    metric = qs.FluidMetric(spacing=(1.0,) * 3)
+    metric = qs.FluidMetric(spacing=(1.0,) * 3, band=band)
     field = fields.noise(shape, 3, batch=1)
     close(smooth(field, metric, FORMS["three kernels"]), reference.sharp(field, metric))
 
@@ -118,15 +124,15 @@ def test_padded_sizes_are_fusable(shape):
         assert all(size >= n + gap for size, n in zip(torus, shape, strict=True))
 
 
-def test_in_place(fields, grid, block_memory):
-    metric = qs.FluidMetric()
+def test_in_place(fields, grid, block_memory, band):
+    metric = qs.FluidMetric(band=band)
     field = fields.noise(grid, len(grid))
     expected = smooth(field, metric, block_memory)
     smoothing(field, metric, block_memory)(field, field)
     assert torch.equal(field, expected)
 
 
-def test_operator(fields, grid, dtype, agree, monkeypatch):
+def test_operator(fields, grid, dtype, agree, monkeypatch, band):
     """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end in a prime) is not."""
     fused = []
     call = fluid.Smoothing.__call__
@@ -137,7 +143,7 @@ def test_operator(fields, grid, dtype, agree, monkeypatch):
     strided = field.movedim(1, -1).contiguous().movedim(-1, 1)
     for pad, expected in (("auto", [True] * 2), ("none", [False] * 2)):  # forwards and backwards
         fused.clear()
-        metric = qs.FluidMetric(pad=pad, spacing=(1.0, 1.5, 2.5)[: len(grid)])
+        metric = qs.FluidMetric(pad=pad, spacing=(1.0, 1.5, 2.5)[: len(grid)], band=band)
         agree(metric.sharp, lambda m, metric=metric: reference.sharp(m, metric), strided)
         assert fused == expected
 
@@ -151,12 +157,29 @@ def test_where_it_serves(fields, monkeypatch):
 
 def test_tables():
     """Cosines, sines and roots of a 4 x 6 torus, and where the frequencies of the last axis are."""
-    numbers = list(_fft.tables((4, 6), (1.0, 2.0)))
+    numbers = list(_fft.tables((4, 6), (1.0, 2.0), "full"))
     first, half = _fft.order(4), [*_fft.order(3), 3]
     assert numbers[:4] == pytest.approx([2 * math.cos(math.pi / 2 * k) - 2 for k in first])
     assert numbers[12:16] == pytest.approx([math.sin(math.pi / 3 * k) / 2 for k in half])
     assert numbers[16:24] == pytest.approx([1, 0, 0, -1, -1, 0, 0, 1])
     assert [half[int(place)] for place in numbers[-3:]] == [0, 1, 2]
+
+
+def test_tables_of_the_half_band():
+    """Only kept frequencies of the middle and the last axis, and their places; the first axis is marked."""
+    torus = (6, 10, 12)
+    numbers = list(_fft.tables(torus, (1.0,) * 3, "half"))
+    first, middle, last = _fft.order(6), _fft.order(10), [*_fft.order(6), 6]
+    places = [int(place) for place in numbers[-8:]]
+    assert [middle[place] for place in places[:5]] == [k for k in middle if k in (0, 1, 2, 8, 9)]
+    assert [last[place] for place in places[5:]] == [k for k in last if k in (0, 1, 2)]
+    cosines = [2 * math.cos(math.pi / 3 * k) - 2 if k in (0, 1, 5) else 1.0 for k in first]
+    cosines += [2 * math.cos(math.pi / 5 * middle[place]) - 2 for place in places[:5]]
+    cosines += [2 * math.cos(math.pi / 6 * last[place]) - 2 for place in places[5:]]
+    assert numbers[:14] == pytest.approx(cosines)
+    assert len(numbers) == 2 * 14 + 2 * sum(torus) + 6 + 8
+    assert _fft.workspace_shape((5, 3, 4), torus, "half") == (5, 16)  # 5 x 3
+    assert _fft.workspace_shape((5, 6, 4), torus, "half") == (5, 32)  # rows of the field: 6 x 3
 
 
 @pytest.mark.parametrize(
@@ -166,12 +189,15 @@ def test_tables():
         ((8, 9), 32, "fluid: torus: expected a torus of sizes up to 512"),
         ((4, 10), 32, "fluid: torus: expected a torus that holds the field"),
         ((8, 10), 5, "fluid: workspace: expected"),
+        ((8, 10, 7), 32, "fluid: torus: expected a torus that keeps some of its frequencies"),
+        ((8, 10, 0), 32, "fluid: torus: expected a torus that keeps some of its frequencies"),
     ],
 )
 def test_refusals(torus, plane, message):
     field = torch.zeros(1, 2, 6, 8)
     made = smoothing(field, qs.FluidMetric(), 2000)
-    made.fused_torus = fluid._core.FluidTorus(torus[0], 1, torus[1], 2000)
+    kept = (*torus[2:], torus[1] // 2 + 1)[0]
+    made.fused_torus = fluid._core.FluidTorus(torus[0], 1, torus[1], 1, kept, 2000)
     made.spectrum = torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
     with pytest.raises(ValueError, match=message):
         made(field, field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -19,6 +20,8 @@ METRICS = {
     "no beta": {"beta": 0.0},
     "no gamma": {"pad": "none", "gamma": 0.0},
     "spacing": {"spacing": (1.0, 1.5, 2.5)},
+    "half band": {"band": "half"},
+    "half band of the torus": {"band": "half", "pad": "none", "power": 2, "gamma": 0.2},
 }
 
 
@@ -47,10 +50,11 @@ def test_flat_twin(fields, grid, dtype, agree, name):
 
 
 @pytest.mark.parametrize("shape", [(16, 20), (7, 11), (1, 8), (8, 9, 10), (11, 13, 7), (12, 1, 5)])
-def test_sizes(fields, close, shape):
+@pytest.mark.parametrize("band", ["full", "half"])
+def test_sizes(fields, close, shape, band):
     """Smooth, prime, odd, even and single-sample axes, on the exact torus and padded."""
     for pad in ("none", "auto", 3):
-        metric = qs.FluidMetric(pad=pad, spacing=(1.0,) * len(shape))
+        metric = qs.FluidMetric(pad=pad, spacing=(1.0,) * len(shape), band=band)
         momentum = fields.noise(shape, len(shape))
         close(metric.sharp(momentum), reference.sharp(momentum, metric))
 
@@ -77,6 +81,38 @@ def test_flat_inverts_sharp_on_the_torus(fields, grid, dtype, close):
         tolerance = condition * torch.finfo(dtype).eps
         close(metric.flat(metric.sharp(momentum)), momentum, tolerance)
         close(metric.sharp(metric.flat(momentum)), momentum, tolerance)
+
+
+@pytest.mark.parametrize("grid", [(12, 9), (8, 13, 16)])
+def test_half_band_projects(fields, grid, close):
+    """Waves below half of Nyquist along every axis pass as in the full band, all others give 0."""
+    full = qs.FluidMetric(0.3, 0.2, 0.05, pad="none")
+    half = qs.FluidMetric(0.3, 0.2, 0.05, pad="none", band="half")
+    dims, passed = len(grid), 0
+    for numbers in itertools.product(*(range(n // 2 + 1) for n in grid)):
+        phase = torch.zeros(grid, dtype=torch.float64, device=fields.device)
+        for axis, (k, n) in enumerate(zip(numbers, grid, strict=True)):
+            x = torch.arange(n, dtype=torch.float64, device=fields.device)
+            phase += (2 * math.pi * k / n * x).reshape(
+                [-1 if a == axis else 1 for a in range(dims)]
+            )
+        wave = torch.cos(phase).expand(1, dims, *grid)
+        for operator in ("sharp", "flat"):
+            whole, found = getattr(full, operator)(wave), getattr(half, operator)(wave)
+            if all(4 * k < n for k, n in zip(numbers, grid, strict=True)):
+                passed += 1
+                close(found, whole)
+            else:
+                assert found.abs().max() < 1e-12 * whole.abs().max()
+    assert passed == 2 * math.prod(math.ceil(n / 4) for n in grid)
+
+
+def test_half_band_hardly_moves_a_smooth_velocity(fields):
+    momentum = fields.smooth((24, 20, 28), 1.0, 2.0)
+    full, half = (
+        qs.FluidMetric(pad="none", band=band).sharp(momentum) for band in ("full", "half")
+    )
+    assert 0 < (half - full).norm() < 2e-3 * full.norm()
 
 
 @pytest.mark.parametrize("power", [1, 2])

@@ -48,6 +48,19 @@ def test_twin(fields, grid, dtype, close, options, steps):
 
 
 @EVERY_METHOD
+def test_half_band(fields, grid, agree, options):
+    """The metric's band holds in every smoothing of the way, there and back."""
+    metric = qs.FluidMetric(band="half")
+    momentum = momentum_like(fields, grid, 2.0, 2.0, metric)
+    agree(
+        lambda m: qs.shoot(m, metric, 2, **options),
+        lambda m: reference.shoot(m, metric, 2, **options),
+        momentum,
+        tolerance=rounding(options, torch.float64),
+    )
+
+
+@EVERY_METHOD
 def test_leaving_the_grid(fields, grid, close, options):
     """A flow through the faces, both ways, follows the same rules there."""
     metric = qs.FluidMetric(pad=4)
