@@ -57,7 +57,7 @@ def puzzle(moving: Image, seed: int = 0) -> Puzzle:
     >>> ball = np.zeros((24, 24, 24), np.float32)
     >>> ball[6:18, 6:18, 6:18] = 100
     >>> puzzle(Image(ball, np.eye(4))).target.grid.shape
-    (45, 45, 45)
+    (45, 45, 48)
     """
     generator = torch.Generator().manual_seed(seed)
     grid = working_grid(moving, moving, spacing=float(moving.grid.spacing.min()))

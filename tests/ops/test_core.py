@@ -108,7 +108,7 @@ def test_strided_and_readonly_arrays(random):
     np.testing.assert_array_equal(core.warp(image, u), expected)
 
 
-def test_torch_is_not_imported():
+def test_torch_is_not_imported(tmp_path):
     code = """
 import sys, numpy, quicksilver_ext.core as core
 from quicksilver_ext import core as again
@@ -120,7 +120,7 @@ qs.warp
 assert "torch" in sys.modules
 assert {"warp", "FluidMetric"} <= set(qs.__all__)
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
