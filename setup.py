@@ -35,7 +35,9 @@ class CMakeBuild(build_ext):
             f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={output}",
             *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]
-        subprocess.run(["cmake", "-S", str(ROOT), "-B", str(build), *options], check=True)
+        # Fresh: what an earlier build remembers of its isolated environment, ninja above all, is gone.
+        configure = ["cmake", "--fresh", "-S", str(ROOT), "-B", str(build), *options]
+        subprocess.run(configure, check=True)
         subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)
 
 
