@@ -132,8 +132,6 @@ def main() -> None:
         before, rest = text.split(begin)
         after = rest.split(end)[1]
         arguments.write.write_text("\n".join([before + begin, *rows, end]) + after)
-    else:
-        print("\n".join(rows))
 
 
 if __name__ == "__main__":
