@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 
 from . import _core
-from ._metric import frequencies
+from ._metric import frequencies, symbol_tables
 
 
 def order(length: int) -> list[int]:
@@ -64,17 +64,14 @@ def tables(torus: Sequence[int], spacing: Sequence[float], band: str) -> array[f
     half = torus[-1] // 2
     orders = [*(order(n) for n in torus[:-1]), [*order(half), half]]
     kept = [set(line) for line in frequencies(torus, band)]
-    stored = [orders[0]]  # the first axis is never stored transformed: its others get a gain of 0
+    stored = [orders[0]]  # the first axis is never stored transformed
     stored += [
         [k for k in line if k in some] for line, some in zip(orders[1:], kept[1:], strict=True)
     ]
-    numbers = array("d")
-    for n, line, some, h in zip(torus, stored, kept, spacing, strict=True):
-        numbers.extend(
-            (2 * math.cos(2 * math.pi * k / n) - 2) / h**2 if k in some else 1.0 for k in line
-        )
-    for n, line, h in zip(torus, stored, spacing, strict=True):
-        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in line)
+    numbers = symbol_tables(torus, spacing, stored)
+    for place, k in enumerate(stored[0]):
+        if k not in kept[0]:
+            numbers[place] = 1.0  # no cosine is: a gain of 0
     for n in torus:
         for k in range(n):
             angle = 2 * math.pi * k / n

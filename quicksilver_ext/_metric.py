@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -41,6 +42,19 @@ def frequencies(torus: Sequence[int], band: str) -> list[list[int]]:
         [k for k in line if band == "full" or 4 * min(k, n - k) < n]
         for n, line in zip(torus, lines, strict=True)
     ]
+
+
+def symbol_tables(
+    torus: Sequence[int], spacing: Sequence[float], lines: Sequence[Sequence[int]]
+) -> array[float]:
+    """c_a, then s_a, of the symbol at the given frequencies of every axis, in double precision."""
+    axes = list(zip(torus, lines, spacing, strict=True))
+    numbers = array("d")
+    for n, line, h in axes:
+        numbers.extend((2 * math.cos(2 * math.pi * k / n) - 2) / h**2 for k in line)
+    for n, line, h in axes:
+        numbers.extend(math.sin(2 * math.pi * k / n) / h for k in line)
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,26 +10,25 @@ import torch
 from torch import Tensor
 
 from .. import _args, _core, _fft
-from .._metric import Metric, frequencies, symbol_of
+from .._metric import Metric, frequencies, symbol_of, symbol_tables
 from .._register import operator
 
 
 @functools.cache  # a recorded CUDA graph holds their addresses
 def _tables(
+    fused: bool,
     torus: tuple[int, ...],
     spacing: tuple[float, ...],
     band: str,
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """c_a and s_a of every axis, one after the other, at the frequencies that the band keeps."""
-    lines = [
-        2 * math.pi / n * torch.tensor(kept, dtype=torch.float64)
-        for n, kept in zip(torus, frequencies(torus, band), strict=True)
-    ]
-    cosines = [(2 * w.cos() - 2) / h**2 for w, h in zip(lines, spacing, strict=True)]
-    sines = [w.sin() / h for w, h in zip(lines, spacing, strict=True)]
-    return torch.cat(cosines + sines).to(device=device, dtype=dtype)
+    """What the core's own transforms read, or its symbol alone."""
+    if fused:
+        numbers = _fft.tables(torus, spacing, band)
+    else:
+        numbers = symbol_tables(torus, spacing, frequencies(torus, band))
+    return torch.frombuffer(numbers, dtype=torch.float64).to(device=device, dtype=dtype)
 
 
 def _fake(field: Tensor, *_: Any) -> Tensor:
@@ -43,18 +41,6 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return torch.ops.quicksilver.fluid(grad, *ctx.how), *(None for _ in ctx.how)  # self-adjoint
-
-
-@functools.cache  # a recorded CUDA graph holds their addresses
-def _fused_tables(
-    torus: tuple[int, ...],
-    spacing: tuple[float, ...],
-    band: str,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
-    numbers = torch.frombuffer(_fft.tables(torus, spacing, band), dtype=torch.float64)
-    return numbers.to(device=device, dtype=dtype)
 
 
 def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
@@ -107,8 +93,8 @@ class Smoothing:
     ) -> None:
         self.torus, self.symbol, self.band = tuple(torus), symbol, band
         self.fused = _is_fused(like, torus)
-        make = _fused_tables if self.fused else _tables
-        self.tables = make(self.torus, tuple(spacing), band, like.dtype, like.device)
+        where = like.dtype, like.device
+        self.tables = _tables(self.fused, self.torus, tuple(spacing), band, *where)
         planes: Sequence[int] = [len(kept) for kept in frequencies(torus, band)]
         if self.fused:
             planes = _fft.workspace_shape(like.shape[2:], torus, band)
