@@ -1,0 +1,1 @@
+"""The commands of `quicksilver`, one module each; heavy modules are imported inside: help is quick."""

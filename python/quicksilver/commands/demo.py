@@ -1,0 +1,36 @@
+"""The package at work on a brain whose deformation is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicksilver.commands.common import (
+    Device,
+    Folder,
+    ModelFile,
+    chosen_model,
+)
+
+
+def demo(
+    output: Folder = Path("quicksilver-demo"),
+    model: ModelFile = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random deformation.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Register a template brain to a deformed copy of it, and compare with the known answer."""
+    from quicksilver import console, registration
+    from quicksilver import demo as example
+
+    chosen = registration.pick_device(device)
+    with console.progress() as progress:
+        summary = example.run(
+            chosen_model(model), output, seed=seed, device=chosen, progress=progress
+        )
+    console.show_registration(summary)
+    before, after = (summary["error_mm"][when]["mean"] for when in ("before", "after"))
+    typer.echo(f"mean distance to the known map: {before:.2f} mm before, {after:.2f} mm after")
+    typer.echo(f"report: {output / 'report.png'}")

@@ -1,0 +1,32 @@
+"""Judge a saved registration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quicksilver.commands.common import (
+    Saved,
+)
+
+
+def evaluate(
+    saved: Saved,
+    moving_labels: Annotated[Path, typer.Option(help="Label map of the moving image.")],
+    target_labels: Annotated[Path, typer.Option(help="Label map of the target.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
+) -> None:
+    """Print the overlap per label and how regular the deformation is."""
+    from quicksilver import console, evaluation, files, images, results
+
+    result = results.load(saved)
+    moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))
+    judged = {
+        **evaluation.judge_labels(result.displacement, moving, target),
+        "map": evaluation.judge_map(result.displacement, result.inverse, result.warped.data != 0),
+    }
+    console.show_evaluation(judged)
+    if json_file is not None:
+        files.write_json(json_file, judged)
