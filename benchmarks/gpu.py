@@ -18,7 +18,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.models import ModelConfig, default_model
-from quicksilver.networks import MomentumNetwork
+from quicksilver.patch_network import PatchNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
 from quicksilver_ext import reference
 
@@ -156,7 +156,7 @@ def prediction(bench: Bench) -> None:
     features = 2 if bench.small else 64
     torch.manual_seed(0)
     wide = ModelConfig(features=features)
-    networks = [MomentumNetwork(features).to(bench.device).eval() for _ in range(2)]
+    networks = [PatchNetwork(features).to(bench.device).eval() for _ in range(2)]
     _pipeline(bench, f"register, f = {features}", shape, wide, networks)
     model = default_model().to(bench.device)
     assert model.correction is not None
@@ -165,7 +165,7 @@ def prediction(bench: Bench) -> None:
 
 
 def _pipeline(
-    bench: Bench, name: str, shape: Shape, config: ModelConfig, networks: list[MomentumNetwork]
+    bench: Bench, name: str, shape: Shape, config: ModelConfig, networks: list[PatchNetwork]
 ) -> None:
     moving, target = (_brain(shape, seed).to(bench.device) for seed in (0, 1))
 

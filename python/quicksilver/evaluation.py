@@ -57,6 +57,19 @@ def score_labels(warped: np.ndarray, target: np.ndarray, spacing: np.ndarray) ->
     return scores
 
 
+def mean_overlap(warped: np.ndarray, target: np.ndarray) -> float:
+    """Mean over the non-zero labels of `target` of |warped and target| / |target|; both (X, Y, Z).
+
+    >>> mean_overlap(np.array([[[1, 2, 2]]]), np.array([[[1, 2, 0]]]))
+    1.0
+    """
+    labels = np.unique(target)
+    ranks = _ranks(target, labels[labels != 0])
+    sizes = np.bincount(ranks.ravel())[1:]
+    common = np.bincount(ranks[warped == target], minlength=len(sizes) + 1)[1:]
+    return float(np.mean(common / sizes))
+
+
 def _ranks(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Place of every value in `labels`, counted from 1; 0 for what is not in it."""
     place = np.searchsorted(labels, values).clip(max=max(len(labels) - 1, 0))

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quicksilver.datasets import Patches
-from quicksilver.networks import DecoderBlock, EncoderBlock, MomentumNetwork
+from quicksilver.patch_network import DecoderBlock, EncoderBlock, PatchNetwork
+from quicksilver.patches import FittedPatches
 
 OFFSETS = list(product((0, 1), repeat=3))
 """The eight voxels that pooling makes one of; taps 0 and 1 of a transposed convolution."""
@@ -35,7 +35,7 @@ RIDGE = 1e-3  # relative to the mean square of the features
 
 
 def initialise(
-    network: MomentumNetwork, patches: Patches, scale: float, generator: torch.Generator
+    network: PatchNetwork, patches: FittedPatches, scale: float, generator: torch.Generator
 ) -> None:
     """Set the first weights; afterwards the network predicts momenta in units of `scale`."""
     features = network.encoder_m_1.conv_input.out_channels
@@ -125,7 +125,7 @@ def _mix(last: DecoderBlock, axis: int) -> None:
 
 @torch.no_grad()
 def _fit_outputs(
-    network: MomentumNetwork, patches: Patches, scale: float, generator: torch.Generator
+    network: PatchNetwork, patches: FittedPatches, scale: float, generator: torch.Generator
 ) -> None:
     """Least squares for the last convolution of each decoder, by its normal equations."""
     blocks = [getattr(network, f"decoder_{name}_2") for name in "xyz"]
@@ -140,7 +140,8 @@ def _fit_outputs(
     matrices, rights = torch.zeros(3, size, size), torch.zeros(3, size)
     for _ in range(BATCHES):
         batch = patches.batch(BATCH, generator)
-        network(batch.moving, batch.target)
+        assert batch.momentum is not None
+        network(batch.seen_moving, batch.seen_target)
         for k, block in enumerate(blocks):
             rows = _neighbourhoods(inputs[block.conv_output])
             matrices[k] += rows.T @ rows

@@ -23,7 +23,9 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.horizontal_network import HorizontalNetwork
+from quicksilver.networks import MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
 INTENSITY = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
@@ -39,10 +41,13 @@ class ModelConfig:
 
     `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres;
     `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`.
-    `axes_reversed`: see `MomentumNetwork`.
+    `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
+    "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
+    first.
     """
 
     features: int
+    architecture: Literal["patch", "horizontal"] = "patch"
     dropout: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE
@@ -87,7 +92,9 @@ class ModelConfig:
 
     def network(self) -> MomentumNetwork:
         """A network of this architecture, its weights not yet set."""
-        return MomentumNetwork(self.features, self.dropout, self.axes_reversed)
+        if self.architecture == "horizontal":
+            return HorizontalNetwork(self.features, self.dropout)
+        return PatchNetwork(self.features, self.dropout, self.axes_reversed)
 
 
 @dataclass

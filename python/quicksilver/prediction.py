@@ -1,4 +1,4 @@
-"""Momentum prediction on whole volumes: patches in, patches out, overlaps averaged."""
+"""Momentum prediction on whole volumes, by networks that see patches or all at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.horizontal_network import HorizontalNetwork
+from quicksilver.networks import MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
 Progress = Callable[[int, int], None]
 """Called as progress(patches done, patches in all) after every batch."""
@@ -18,6 +20,9 @@ Progress = Callable[[int, int], None]
 
 BATCH = {"cpu": 16, "cuda": 256}
 """Patches per pass of a network: few stay in a processor's cache, many fill a GPU."""
+
+CONTEXT = 4
+"""Voxels of background that a network of whole volumes sees around both brains."""
 
 
 @torch.no_grad()
@@ -34,17 +39,74 @@ def predict_momentum(
     target.
 
     moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.normalise` does, on
-    the network's device. Patches of 15^3 voxels every `stride` voxels, the last of each axis flush
-    with the border; where both images are all zero nothing is predicted and the momentum is zero.
-    batch_size: patches per pass, as many as suit the device where None. half: compute in float16, on
-    CUDA where None; for the default model that changes the momentum by 3e-3 of its norm and its
-    velocity by 2e-3 (bfloat16: 3e-2). What overflows float16 is predicted again in float32.
+    the network's device. A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the
+    last of each axis flush with the border, as many per pass as `batch_size` says or suit the
+    device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
+    Where both images are all zero the momentum is zero.
+    half: compute in float16, on CUDA where None; for the first default model that changed the
+    momentum by 3e-3 of its norm and its velocity by 2e-3 (bfloat16: 3e-2). What overflows float16
+    is predicted again in float32.
     Raises QuicksilverError where the grid is too small for one patch.
 
+    >>> from quicksilver.patch_network import PatchNetwork
     >>> image = torch.rand(1, 1, 20, 16, 15)
-    >>> predict_momentum(MomentumNetwork(features=2), image, image).shape
+    >>> predict_momentum(PatchNetwork(features=2), image, image).shape
     torch.Size([1, 3, 20, 16, 15])
     """
+    device = moving.device.type
+    half = device == "cuda" if half is None else half
+
+    def predicted(in_half: bool) -> Tensor:
+        with torch.autocast(device, torch.float16, enabled=in_half):
+            return whole_momentum(network, moving, target, stride, batch_size, progress)
+
+    momentum = predicted(half)
+    if half and not bool(momentum.isfinite().all()):
+        momentum = predicted(False)
+    return momentum
+
+
+def whole_momentum(
+    network: MomentumNetwork,
+    moving: Tensor,
+    target: Tensor,
+    stride: int = 14,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """`predict_momentum` with its gradient, in the precision that is set."""
+    if isinstance(network, PatchNetwork):
+        return _by_patches(network, moving, target, stride, batch_size, progress)
+    return _as_a_whole(network, moving, target)
+
+
+def _as_a_whole(network: MomentumNetwork, moving: Tensor, target: Tensor) -> Tensor:
+    """One pass over the box around both brains, cut or padded to sizes that the network takes."""
+    occupied = ((moving != 0) | (target != 0)).any(dim=0)[0]
+    if not bool(occupied.any()):
+        return torch.zeros_like(moving).repeat(1, 3, 1, 1, 1)
+    pads: list[int] = []
+    for axis in reversed(range(3)):  # F.pad counts from the last axis; negative pads cut
+        inside = occupied.amax(dim=[other for other in range(3) if other != axis]).nonzero()
+        low, high = int(inside[0]), int(inside[-1]) + 1
+        size = (
+            -(-(high - low + 2 * CONTEXT) // HorizontalNetwork.MULTIPLE)
+            * HorizontalNetwork.MULTIPLE
+        )
+        start = (low + high - size) // 2
+        pads += [-start, start + size - occupied.shape[axis]]
+    momentum = network(F.pad(moving, pads), F.pad(target, pads)).float()
+    return F.pad(momentum, [-pad for pad in pads]).to(moving.dtype)
+
+
+def _by_patches(
+    network: PatchNetwork,
+    moving: Tensor,
+    target: Tensor,
+    stride: int,
+    batch_size: int | None,
+    progress: Progress | None,
+) -> Tensor:
     shape = tuple(moving.shape[2:])
     if min(shape) < PATCH_SIZE:
         raise QuicksilverError(
@@ -54,24 +116,13 @@ def predict_momentum(
     corners = occupied_corners(moving, target, stride)
     if len(corners) == 0:
         return moving.new_zeros(1, 3, *shape)
-    device = moving.device.type
-    half = device == "cuda" if half is None else half
-
-    def predicted(in_half: bool) -> Tensor:
-        with torch.autocast(device, torch.float16, enabled=in_half):
-            patches = _predict_patches(
-                network, moving, target, corners, batch_size or BATCH[device], progress
-            )
-        return qs.average_patches(patches, corners, shape).to(moving.dtype)
-
-    momentum = predicted(half)
-    if half and not bool(momentum.isfinite().all()):
-        momentum = predicted(False)
-    return momentum
+    batch_size = batch_size or BATCH[moving.device.type]
+    patches = _predict_patches(network, moving, target, corners, batch_size, progress)
+    return qs.average_patches(patches, corners, shape).to(moving.dtype)
 
 
 def _predict_patches(
-    network: MomentumNetwork,
+    network: PatchNetwork,
     moving: Tensor,
     target: Tensor,
     corners: Tensor,

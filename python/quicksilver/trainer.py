@@ -1,236 +1,194 @@
-"""Training of one network on patches of fitted momenta.
-
-The loss has two parts, each divided by its value for the prediction zero: the L1 distance of the
-momenta, and the squared distance of the velocities they mean, <r, K r> of the residual r patch by
-patch. K passes low frequencies a hundred times better than high ones: L1 alone learns edges well
-and displacements late.
-"""
+"""The training of one network: steps, checkpoints, averages of weights, several processes."""
 
 from __future__ import annotations
 
 import copy
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
-import quicksilver_ext as qs
-from quicksilver.datasets import Batch, Patches
+from quicksilver import processes
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
-from quicksilver.initialisation import initialise
 from quicksilver.networks import MomentumNetwork
+from quicksilver.recipes import Stage
+from quicksilver.sources import Batch, Source
 
-Report = Callable[[dict[str, Any]], None]
-"""Called with a record (step, seconds, loss, ...) about once a minute and at validations."""
+Record = dict[str, Any]
+Report = Callable[[Record], None]
+"""Called with a record (step, seconds, loss, learning_rate ...) after every step."""
 
 SAVE_EVERY = 60.0  # seconds: what a kill may cost
-WARM_UP = 0.05  # part of the training in which the learning rate rises
-CLIP = 1.0  # largest norm of the gradient; the loss is about 1 at the start
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How one network is trained: for `steps`, or for `minutes` of training time (give one).
-
-    learning_rate: the largest, of a one-cycle schedule (measured at 16 features: from 3e-4 on, the
-    first steps destroy the first weights, and nothing is learned for a long time). energy: weight
-    of the velocity part of the loss. strength: of the intensity disturbances. average: decay per
-    step of the mean of the weights, which is what validation and the model file use. bfloat16:
-    mixed precision.
-    """
-
-    steps: int | None = None
-    minutes: float | None = None
-    batch: int = 16
-    learning_rate: float = 1.5e-4
-    weight_decay: float = 1e-4
-    energy: float = 1.0
-    strength: float = 1.0
-    average: float = 0.995
-    bfloat16: bool = True
-    validations: int = 5
-    seed: int = 0
+RECENT = 50
 
 
 class Trainer:
-    """The training of one network; everything that decides the next step is in `state`.
+    """Lowers `loss(network, batch)` over the batches of a source; `state` decides all that follows.
 
-    `checkpoint` is written about every minute and at the end. Where it exists, training goes on
-    from it, with the losses that an uninterrupted run would have had. It begins with the weights
-    of `start`, a network in voxel units, or where there is none with those of `initialise`.
+    `checkpoint` is written about every minute and at the end. Where it exists, training goes on from
+    it with the losses that an uninterrupted run would have had. Under `torchrun` every process draws
+    batches of its own, gradients are averaged, and the first process writes.
     """
 
     def __init__(
         self,
         network: MomentumNetwork,
-        patches: Patches,
-        metric: qs.FluidMetric,
-        config: TrainingConfig,
+        source: Source,
+        loss: Callable[[MomentumNetwork, Batch], Tensor],
+        stage: Stage,
         checkpoint: str | Path,
-        start: MomentumNetwork | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
     ) -> None:
-        if (config.steps is None) == (config.minutes is None):
-            raise ValueError("Trainer: give either steps or minutes, found both or neither")
-        self.network, self.patches, self.config = network, patches, config
-        self.checkpoint = Path(checkpoint)
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.scale = patches.mean_magnitude()
-        if start is not None:
-            network.load_state_dict(scaled(start, 1 / self.scale).state_dict())
-        elif not self.checkpoint.exists():
-            initialise(network, patches, self.scale, self.generator)
-        self.average = copy.deepcopy(network).eval()
+        self.network, self.loss, self.stage = network.to(device), loss, stage
+        self.device, self.checkpoint, self.seed = torch.device(device), Path(checkpoint), seed
+        self.batches = Batches(source, stage.batch, seed)
+        self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(
-            network.parameters(), betas=(0.9, 0.99), weight_decay=config.weight_decay
+            network.parameters(), betas=(0.9, 0.99), weight_decay=stage.weight_decay
         )
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.best = 0, 0.0, float("-inf")
         self.losses: list[float] = []
         if self.checkpoint.exists():
             self.load()
-        self.loss = MomentumLoss(metric, patches, self.scale, config.energy)
+        processes.share(self.network)
 
-    @property
-    def progress(self) -> float:
-        """The part of the training that is done, 0 to 1."""
-        if self.config.steps is not None:
-            return min(self.step / self.config.steps, 1.0)
-        assert self.config.minutes is not None
-        return min(self.seconds / (60 * self.config.minutes), 1.0)
+    def run(self, validate: Callable[[MomentumNetwork], Record], report: Report) -> MomentumNetwork:
+        """Train to the end; the averaged weights of the best validation.
 
-    def run(
-        self, validate: Callable[[MomentumNetwork], dict[str, float]], report: Report
-    ) -> MomentumNetwork:
-        """Train to the end; returns the averaged network, whose output is in voxel units."""
-        self.network.train()
+        validate: returns a record whose `score` is larger for better networks; called `validations`
+        times on the average, in evaluation mode, by the first process.
+        """
         saved = self.seconds
-        while self.progress < 1:
-            validated = math.floor(self.progress * self.config.validations)
-            self.one_step()
-            record = {
-                "step": self.step,
-                "seconds": round(self.seconds, 1),
-                "loss": self.recent_loss(),
-            }
-            if math.floor(self.progress * self.config.validations) > validated:
-                report(record | validate(self.result()))
-            if self.seconds - saved > SAVE_EVERY or self.progress >= 1:
+        marks = {
+            round(self.stage.steps * k / self.stage.validations)
+            for k in range(1, self.stage.validations + 1)
+        }
+        for batch in self._loader():
+            record = self.one_step(batch)
+            if self.step in marks and processes.is_first():
+                record |= self._validated(validate)
+            report(record)
+            if self.seconds - saved > SAVE_EVERY or self.step in marks:
                 self.save()
-                report(record)
                 saved = self.seconds
-        return self.result()
+        return self.kept()
 
-    def one_step(self) -> None:
-        """One batch, one update of the weights and of their average."""
+    def one_step(self, batch: Batch) -> Record:
+        """One update of the weights and of their average."""
         begin = time.perf_counter()
+        rate = self.stage.learning_rate * learning_rate(self.step, self.stage)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * one_cycle(self.progress)
-        batch = self.patches.batch(self.config.batch, self.generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            output = self.network(batch.moving, batch.target)
-        loss = self.loss(output.float(), batch)
+            group["lr"] = rate
+        self.network.train()
+        torch.manual_seed(key(self.seed, self.step, 1))  # of the dropout
+        loss = self.loss(self.network, batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
-        self.optimiser.step()
+        processes.average_gradients(self.network)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.clip)
+        if bool(norm.isfinite()):  # a batch whose loss overflowed teaches nothing
+            self.optimiser.step()
         self.step += 1
-        decay = min(self.config.average, self.step / (self.step + 10))
-        with torch.no_grad():
-            for mean, value in zip(
-                self.average.parameters(), self.network.parameters(), strict=True
-            ):
-                mean.lerp_(value, 1 - decay)
+        self._follow(min(self.stage.average, self.step / (self.step + 10)))
         self.losses.append(loss.item())
-        self.seconds += time.perf_counter() - begin
-
-    def recent_loss(self) -> float:
-        """Mean loss of the last hundred batches."""
-        recent = self.losses[-100:]
-        return sum(recent) / len(recent)
-
-    def result(self) -> MomentumNetwork:
-        """A copy of the averaged network, in voxel units."""
-        return scaled(self.average, self.scale)
-
-    def state(self) -> dict[str, Any]:
-        """Tensors and numbers only, so that it loads without unpickling objects."""
+        seconds = time.perf_counter() - begin
+        self.seconds += seconds
+        recent = self.losses[-RECENT:]
         return {
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "loss": round(sum(recent) / len(recent), 4),
+            "learning_rate": rate,
+            "samples_per_second": round(processes.count() * self.stage.batch / seconds, 2),
+        }
+
+    def kept(self) -> MomentumNetwork:
+        """The averaged network of the best validation; the last one where none was better."""
+        network = copy.deepcopy(self.average)
+        best = self.best_path()
+        if best.exists():
+            network.load_state_dict(torch.load(best, weights_only=True, map_location=self.device))
+        return network
+
+    def best_path(self) -> Path:
+        """The weights of the best validation so far."""
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}-best.pt")
+
+    def save(self) -> None:
+        """Write the checkpoint: tensors and numbers, which load without unpickling objects."""
+        if not processes.is_first():
+            return
+        state = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "dropout": torch.get_rng_state(),
-            "scale": self.scale,
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": self.losses,
+            **{name: getattr(self, name) for name in ("step", "seconds", "best", "losses")},
         }
-
-    def save(self) -> None:
-        """Write the checkpoint."""
         with replacing(self.checkpoint) as temporary:
-            torch.save(self.state(), temporary)
+            torch.save(state, temporary)
 
     def load(self) -> None:
         """Go on from the checkpoint; QuicksilverError where it belongs to another network."""
         try:
-            state = torch.load(self.checkpoint, weights_only=True)
+            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state["network"])
-        except (OSError, RuntimeError, KeyError) as error:
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            for name in ("step", "seconds", "best", "losses"):
+                setattr(self, name, state[name])
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise QuicksilverError(
                 f"expected {self.checkpoint} to be a checkpoint of this training, found another "
                 "or a damaged one; take it away to start anew"
             ) from error
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["dropout"])
-        for name in ("scale", "step", "seconds", "losses"):
-            setattr(self, name, state[name])
+
+    def _loader(self) -> Iterator[Batch]:
+        steps = range(self.step, self.stage.steps)
+        workers = self.stage.workers
+        return iter(DataLoader(self.batches, batch_size=None, sampler=steps, num_workers=workers))
+
+    def _validated(self, validate: Callable[[MomentumNetwork], Record]) -> Record:
+        record = validate(self.average)
+        score = record.get("score", float(self.step))
+        if score >= self.best:
+            self.best = score
+            with replacing(self.best_path()) as temporary:
+                torch.save(self.average.state_dict(), temporary)
+        return record
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
 
 
-class MomentumLoss:
-    """The loss of predicted momenta, both parts relative to the prediction zero.
+@dataclass(frozen=True)
+class Batches(Dataset[Batch]):
+    """The batches of a training by the number of their step."""
 
-    scale: the network's output is in units of it. weight: of the velocity part.
-    """
+    source: Source
+    count: int
+    seed: int
 
-    def __init__(
-        self, metric: qs.FluidMetric, patches: Patches, scale: float, weight: float
-    ) -> None:
-        # A patch stands alone: half its size of background keeps its images on the torus apart.
-        self.metric = replace(metric, pad=9)
-        self.scale, self.weight = scale, weight
-        sample = patches.batch(512, torch.Generator().manual_seed(0)).momentum / scale
-        self.magnitude = sample.abs().mean().item()
-        self.kinetic = self._kinetic(sample).item()
-
-    def __call__(self, output: Tensor, batch: Batch) -> Tensor:
-        residual = output - batch.momentum / self.scale
-        distance = residual.abs().mean() / self.magnitude
-        return distance + self.weight * self._kinetic(residual) / self.kinetic
-
-    def _kinetic(self, momentum: Tensor) -> Tensor:
-        return (momentum * self.metric.sharp(momentum)).mean()
+    def __getitem__(self, step: int) -> Batch:
+        generator = torch.Generator().manual_seed(key(self.seed, step, 2 + processes.rank()))
+        return self.source.batch(self.count, generator)
 
 
-def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
-    """A copy of a network whose last convolutions give `factor` times its momentum."""
-    copied = copy.deepcopy(network)
-    with torch.no_grad():
-        for block in (copied.decoder_x_2, copied.decoder_y_2, copied.decoder_z_2):
-            for parameter in block.conv_output.parameters():
-                parameter.mul_(factor)
-    return copied
+def key(seed: int, step: int, purpose: int) -> int:
+    """A seed of its own for every step and purpose."""
+    return hash((seed, step, purpose)) % 2**63  # of a tuple of integers: the same in every process
 
 
-def one_cycle(progress: float) -> float:
-    """The learning rate relative to its largest: a linear rise, then half a cosine down to zero."""
-    if progress < WARM_UP:
-        return max(progress, 1e-3) / WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+def learning_rate(step: int, stage: Stage) -> float:
+    """The learning rate relative to its largest: a linear rise, a plateau, a linear fall to zero."""
+    rise = (step + 1) / stage.warm_up
+    fall = (stage.steps - step) / (stage.decay * stage.steps)
+    return min(1.0, rise, fall)

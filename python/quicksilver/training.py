@@ -1,170 +1,220 @@
-"""Training of a model: the prediction network, then the correction network on what it leaves.
+"""Training of a model by a recipe: the prediction network, then the correction network.
 
-A folder of training holds all of its state: `prediction.pt` and `correction.pt` (checkpoints),
-`residuals/` and `residuals-validation/` (fitted pairs for the second network), `log.jsonl`, and at
-the end `model.safetensors`. Called again with the same folder, training goes on where it was
-stopped.
+A folder of training holds all of its state: `prediction.pt`, `correction.pt` (checkpoints) and their
+best weights, the teacher's pairs where the recipe asks for them, `log.jsonl`, `curve.png`, and at the
+end `model.safetensors` with its card. Called again with the same folder, training goes on where it
+was stopped.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from dataclasses import dataclass, replace
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.datasets import Patches
-from quicksilver.fits import FittedPair, load_pair, pair_files, save_pair
+from quicksilver import processes
+from quicksilver.card import write_card
+from quicksilver.errors import QuicksilverError
+from quicksilver.fits import FittedPair, load_pair, pair_files
+from quicksilver.initialisation import initialise
 from quicksilver.models import Model, ModelConfig, save_model
 from quicksilver.networks import MomentumNetwork
-from quicksilver.prediction import predict_momentum
-from quicksilver.trainer import Report, Trainer, TrainingConfig, scaled
+from quicksilver.objectives import Energy, Momentum, Objective
+from quicksilver.patch_network import PatchNetwork
+from quicksilver.patches import CutPatches, FittedPatches
+from quicksilver.prediction import whole_momentum
+from quicksilver.recipes import Recipe, Stage
+from quicksilver.sources import Batch, Geodesics, People, Source
+from quicksilver.teacher import fit_pairs, write_residuals
+from quicksilver.tracking import Tracker
+from quicksilver.trainer import Record, Trainer
+from quicksilver.validation import Validation
+from quicksilver.volumes import GAP, load_volumes
 
-GAP = 16
-"""Voxels of background that the metric adds around the fits' volumes, whose margin may be small."""
+CORRECTION_START = 0.5
+"""The correction network begins as this part of the prediction network, which has learned from like
+images what momentum a difference wants."""
 
-CORRECTION_START = 0.6
-"""The correction network begins as this part of the prediction network, which has learned from like images
-what momentum a difference wants; on validation pairs the mismatch was lowest between 0.5 and 0.75."""
+Predict = Callable[[MomentumNetwork, Batch], Tensor]
 
 
 def train(
-    fits: str | Path,
-    validation: str | Path,
-    folder: str | Path,
-    model: ModelConfig,
-    prediction: TrainingConfig,
-    correction: TrainingConfig,
-    report: Report = lambda record: None,
+    recipe: Recipe, data: str | Path, folder: str | Path, device: torch.device | str = "cpu"
 ) -> Model:
-    """Train both networks of a model and write it to `folder`/model.safetensors.
+    """Train the networks of a recipe and write the model, its card, log and curve into `folder`.
 
-    fits, validation: folders of fitted pairs, as `quicksilver fit --pairs` writes them; no person
-    may be in both. model: the architecture, metric and integrator; its `settings` and `results` are
-    filled in here. report: see `quicksilver.trainer.Report`; the records go to log.jsonl as well.
-    Raises QuicksilverError where a folder holds no fits.
+    data: the folder that the recipe's patterns of images are relative to. Under `torchrun` the
+    processes train together. Raises QuicksilverError where images are missing.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    metric = model.fluid_metric(pad=GAP)
-
-    def stage(
-        name: str,
-        pairs: Path,
-        held_out: Path,
-        config: TrainingConfig,
-        start: MomentumNetwork | None = None,
-    ) -> MomentumNetwork:
-        log = _Log(folder / "log.jsonl", name, report)
-        patches = Patches([load_pair(file) for file in pair_files(pairs)], config.strength)
-        trainer = Trainer(model.network(), patches, metric, config, folder / f"{name}.pt", start)
-        return trainer.run(lambda network: momentum_errors(network, held_out, metric), log)
-
-    first = stage("prediction", Path(fits), Path(validation), prediction)
-    residuals = write_residuals(fits, first, model, folder / "residuals")
-    held_out = write_residuals(validation, first, model, folder / "residuals-validation")
-    begin = scaled(first, CORRECTION_START)
-    second = stage("correction", residuals, held_out, correction, begin)
-    settings = {
-        "prediction": dataclasses.asdict(prediction),
-        "correction": dataclasses.asdict(correction),
-    }
-    result = Model(replace(model, settings=settings), first.eval(), second.eval())
-    result.config.results = judge(result, validation)
-    save_model(result, folder / "model.safetensors")
-    return result
+    device = processes.join(torch.device(device))
+    return Training(recipe, Path(data), Path(folder), device).run()
 
 
-@torch.no_grad()
-def write_residuals(
-    pairs: str | Path, network: MomentumNetwork, model: ModelConfig, folder: str | Path
-) -> Path:
-    """Fitted pairs for the correction network: the target warped back, and the momentum still
-    missing.
+class Training:
+    """One training: recipe, images, folder and device."""
 
-    For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum,
-    and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in pair_files(pairs):
-        if (folder / file.name).exists():
-            continue
-        pair = load_pair(file)
-        moving, target = pair.moving.float(), pair.target.float()
-        predicted = predict_momentum(network, moving, target, model.stride)
-        _, phi = model.shoot(predicted, GAP)
-        missing = pair.momentum.float() - predicted
-        save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
-    return folder
-
-
-def momentum_errors(
-    network: MomentumNetwork, pairs: str | Path, metric: qs.FluidMetric
-) -> dict[str, float]:
-    """Errors of predicted momenta, relative to those of the prediction zero; means over the pairs.
-
-    `momentum`: L1. `velocity`: L2 norm of the velocity.
-    """
-    errors = []
-    for file in pair_files(pairs):
-        pair = load_pair(file)
-        momentum = pair.momentum.float()
-        missing = momentum - predict_momentum(network, pair.moving.float(), pair.target.float())
-        velocity = metric.sharp(missing).norm() / metric.sharp(momentum).norm()
-        errors.append([(missing.abs().sum() / momentum.abs().sum()).item(), velocity.item()])
-    momentum_error, velocity_error = torch.tensor(errors).mean(dim=0).tolist()
-    return {"momentum": round(momentum_error, 4), "velocity": round(velocity_error, 4)}
-
-
-@torch.no_grad()
-def judge(model: Model, pairs: str | Path) -> dict[str, Any]:
-    """What the model reaches on fitted pairs that it was not trained on; means over the pairs.
-
-    Mismatch |moving o psi - target|^2 relative to that before registration, for the fit, the
-    prediction and the correction; and the smallest determinant of all corrected maps.
-    """
-    assert model.correction is not None
-    mismatches, smallest = [], float("inf")
-    for file in pair_files(pairs):
-        pair = load_pair(file)
-        moving, target = pair.moving.float(), pair.target.float()
-        predicted = predict_momentum(model.prediction, moving, target, model.config.stride)
-        psi, phi = model.config.shoot(predicted, GAP)
-        back = qs.warp(target, phi)
-        missing = predict_momentum(model.correction, moving, back, model.config.stride)
-        corrected, _ = model.config.shoot(predicted + missing, GAP)
-        fitted, _ = model.config.shoot(pair.momentum.float(), GAP)
-        before = (moving - target).square().sum()
-        maps = (fitted, psi, corrected)
-        mismatches.append(
-            [((qs.warp(moving, u) - target).square().sum() / before).item() for u in maps]
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, device: torch.device) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, device
+        folder.mkdir(parents=True, exist_ok=True)
+        volumes = load_volumes(data, recipe.data)
+        held_out = recipe.data.held_out
+        if len(volumes) < held_out + 2:
+            raise QuicksilverError(
+                f"expected at least {held_out + 2} people of whom {held_out} are held out, found "
+                f"{len(volumes)} in {data}; lower held_out or give more images"
+            )
+        self.people, self.held_out = (
+            volumes.part(slice(0, -held_out)),
+            volumes.part(slice(-held_out, None)),
         )
-        smallest = min(smallest, qs.jacobian_determinant(corrected).min().item())
-    names = ("fit", "prediction", "correction")
-    means = torch.tensor(mismatches).mean(dim=0).tolist()
-    mismatch = {name: round(value, 4) for name, value in zip(names, means, strict=True)}
-    return {
-        "pairs": len(mismatches),
-        "mismatch": mismatch,
-        "smallest_determinant": round(smallest, 4),
-    }
+        self.config = model_config(recipe)
+        self.metric = self.config.fluid_metric(GAP)
+        self.validation = Validation(self.held_out, recipe, self.config, device)
+
+    def run(self) -> Model:
+        """Every stage that is not done, and the files of the model."""
+        prediction = self._stage("prediction", self.recipe.prediction, None)
+        correction = None
+        if self.recipe.correction is not None:
+            correction = self._stage("correction", self.recipe.correction, prediction)
+        model = Model(self.config, prediction.eval(), correction.eval() if correction else None)
+        model.config.results = self.validation.of_model(model)
+        if processes.is_first():
+            save_model(model, self.folder / "model.safetensors")
+            write_card(model.config, self.recipe.name, self.folder / "model.md")
+        processes.wait()
+        return model
+
+    def _stage(self, name: str, stage: Stage, first: MomentumNetwork | None) -> MomentumNetwork:
+        """Train one network; `first` is the prediction network where it is the correction's turn."""
+        torch.manual_seed(self.recipe.seed)
+        network = self.config.network()
+        source, predict = self._task(stage, first)
+        # Momenta of patches are small numbers: their networks learn them in units of the mean one.
+        scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
+        checkpoint = self.folder / f"{name}.pt"
+        if first is not None:
+            network.load_state_dict(first.state_dict())
+            network.scale(CORRECTION_START / scale)
+        elif isinstance(network, PatchNetwork) and not checkpoint.exists():
+            begin = torch.Generator().manual_seed(self.recipe.seed)
+            initialise(network, self._patches_to_begin_with(source), scale, begin)
+        loss = Loss(self._objective(stage), predict, scale, stage.precision)
+        seed = self.recipe.seed + (first is not None)
+        trainer = Trainer(network, source, loss, stage, checkpoint, seed, self.device)
+
+        def validate(trained: MomentumNetwork) -> Record:
+            return self.validation.of_network(scaled(trained, scale), first)
+
+        with Tracker(self.folder, name, stage.steps, trainer.step) as tracker:
+            return scaled(trainer.run(validate, tracker), scale)
+
+    def _task(self, stage: Stage, first: MomentumNetwork | None) -> tuple[Source, Predict]:
+        """Where the batches of a stage come from, and how a network predicts their momenta."""
+        if stage.source == "fits":
+            return self._fitted_patches(first), patch_prediction
+        people = self.people.to(self.device) if stage.workers == 0 else self.people
+        variation = self.recipe.variation
+        if stage.source == "images":
+            return People(people, variation), self._volume_prediction(stage, first)
+        source = Geodesics(people, variation, self.metric)
+        if self.recipe.network.architecture == "patch" and first is None:
+            return CutPatches(source), patch_prediction
+        return source, self._volume_prediction(stage, first)
+
+    def _volume_prediction(self, stage: Stage, first: MomentumNetwork | None) -> Predict:
+        if first is None:
+            return volume_prediction
+        frozen = first.eval().to(self.device)
+
+        def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
+            with torch.no_grad():
+                begun = whole_momentum(frozen, batch.seen_moving, batch.seen_target).float()
+                _, phi = qs.shoot(begun, self.metric, stage.shooting_steps, composition="linear")
+                back = qs.warp(batch.seen_target, phi)
+            return begun + whole_momentum(trained, batch.seen_moving, back)
+
+        return corrected
+
+    def _objective(self, stage: Stage) -> Objective:
+        if stage.objective == "energy":
+            return Energy(self.metric, stage)
+        return Momentum(self.metric, stage)
+
+    def _fitted_patches(self, first: MomentumNetwork | None) -> FittedPatches:
+        """Patches of the teacher's pairs, or of what `first` leaves of them."""
+        assert self.recipe.fits is not None
+        folder = self.folder / "fits"
+        fit_pairs(self.people, self.recipe.fits, self.metric, folder, self.recipe.seed)
+        if first is not None:
+            folder = write_residuals(folder, first, self.config, self.folder / "residuals")
+        pairs = [load_pair(file) for file in pair_files(folder)]
+        return FittedPatches(pairs, self.recipe.variation.intensity)
+
+    def _patches_to_begin_with(self, source: Source) -> FittedPatches:
+        """The patches that the first weights are fitted to."""
+        if isinstance(source, FittedPatches):
+            return source
+        geodesics = Geodesics(self.people, self.recipe.variation, self.metric)
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        batch = geodesics.batch(2, generator)
+        assert batch.momentum is not None
+        parts = (batch.moving, batch.target, batch.momentum)
+        pairs = [FittedPair(*(p[None] for p in pair)) for pair in zip(*parts, strict=True)]
+        return FittedPatches(pairs, self.recipe.variation.intensity)
 
 
 @dataclass(frozen=True)
-class _Log:
-    """Appends every record, with its stage, to a file of JSON lines, and passes it on."""
+class Loss:
+    """What the trainer lowers: an objective of the momenta that a network predicts, in units of
+    `scale`."""
 
-    path: Path
-    stage: str
-    report: Report
+    objective: Objective
+    predict: Predict
+    scale: float
+    precision: str
 
-    def __call__(self, record: dict[str, Any]) -> None:
-        record = {"stage": self.stage, **record}
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        self.report(record)
+    def __call__(self, network: MomentumNetwork, batch: Batch) -> Tensor:
+        mixed = self.precision == "bfloat16"
+        with torch.autocast(batch.moving.device.type, torch.bfloat16, enabled=mixed):
+            momentum = self.predict(network, batch)
+        return self.objective(self.scale * momentum.float(), batch)
+
+
+def model_config(recipe: Recipe) -> ModelConfig:
+    """What the model file of a recipe says, before its results are known."""
+    shooting = recipe.shooting
+    return ModelConfig(
+        features=recipe.network.features,
+        architecture=recipe.network.architecture,
+        dropout=recipe.network.dropout,
+        spacing=recipe.data.spacing,
+        metric=shooting.model_dump(exclude={"steps"}),
+        steps=shooting.steps,
+        training_data=recipe.training_data,
+        licence=recipe.licence,
+        settings=recipe.model_dump(mode="json"),
+    )
+
+
+def patch_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """The momenta of patches."""
+    momentum: Tensor = network(batch.seen_moving, batch.seen_target)
+    return momentum
+
+
+def volume_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """The momenta of whole volumes."""
+    return whole_momentum(network, batch.seen_moving, batch.seen_target)
+
+
+def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
+    """A copy of a network whose momenta are `factor` times as large."""
+    copied = copy.deepcopy(network)
+    copied.scale(factor)
+    return copied

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.datasets import Patches
 from quicksilver.fits import FittedPair
 from quicksilver.initialisation import initialise
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.patches import FittedPatches
 from quicksilver.synthesis import random_geodesic, smooth_noise
 
 
@@ -32,11 +32,11 @@ def patches():
         _, psi, _ = random_geodesic(moving, qs.FluidMetric(pad=9), generator, 4, (1, 2))
         target = qs.warp(moving, psi)
         pairs.append(FittedPair(moving, target, first_step(moving, target)))
-    return Patches(pairs, strength=0)
+    return FittedPatches(pairs, strength=0)
 
 
 def started(features, patches, seed=0):
-    network = MomentumNetwork(features)
+    network = PatchNetwork(features)
     initialise(network, patches, 0.01, torch.Generator().manual_seed(seed))
     return network
 

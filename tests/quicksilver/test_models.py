@@ -8,19 +8,19 @@ from safetensors import safe_open
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.models import Model, ModelConfig, load_model, load_published, save_model
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
 
 def patches(seed):
     return torch.rand(2, 1, *[PATCH_SIZE] * 3, generator=torch.Generator().manual_seed(seed))
 
 
-def same_up_to_half_precision(a: MomentumNetwork, b: MomentumNetwork) -> bool:
+def same_up_to_half_precision(a: PatchNetwork, b: PatchNetwork) -> bool:
     state = b.state_dict()
     return all(torch.equal(v.half(), state[k].half()) for k, v in a.state_dict().items())
 
 
-def checkpoint(network: MomentumNetwork, features: int, prefix: str = "", **more):
+def checkpoint(network: PatchNetwork, features: int, prefix: str = "", **more):
     """A checkpoint in the layout that the original Quicksilver publishes."""
     return {
         "patch_size": 15,
@@ -60,7 +60,7 @@ def test_a_model_survives_its_file(tmp_path, corrected):
 
 
 def test_files_are_in_half_precision_and_predict_in_single(tmp_path):
-    save_model(Model(ModelConfig(2), MomentumNetwork(2)), tmp_path / "m.safetensors")
+    save_model(Model(ModelConfig(2), PatchNetwork(2)), tmp_path / "m.safetensors")
     with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
         names = file.keys()
         assert {file.get_tensor(name).dtype for name in names} == {torch.float16}
@@ -77,7 +77,7 @@ def test_the_metric_of_a_model_is_the_one_in_its_file():
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
-    networks = [MomentumNetwork(2), MomentumNetwork(2)]
+    networks = [PatchNetwork(2), PatchNetwork(2)]
     for network, name in zip(networks, ("predict.pth.tar", "correct.pth.tar"), strict=True):
         torch.save(checkpoint(network, 2, prefix), tmp_path / name)
     model = load_published(tmp_path / "predict.pth.tar", tmp_path / "correct.pth.tar")
@@ -96,7 +96,7 @@ def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
 
 
 def test_weights_from_matlab_see_reversed_axes(tmp_path):
-    network = MomentumNetwork(2)
+    network = PatchNetwork(2)
     torch.save(checkpoint(network, 2, matlab_t7=True), tmp_path / "predict.pth.tar")
     model = load_published(tmp_path / "predict.pth.tar")
     moving, target = patches(0), patches(1)
@@ -138,7 +138,7 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_layout_is_refused_in_one_sentence(tmp_path, kind):
     path = tmp_path / "predict.pth.tar"
-    torch.save(broken(MomentumNetwork(2), kind), path)
+    torch.save(broken(PatchNetwork(2), kind), path)
     with pytest.raises(QuicksilverError) as error:
         load_published(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
@@ -146,7 +146,7 @@ def test_another_layout_is_refused_in_one_sentence(tmp_path, kind):
 
 def test_two_checkpoints_of_different_width_are_refused(tmp_path):
     for width in (2, 3):
-        torch.save(checkpoint(MomentumNetwork(width), width), tmp_path / f"{width}.pth.tar")
+        torch.save(checkpoint(PatchNetwork(width), width), tmp_path / f"{width}.pth.tar")
     with pytest.raises(QuicksilverError, match="3 features"):
         load_published(tmp_path / "2.pth.tar", tmp_path / "3.pth.tar")
 
@@ -163,6 +163,6 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path, load, cont
 
 
 def test_a_model_file_with_other_tensors_is_refused(tmp_path):
-    save_model(Model(ModelConfig(3), MomentumNetwork(2)), tmp_path / "m.safetensors")
+    save_model(Model(ModelConfig(3), PatchNetwork(2)), tmp_path / "m.safetensors")
     with pytest.raises(QuicksilverError, match="other tensors"):
         load_model(tmp_path / "m.safetensors")

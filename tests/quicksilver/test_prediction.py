@@ -8,7 +8,7 @@ from torch import nn
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.models import default_model
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
 
 
@@ -81,7 +81,7 @@ def test_batches_have_the_size_asked_for_and_progress_reaches_the_end():
 
 
 def test_the_batch_size_does_not_change_the_momentum():
-    network = MomentumNetwork(features=2).eval()
+    network = PatchNetwork(features=2).eval()
     moving, target = volume((17, 29, 15)), volume((17, 29, 15), 1)
     one = predict_momentum(network, moving, target, batch_size=1)
     torch.testing.assert_close(predict_momentum(network, moving, target, batch_size=8), one)
@@ -96,7 +96,7 @@ def test_half_precision_is_close():
 
 
 def test_what_overflows_half_precision_is_predicted_again():
-    network = MomentumNetwork(features=2).eval()
+    network = PatchNetwork(features=2).eval()
     with torch.no_grad():
         network.decoder_x_2.conv_output.bias.fill_(1e6)
     image = volume((15, 15, 15))

@@ -1,223 +1,372 @@
-"""Training: meaningful batches, exact resume, a loss that falls, and a model at the end."""
+"""Training by recipes: exact resume, a loss that falls, several processes, a model at the end."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
+import yaml
 
 import quicksilver_ext as qs
-from quicksilver.datasets import Patches
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import FittedPair, load_pair, pair_files, save_pair
+from quicksilver.fits import load_pair, pair_files, save_pair
+from quicksilver.images import normalise
 from quicksilver.models import ModelConfig, load_model
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.networks import MomentumNetwork
+from quicksilver.patch_network import PatchNetwork
+from quicksilver.patches import FittedPatches
 from quicksilver.prediction import predict_momentum
-from quicksilver.synthesis import random_geodesic, smooth_noise
-from quicksilver.trainer import MomentumLoss, Trainer, TrainingConfig, one_cycle
-from quicksilver.training import momentum_errors, train, write_residuals
+from quicksilver.recipes import Stage, read_recipe
+from quicksilver.teacher import write_residuals
+from quicksilver.trainer import Trainer, key, learning_rate
+from quicksilver.training import patch_prediction, train
+from quicksilver.volumes import load_volumes
+from tests.quicksilver.training_data import fitted_pair, people
 
-METRIC = qs.FluidMetric(pad=9)
-SHORT = TrainingConfig(steps=4, batch=2, bfloat16=False, validations=1)
-
-
-def pair(seed: int, shape=(18, 17, 19)) -> FittedPair:
-    generator = torch.Generator().manual_seed(seed)
-    moving = (0.6 + 0.4 * smooth_noise(shape, (5,), generator)).clamp(0, 1.2)
-    momentum, psi, _ = random_geodesic(moving, METRIC, generator, steps=4, largest=(1, 2))
-    return FittedPair(moving, qs.warp(moving, psi), momentum, {"seed": seed})
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Folders of two pairs to train on and one held out."""
-    root = tmp_path_factory.mktemp("pairs")
-    for folder, seeds in (("fits", (0, 1)), ("held-out", (2,))):
-        (root / folder).mkdir()
-        for seed in seeds:
-            save_pair(pair(seed), root / folder / f"{seed}.safetensors")
-    return root / "fits", root / "held-out"
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SHORT = Stage(
+    steps=4, batch=2, precision="float32", validations=1, source="fits", objective="momentum"
+)
+FRAME = {"shape": [24, 24, 24], "spacing": 2.0, "origin": [-23, -23, -23], "held_out": 2}
+STAGE = {"steps": 3, "precision": "float32", "shooting_steps": 2, "validations": 1}
 
 
-def trainer(tmp_path, config=SHORT, dropout=False, name="a.pt", features=1) -> Trainer:
-    network = MomentumNetwork(features, dropout)
-    return Trainer(network, Patches([pair(0)]), METRIC, config, tmp_path / name)
+def distance(network: MomentumNetwork, batch) -> torch.Tensor:
+    momentum = patch_prediction(network, batch)
+    return (momentum - batch.momentum / 0.01).abs().mean()
 
 
-def ignore(record):
-    pass
+def trainer(folder, stage=SHORT, dropout=False, name="a.pt", features=1) -> Trainer:
+    torch.manual_seed(0)
+    network = PatchNetwork(features, dropout)
+    return Trainer(network, FittedPatches([fitted_pair(0)]), distance, stage, folder / name)
 
 
 def nothing(network):
     return {}
 
 
-def test_batches_are_patches_of_the_pair_seen_directly_or_in_a_mirror():
-    x, y, z = torch.meshgrid(*(torch.arange(1.0, n + 1) for n in (18, 17, 19)), indexing="ij")
-    moving = (x / 20)[None, None]
-    momentum = torch.stack((x, y, z))[None]
-    patches = Patches([FittedPair(moving, moving, momentum)], strength=0)
-    batch = patches.batch(32, torch.Generator().manual_seed(0))
-    assert batch.moving.shape == (32, 1, *[PATCH_SIZE] * 3)
-    head = batch.moving > 0
-    torch.testing.assert_close(batch.momentum[:, :1].abs(), batch.moving * 20, rtol=3e-3, atol=3e-3)
-    assert (batch.momentum[:, 1:] >= 0).all()
-    mirrored = (batch.momentum[:, 0] < 0).flatten(1).any(1)
-    assert 5 < mirrored.sum() < 27
-    steps = batch.moving.diff(dim=2)[head[:, :, 1:] & head[:, :, :-1]]
-    assert (steps > 0).any() and (steps < 0).any()
+def ignore(record):
+    pass
 
 
-def test_the_generator_decides_the_batch():
-    patches = Patches([pair(0), pair(1)])
-    first, again, other = (patches.batch(2, torch.Generator().manual_seed(s)) for s in (3, 3, 4))
-    assert torch.equal(first.moving, again.moving) and torch.equal(first.momentum, again.momentum)
-    assert not torch.equal(first.momentum, other.momentum)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Six people, images and labels, in files whose axes are not those of the frame."""
+    folder = tmp_path_factory.mktemp("data")
+    volumes = people(6, labelled=True)
+    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [23, -23, -23]
+    for k in range(6):
+        for kind, values in (
+            ("t1", volumes.image(k).numpy()),
+            ("lab", volumes.labels[k : k + 1].numpy()),
+        ):
+            nib.save(nib.Nifti1Image(values[0, 0, ::-1], affine), folder / f"p{k}_{kind}.nii.gz")
+    return folder
 
 
-def test_images_are_disturbed_independently_and_momenta_never():
-    volume = pair(0)
-    same = FittedPair(volume.moving, volume.moving, volume.momentum)
-    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
-    plain, disturbed = (
-        Patches([same], strength).batch(2, g) for strength, g in zip((0.0, 1.0), seeds, strict=True)
-    )
-    assert torch.equal(plain.momentum, disturbed.momentum)
-    assert (disturbed.moving - disturbed.target).abs().max() > 0.02
+def recipe_file(folder: Path, **changes) -> Path:
+    content = {
+        "name": "small",
+        "data": {"images": "p*_t1.nii.gz", "labels": "p*_lab.nii.gz", **FRAME},
+        "network": {"features": 2},
+        "shooting": {"steps": 2},
+        "prediction": STAGE,
+        "correction": STAGE,
+        **changes,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
 
 
-def test_the_loss_is_two_for_the_prediction_zero_and_zero_for_the_truth():
-    patches = Patches([pair(0)])
-    loss = MomentumLoss(METRIC, patches, scale=0.01, weight=1.0)
-    batch = patches.batch(256, torch.Generator().manual_seed(1))
-    assert loss(torch.zeros_like(batch.momentum), batch) == pytest.approx(2, rel=0.2)
-    assert loss(batch.momentum / 0.01, batch) == pytest.approx(0, abs=1e-5)
-
-
-def test_the_cycle_rises_falls_and_ends_at_zero():
-    rates = [one_cycle(k / 100) for k in range(101)]
-    assert max(rates) == one_cycle(0.05) == 1
-    assert 0 < rates[0] < rates[2] < 1 and rates[100] == pytest.approx(0, abs=1e-12)
-    assert rates[5:] == sorted(rates[5:], reverse=True)
+def losses(folder: Path, stage: str = "prediction") -> list[float]:
+    return torch.load(folder / f"{stage}.pt", weights_only=True)["losses"]
 
 
 def test_training_lowers_the_loss_on_a_batch_that_comes_again_and_again(tmp_path):
-    config = TrainingConfig(steps=30, batch=2, learning_rate=3e-4, bfloat16=False)
-    run = trainer(tmp_path, config, features=4)
-    batch = run.patches.batch(2, run.generator)
-    run.patches.batch = lambda count, generator: batch
-    run.run(nothing, ignore)
-    assert run.losses[-1] < 0.8 * run.losses[0]
+    stage = SHORT.model_copy(update={"steps": 30, "learning_rate": 3e-3, "warm_up": 1})
+    run = trainer(tmp_path, stage, features=4)
+    batch = run.batches[0]
+    for _ in range(stage.steps):
+        run.one_step(batch)
+    assert run.losses[-1] < 0.9 * run.losses[0]
 
 
 @pytest.mark.parametrize("dropout", [False, True])
 def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout):
-    torch.manual_seed(0)
     whole = trainer(tmp_path, dropout=dropout)
-    whole.run(nothing, ignore)
-    torch.manual_seed(0)
+    expected = whole.run(nothing, ignore)
     killed = trainer(tmp_path, dropout=dropout, name="b.pt")
-    killed.network.train()
-    killed.one_step()
-    killed.one_step()
+    for step in range(2):
+        killed.one_step(killed.batches[step])
     killed.save()
     torch.manual_seed(1)
     resumed = trainer(tmp_path, dropout=dropout, name="b.pt")
     assert resumed.step == 2
     result = resumed.run(nothing, ignore)
     assert resumed.losses == whole.losses
-    for a, b in zip(result.parameters(), whole.result().parameters(), strict=True):
+    for a, b in zip(result.parameters(), expected.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_workers_draw_the_same_batches(tmp_path):
+    alone = trainer(tmp_path)
+    alone.run(nothing, ignore)
+    helped = trainer(tmp_path, SHORT.model_copy(update={"workers": 1}), name="b.pt")
+    helped.run(nothing, ignore)
+    assert alone.losses == helped.losses
 
 
 def test_the_average_follows_the_weights_fast_at_first(tmp_path):
     run = trainer(tmp_path)
     before = [p.clone() for p in run.average.parameters()]
-    run.one_step()
-    for old, mean, new in zip(
-        before, run.average.parameters(), run.network.parameters(), strict=True
-    ):
+    run.one_step(run.batches[0])
+    pairs = zip(before, run.average.parameters(), run.network.parameters(), strict=True)
+    for old, mean, new in pairs:
         torch.testing.assert_close(mean, old / 11 + new * 10 / 11)
     assert any((a != b).any() for a, b in zip(before, run.average.parameters(), strict=True))
 
 
-def test_the_result_speaks_in_voxel_units(tmp_path):
+def test_the_best_weights_are_kept(tmp_path):
+    stage = SHORT.model_copy(update={"validations": 4})
+    scores = iter([0.1, 0.9, 0.5, 0.2])
+    seen = []
+
+    def validate(network):
+        seen.append([p.clone() for p in network.parameters()])
+        return {"score": next(scores)}
+
+    kept = trainer(tmp_path, stage).run(validate, ignore)
+    for value, best in zip(kept.parameters(), seen[1], strict=True):
+        assert torch.equal(value, best)
+    assert any((a != b).any() for a, b in zip(seen[1], seen[3], strict=True))
+
+
+def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
     run = trainer(tmp_path)
-    run.one_step()
-    batch = run.patches.batch(2, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = run.scale * run.average(batch.moving, batch.target)
-        torch.testing.assert_close(run.result()(batch.moving, batch.target), expected)
+    before = [p.clone() for p in run.network.parameters()]
+    run.loss = lambda network, batch: distance(network, batch) * float("inf")
+    run.one_step(run.batches[0])
+    for old, new in zip(before, run.network.parameters(), strict=True):
+        assert torch.equal(old, new)
 
 
-def test_validation_and_reports_come_as_often_as_asked(tmp_path):
-    records = []
-    config = TrainingConfig(steps=4, batch=1, bfloat16=False, validations=2)
-    trainer(tmp_path, config).run(lambda network: {"error": 0.5}, records.append)
-    assert [r["step"] for r in records if "error" in r] == [2, 4]
-    assert records[-1]["step"] == 4 and (tmp_path / "a.pt").exists()
+def test_the_rate_rises_stays_and_falls_to_zero():
+    stage = Stage(steps=100, warm_up=10, decay=0.25)
+    rates = [learning_rate(k, stage) for k in range(101)]
+    assert rates[0] == pytest.approx(0.1) and rates[9:76] == [1.0] * 67
+    assert rates[75:] == sorted(rates[75:], reverse=True) and rates[100] == 0
 
 
-def test_a_time_budget_ends_the_training(tmp_path):
-    config = TrainingConfig(minutes=1 / 600, batch=1, bfloat16=False)
-    run = trainer(tmp_path, config)
-    run.run(nothing, ignore)
-    assert run.seconds >= 0.1 and run.progress == 1
-    assert run.seconds - 0.1 < 5
-
-
-@pytest.mark.parametrize("length", [{}, {"steps": 1, "minutes": 1.0}])
-def test_a_training_needs_one_length(tmp_path, length):
-    with pytest.raises(ValueError, match="either steps or minutes"):
-        trainer(tmp_path, TrainingConfig(**length))
+def test_every_step_and_process_has_a_seed_of_its_own():
+    keys = {
+        key(seed, step, purpose) for seed in range(3) for step in range(50) for purpose in range(5)
+    }
+    assert len(keys) == 750 and min(keys) >= 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     trainer(tmp_path).save()
     with pytest.raises(QuicksilverError, match="take it away"):
-        Trainer(MomentumNetwork(2), Patches([pair(0)]), METRIC, SHORT, tmp_path / "a.pt")
+        trainer(tmp_path, features=2)
 
 
-def test_errors_are_one_for_zero_and_zero_for_the_truth(folders):
-    class Constant(torch.nn.Module):
-        def forward(self, moving, target):
-            return moving.new_zeros(len(moving), 3, *moving.shape[2:])
+def test_volumes_lie_in_the_frame_and_carry_their_labels(data, tmp_path):
+    recipe = read_recipe(recipe_file(tmp_path))
+    volumes = load_volumes(data, recipe.data)
+    expected = people(6, labelled=True)
+    assert volumes.names == tuple("012345")
+    assert torch.equal(volumes.labels, expected.labels)
+    for k in range(6):
+        torch.testing.assert_close(
+            volumes.image(k), normalise(expected.image(k)), atol=3e-3, rtol=0
+        )
+    assert volumes.part(slice(4, None)).names == ("4", "5")
 
-    errors = momentum_errors(Constant(), folders[1], METRIC)
-    assert errors == {"momentum": 1.0, "velocity": 1.0}
+
+def test_matrices_bring_people_to_the_frame(data, tmp_path):
+    shift = np.eye(4)
+    shift[0, 3] = 4.0  # two voxels
+    content = {f"p{k}": {"M": shift.tolist()} for k in range(6)}
+    (data / "matrices.json").write_text(json.dumps(content))
+    images = {"images": "p*_t1.nii.gz", "matrices": "matrices.json", **FRAME}
+    moved = load_volumes(data, read_recipe(recipe_file(tmp_path, data=images)).data)
+    plain = load_volumes(data, read_recipe(recipe_file(tmp_path)).data)
+    torch.testing.assert_close(moved.images[:, :, :-2], plain.images[:, :, 2:])
+    (data / "matrices.json").write_text(json.dumps({"p0": {"M": shift.tolist()}}))
+    with pytest.raises(QuicksilverError, match="4 x 4 matrix M"):
+        load_volumes(data, read_recipe(recipe_file(tmp_path, data=images)).data)
 
 
-def test_residuals_and_predictions_add_up_to_the_fit(folders, tmp_path):
-    network = MomentumNetwork(1)
+def test_a_whole_training_leaves_a_model_and_goes_on_where_it_stopped(data, tmp_path):
+    recipe = read_recipe(recipe_file(tmp_path))
+    model = train(recipe, data, tmp_path / "out")
+    loaded = load_model(tmp_path / "out" / "model.safetensors")
+    assert loaded.config == model.config and loaded.correction is not None
+    assert {"overlap", "overlap_before", "mismatch", "folded_voxels"} <= set(loaded.config.results)
+    assert loaded.config.settings["prediction"]["steps"] == 3
+    for name in ("model.md", "curve.png", "prediction.pt", "correction-best.pt"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+    lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
+    stages = [json.loads(line)["stage"] for line in lines]
+    assert stages[0] == "prediction" and stages[-1] == "correction"
+    again = train(recipe, data, tmp_path / "out")
+    for a, b in zip(again.correction.parameters(), model.correction.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert (tmp_path / "out" / "log.jsonl").read_text().splitlines() == lines
+
+
+def test_the_paper_s_training_with_fits_residuals_and_patches(data, tmp_path):
+    stage = {"steps": 2, "source": "fits", "objective": "momentum", "batch": 2, "validations": 1}
+    options = {"levels": [2], "iterations": [2], "steps": 2}
+    recipe = recipe_file(
+        tmp_path,
+        network={"architecture": "patch", "features": 1},
+        fits={"pairs": 2, "options": options},
+        prediction=stage,
+        correction=stage,
+    )
+    model = train(read_recipe(recipe), data, tmp_path / "out")
+    assert isinstance(model.prediction, PatchNetwork)
+    assert len(pair_files(tmp_path / "out" / "fits")) == 2
+    assert len(pair_files(tmp_path / "out" / "residuals")) == 2
+
+
+@pytest.mark.parametrize("architecture", ["patch", "horizontal"])
+def test_training_on_geodesics_with_dropout(architecture, data, tmp_path):
+    stage = {"steps": 2, "source": "geodesics", "objective": "momentum", "validations": 1}
+    network = {"architecture": architecture, "features": 1, "dropout": True}
+    recipe = recipe_file(tmp_path, network=network, prediction=stage, correction=None)
+    model = train(read_recipe(recipe), data, tmp_path / "out")
+    assert model.correction is None and model.config.dropout
+    assert len(losses(tmp_path / "out")) == 2
+
+
+def test_training_without_images_paints_them(data, tmp_path):
+    labels = {"labels": "p*_lab.nii.gz", **FRAME}
+    train(read_recipe(recipe_file(tmp_path, data=labels, correction=None)), data, tmp_path / "out")
+    assert load_model(tmp_path / "out" / "model.safetensors").config.results["overlap"] > 0
+
+
+def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
+    (tmp_path / "fits").mkdir()
+    save_pair(fitted_pair(2), tmp_path / "fits" / f"a{pair_suffix()}")
+    network = PatchNetwork(1)
     for parameter in network.parameters():
         parameter.data *= 0.5
     network.decoder_x_2.conv_output.bias.data.fill_(0.003)
     config = ModelConfig(features=1, steps=4)
-    write_residuals(folders[1], network, config, tmp_path)
-    original, residual = (load_pair(pair_files(f)[0]) for f in (folders[1], tmp_path))
+    write_residuals(tmp_path / "fits", network, config, tmp_path / "residuals")
+    files = (pair_files(tmp_path / folder)[0] for folder in ("fits", "residuals"))
+    original, residual = (load_pair(file) for file in files)
     moving, target = original.moving.float(), original.target.float()
     predicted = predict_momentum(network, moving, target)
-    torch.testing.assert_close(
-        residual.momentum.float() + predicted, original.momentum.float(), atol=2e-4, rtol=0
-    )
+    missing = residual.momentum.float()
+    torch.testing.assert_close(missing + predicted, original.momentum.float(), atol=2e-4, rtol=0)
     _, phi = qs.shoot(predicted, config.fluid_metric(pad=16), steps=4)
     torch.testing.assert_close(residual.target.float(), qs.warp(target, phi), atol=1e-3, rtol=0)
     assert (residual.target.float() - target).abs().max() > 0.01
 
 
-def test_a_whole_training_leaves_a_model_and_goes_on_where_it_stopped(folders, tmp_path):
-    config = ModelConfig(features=1, steps=4)
-    model = train(*folders, tmp_path / "out", config, SHORT, SHORT)
-    loaded = load_model(tmp_path / "out" / "model.safetensors")
-    assert loaded.config == model.config
-    assert set(loaded.config.results["mismatch"]) == {"fit", "prediction", "correction"}
-    assert loaded.config.results["mismatch"]["fit"] < 0.05
-    assert loaded.config.settings["correction"]["steps"] == 4
-    lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
-    stages = [json.loads(line)["stage"] for line in lines]
-    assert stages[0] == "prediction" and stages[-1] == "correction"
-    again = train(*folders, tmp_path / "out", config, SHORT, SHORT)
-    for a, b in zip(again.correction.parameters(), model.correction.parameters(), strict=True):
-        assert torch.equal(a, b)
-    assert (tmp_path / "out" / "log.jsonl").read_text().splitlines() == lines
+def pair_suffix() -> str:
+    from quicksilver.fits import SUFFIX
+
+    return SUFFIX
+
+
+def started(recipe: Path, data: Path, out: Path, cwd: Path, *launcher: str) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        "-m",
+        *launcher,
+        "quicksilver",
+        "train",
+        recipe,
+        "--data",
+        data,
+        "-o",
+        out,
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        list(map(str, command)), cwd=cwd, env=environment, stderr=subprocess.PIPE
+    )
+
+
+def test_a_command_that_is_killed_goes_on_with_the_same_losses(data, tmp_path):
+    stage = {**STAGE, "steps": 30, "validations": 10}
+    recipe = recipe_file(tmp_path, prediction=stage, correction=None)
+    torch.set_num_threads(1)
+    train(read_recipe(recipe), data, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    process = started(recipe, data, killed, tmp_path)
+    while not (killed / "prediction.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(losses(killed))
+    assert done < 30, "it was killed too late to show anything"
+    assert started(recipe, data, killed, tmp_path).wait() == 0
+    assert losses(killed) == losses(tmp_path / "whole")
+
+
+def test_processes_train_together(data, tmp_path):
+    recipe = recipe_file(tmp_path, correction=None)
+    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
+    process = started(recipe, data, tmp_path / "out", tmp_path, *launcher)
+    _, error = process.communicate()
+    assert process.returncode == 0, error.decode()
+    together = losses(tmp_path / "out")
+    train(read_recipe(recipe), data, tmp_path / "alone")
+    assert together[0] == pytest.approx(losses(tmp_path / "alone")[0], rel=1e-4)
+    assert together[1:] != losses(tmp_path / "alone")[1:]
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_of_the_project_are_recipes(path):
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prediction": {"steps": 0}}, "wrong 'prediction.steps'"),
+        ({"predictions": STAGE}, "wrong 'predictions'"),
+        ({"prediction": {**STAGE, "source": "fits", "objective": "momentum"}}, "say in `fits`"),
+        ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
+        ({"data": FRAME}, "give images or labels"),
+        ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
+        ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_sentence(changes, sentence, tmp_path):
+    with pytest.raises(QuicksilverError, match=sentence) as error:
+        read_recipe(recipe_file(tmp_path, **changes))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["a: [", "\xff\x00", "", "[1, 2]"])
+def test_what_is_no_recipe_is_refused(content, tmp_path):
+    (tmp_path / "r.yaml").write_text(content, encoding="latin-1")
+    with pytest.raises(QuicksilverError, match=r"expected .* (recipe|YAML)"):
+        read_recipe(tmp_path / "r.yaml")
+
+
+def test_too_few_people_are_refused(data, tmp_path):
+    recipe = recipe_file(tmp_path, data={"images": "p*_t1.nii.gz", **FRAME, "held_out": 5})
+    with pytest.raises(QuicksilverError, match="lower held_out"):
+        train(read_recipe(recipe), data, tmp_path / "out")
+    with pytest.raises(QuicksilverError, match="found none"):
+        train(read_recipe(recipe), tmp_path, tmp_path / "out")

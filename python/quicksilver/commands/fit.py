@@ -63,10 +63,10 @@ def _fit_pair(moving: Path, target: Path, output: Path, device: str, **options: 
 
 def _fit_list(pairs: Path, output: Path, part: tuple[int, int], options: dict[str, Any]) -> None:
     import quicksilver_ext as qs
-    from quicksilver import files, fits, training
+    from quicksilver import files, fits, volumes
 
     files.require_writable(output)
-    metric = qs.FluidMetric(pad=training.GAP)  # the images' own grids may lack a margin
+    metric = qs.FluidMetric(pad=volumes.GAP)  # the images' own grids may lack a margin
 
     def report(file: Path, energies: list[list[float]]) -> None:
         typer.echo(f"{file.name}: energy {energies[-1][0]:.5g} to {energies[-1][-1]:.5g}")

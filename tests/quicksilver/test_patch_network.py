@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quicksilver.networks import PATCH_SIZE, MomentumNetwork
+from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
 
 def patches(count: int, seed: int = 0) -> torch.Tensor:
@@ -14,11 +14,11 @@ def patches(count: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_has_as_many_parameters_as_the_published_network():
-    assert sum(p.numel() for p in MomentumNetwork(features=64).parameters()) == 21_826_347
+    assert sum(p.numel() for p in PatchNetwork(features=64).parameters()) == 21_826_347
 
 
 def test_modules_are_named_as_in_the_published_checkpoints():
-    state = MomentumNetwork(features=2).state_dict()
+    state = PatchNetwork(features=2).state_dict()
     encoders = [f"encoder_{image}_{level}" for image in "mt" for level in (1, 2)]
     decoders = [f"decoder_{axis}_{level}" for axis in "xyz" for level in (1, 2)]
     slopes = [f"prelu{k}.weight" for k in (1, 2, 3, 4)]
@@ -40,11 +40,11 @@ def test_modules_are_named_as_in_the_published_checkpoints():
 
 @pytest.mark.parametrize("features", [1, 3])
 def test_any_width_turns_patches_into_momenta(features):
-    assert MomentumNetwork(features)(patches(2), patches(2, 1)).shape == (2, 3, *[PATCH_SIZE] * 3)
+    assert PatchNetwork(features)(patches(2), patches(2, 1)).shape == (2, 3, *[PATCH_SIZE] * 3)
 
 
 def test_momenta_have_both_signs_because_the_last_activation_is_unused():
-    network = MomentumNetwork(features=2)
+    network = PatchNetwork(features=2)
     before = network(patches(2), patches(2, 1))
     with torch.no_grad():
         network.decoder_x_2.prelu4.weight.fill_(100)
@@ -52,19 +52,19 @@ def test_momenta_have_both_signs_because_the_last_activation_is_unused():
 
 
 def test_dropout_is_random_in_training_and_absent_in_prediction():
-    network = MomentumNetwork(features=2, dropout=True)
+    network = PatchNetwork(features=2, dropout=True)
     torch.manual_seed(0)
     assert not torch.equal(network(patches(1), patches(1)), network(patches(1), patches(1)))
     network.eval()
     assert torch.equal(network(patches(1), patches(1)), network(patches(1), patches(1)))
-    plain = MomentumNetwork(features=2)
+    plain = PatchNetwork(features=2)
     plain.load_state_dict(network.state_dict())
     torch.testing.assert_close(plain(patches(1), patches(1)), network(patches(1), patches(1)))
 
 
 def test_reversed_axes_turn_the_volume_and_swap_x_and_z():
-    network = MomentumNetwork(features=2)
-    turned = MomentumNetwork(features=2, axes_reversed=True)
+    network = PatchNetwork(features=2)
+    turned = PatchNetwork(features=2, axes_reversed=True)
     turned.load_state_dict(network.state_dict())
     moving, target = patches(2), patches(2, 1)
     expected = network(moving.permute(0, 1, 4, 3, 2), target.permute(0, 1, 4, 3, 2))

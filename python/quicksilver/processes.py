@@ -1,0 +1,63 @@
+"""Several processes that train together: those that `torchrun` starts, or only this one."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def rank() -> int:
+    """The number of this process."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Whether this process writes the files."""
+    return rank() == 0
+
+
+def join(device: torch.device) -> torch.device:
+    """Meet the other processes, where there are any; the device that this one should use."""
+    if count() == 1:
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def wait() -> None:
+    """Until every process is here."""
+    if count() > 1:
+        dist.barrier()
+
+
+@torch.no_grad()
+def share(network: nn.Module) -> None:
+    """Give every process the weights of the first."""
+    if count() > 1:
+        for value in network.state_dict().values():
+            dist.broadcast(value, 0)
+
+
+@torch.no_grad()
+def average_gradients(network: nn.Module) -> None:
+    """The mean of the gradients of all processes, in all of them."""
+    if count() == 1:
+        return
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= count()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))

@@ -1,0 +1,182 @@
+"""What a recipe file says: images, network, stages of training, and the words on the card.
+
+YAML, checked by pydantic: an unknown or misspelt entry is refused. The files in `recipes/` of the
+project are examples that run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from quicksilver.errors import QuicksilverError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(_Part):
+    """Which images, relative to the folder given with --data, and the frame they are brought to.
+
+    images, labels: patterns with one `*`, which stands for a person's name; without `images`, images are
+    synthesised from the label maps. matrices: JSON with, per person, a 4 x 4 `M` from the frame to
+    the person, RAS mm. held_out: the last so many by name are for validation only.
+    """
+
+    images: str | None = None
+    labels: str | None = None
+    matrices: str | None = None
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    spacing: PositiveFloat
+    origin: tuple[float, float, float]
+    held_out: PositiveInt
+    validation_pairs: PositiveInt = 6
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Images:
+        for pattern in (self.images, self.labels):
+            if pattern is not None and pattern.count("*") != 1:
+                raise ValueError("a pattern has one * for the person's name")
+        if self.images is None and self.labels is None:
+            raise ValueError("give images or labels")
+        return self
+
+    @property
+    def named(self) -> str:
+        """The pattern that decides who there is."""
+        pattern = self.images or self.labels
+        assert pattern is not None
+        return pattern
+
+
+class Network(_Part):
+    """The architecture (see `quicksilver.models.ModelConfig`)."""
+
+    architecture: Literal["patch", "horizontal"] = "horizontal"
+    features: PositiveInt = 16
+    dropout: bool = False
+
+
+class Shooting(_Part):
+    """Metric, in voxels of the frame, and integrator of the model."""
+
+    alpha: NonNegativeFloat = 0.01
+    beta: NonNegativeFloat = 0.01
+    gamma: PositiveFloat = 0.001
+    power: Literal[1, 2] = 1
+    steps: PositiveInt = 10
+
+
+class Variation(_Part):
+    """How training images are changed at random, so that the network sees more than it is given.
+
+    intensity: of contrast, bias field, blur and noise (`quicksilver.synthesis.disturb`), 1 is a wide
+    range of scanners. rotation (degrees), scale, shift (voxels): standard deviations of a pose
+    common to both images. misalignment: of what an affine alignment leaves between them. Every pair
+    is mirrored with probability one half.
+    """
+
+    intensity: NonNegativeFloat = 0.4
+    rotation: NonNegativeFloat = 5.0
+    scale: NonNegativeFloat = 0.04
+    shift: NonNegativeFloat = 1.0
+    misalignment: NonNegativeFloat = 0.015
+
+
+class Fits(_Part):
+    """The teacher's pairs: how many random ones, and how each is fitted (`quicksilver fit`)."""
+
+    pairs: PositiveInt
+    validation_pairs: PositiveInt = 4
+    options: dict[str, Any] = {}
+
+
+class Stage(_Part):
+    """How one network is trained.
+
+    source: what a batch is: "images" (random pairs of people), "geodesics" (a person and a random
+    geodesic: the true momentum is known) or "fits" (patches of the teacher's pairs). objective: "energy", the LDDMM
+    energy through `shoot`, or "momentum", the distance to the known one. sigma, shooting_steps: of
+    the energy. unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
+    process. decay: the part of the steps at the end in which the learning rate falls to zero.
+    average: decay per step of the mean of the weights, which is what is validated and kept.
+    """
+
+    source: Literal["images", "geodesics", "fits"] = "images"
+    objective: Literal["energy", "momentum"] = "energy"
+    steps: PositiveInt
+    batch: PositiveInt = 1
+    learning_rate: PositiveFloat = 5e-4
+    warm_up: PositiveInt = 30
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.25
+    weight_decay: NonNegativeFloat = 0.0
+    clip: PositiveFloat = 0.5
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    sigma: PositiveFloat = 0.2
+    shooting_steps: PositiveInt = 5
+    unfolding: NonNegativeFloat = 0.0
+    velocity: NonNegativeFloat = 1.0
+    validations: PositiveInt = 10
+    workers: NonNegativeInt = 0
+
+
+class Recipe(_Part):
+    """A recipe: everything that decides which model comes out."""
+
+    name: str
+    seed: int = 0
+    data: Images
+    network: Network = Network()
+    shooting: Shooting = Shooting()
+    variation: Variation = Variation()
+    fits: Fits | None = None
+    prediction: Stage
+    correction: Stage | None = None
+    training_data: str = ""
+    licence: str = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        for stage in filter(None, (self.prediction, self.correction)):
+            if stage.source == "fits" and self.fits is None:
+                raise ValueError("a stage trains on fits: say in `fits` how many")
+            if stage.source == "fits" and self.network.architecture != "patch":
+                raise ValueError("fits are for networks of patches: choose images or geodesics")
+            if stage.source == "images" and stage.objective == "momentum":
+                raise ValueError("the momentum of images is not known: choose the energy")
+            if stage.source == "fits" and stage.objective == "energy":
+                raise ValueError("patches have no energy: choose the momentum")
+        return self
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; QuicksilverError, naming the entry, where it is missing or wrong."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(Path(path).read_text()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(map(str, first["loc"])) or "the file"
+        raise QuicksilverError(
+            f"expected {path} to be a recipe, found a wrong '{entry}' ({first['msg']}); "
+            "compare it with the files in recipes/"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise QuicksilverError(
+            f"expected {path} to be a readable YAML file, found '{reason}'; check the path"
+        ) from error

@@ -1,0 +1,62 @@
+"""The teacher's pairs for a training: LDDMM fits of random pairs of people, and what a network leaves of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+import quicksilver_ext as qs
+from quicksilver import lddmm, processes
+from quicksilver.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
+from quicksilver.models import ModelConfig
+from quicksilver.networks import MomentumNetwork
+from quicksilver.prediction import predict_momentum
+from quicksilver.recipes import Fits
+from quicksilver.volumes import GAP, Volumes
+
+
+def fit_pairs(
+    people: Volumes, settings: Fits, metric: qs.FluidMetric, folder: Path, seed: int
+) -> Path:
+    """Fit random ordered pairs of people, shared among the processes; files that exist are kept.
+
+    Returns `folder`, complete, when every process is done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    for index in range(settings.pairs):
+        one, other = torch.randperm(len(people), generator=generator)[:2].tolist()
+        file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
+        if index % processes.count() != processes.rank() or file.exists():
+            continue
+        moving, target = people.image(one), people.image(other)
+        found = lddmm.fit(moving, target, metric, **settings.options)
+        about = {"moving": people.names[one], "target": people.names[other]}
+        save_pair(FittedPair(moving, target, found.momentum, about), file)
+    processes.wait()
+    return folder
+
+
+@torch.no_grad()
+def write_residuals(
+    pairs: Path, network: MomentumNetwork, model: ModelConfig, folder: Path
+) -> Path:
+    """Fitted pairs for the correction network: the target warped back, and the momentum still
+    missing.
+
+    For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum,
+    and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in pair_files(pairs)[processes.rank() :: processes.count()]:
+        if (folder / file.name).exists():
+            continue
+        pair = load_pair(file)
+        moving, target = pair.moving.float(), pair.target.float()
+        predicted = predict_momentum(network, moving, target, model.stride)
+        _, phi = model.shoot(predicted, GAP)
+        missing = pair.momentum.float() - predicted
+        save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
+    processes.wait()
+    return folder

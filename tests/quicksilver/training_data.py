@@ -1,0 +1,36 @@
+"""Small people and fitted pairs for the tests of training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.fits import FittedPair
+from quicksilver.images import Grid
+from quicksilver.synthesis import random_geodesic, smooth_noise
+from quicksilver.volumes import Volumes
+
+METRIC = qs.FluidMetric(pad=9)
+
+
+def fitted_pair(seed: int, shape=(18, 17, 19)) -> FittedPair:
+    generator = torch.Generator().manual_seed(seed)
+    moving = (0.6 + 0.4 * smooth_noise(shape, (5,), generator)).clamp(0, 1.2)
+    momentum, psi, _ = random_geodesic(moving, METRIC, generator, steps=4, largest=(1, 2))
+    return FittedPair(moving, qs.warp(moving, psi), momentum, {"seed": seed})
+
+
+def head(seed: int, shape=(24, 24, 24)) -> torch.Tensor:
+    """A textured ball, (1, 1, *shape)."""
+    lines = [torch.linspace(-1.5, 1.5, n) for n in shape]
+    x, y, z = torch.meshgrid(*lines, indexing="ij")
+    texture = smooth_noise(shape, (6,), torch.Generator().manual_seed(seed))
+    return (x**2 + y**2 + z**2 < 1) * (0.6 + 0.3 * texture).clamp(0.1, 1.2)
+
+
+def people(count: int, labelled: bool = False) -> Volumes:
+    images = torch.cat([head(seed) for seed in range(count)])
+    labels = ((images > 0).int() + (images > 0.6).int()).to(torch.int16) if labelled else None
+    names = tuple(f"p{k}" for k in range(count))
+    return Volumes(names, images.half(), labels, Grid((24, 24, 24), np.eye(4)))
