@@ -30,7 +30,8 @@ class Energy:
         E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + 1/(2 sigma^2) |I0 o psi_1 - I1|^2
 
     on the images as they were before they were disturbed. The gradient is the exact adjoint of the
-    integrator. `unfolding` adds the mean square of what determinants fall short of 0.3, in thousands.
+    integrator. `unfolding` adds the mean square of what determinants fall short of 0.3 (at most
+    1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
@@ -44,7 +45,8 @@ class Energy:
         before = (batch.moving - batch.target).square().flatten(1).sum(1)
         loss = ((mismatch + 2 * stage.sigma**2 * kinetic) / before).mean()
         if stage.unfolding > 0:
-            lacking = (MARGIN_DETERMINANT - qs.jacobian_determinant(psi)).clamp(min=0)
+            # Where a map has gone wild its determinants are in the hundreds: they must not rule.
+            lacking = (MARGIN_DETERMINANT - qs.jacobian_determinant(psi)).clamp(0, 1)
             loss = loss + 1e3 * stage.unfolding * lacking.square().mean()
         return loss
 

@@ -84,12 +84,14 @@ class Shooting(_Part):
 class Variation(_Part):
     """How training images are changed at random, so that the network sees more than it is given.
 
-    intensity: of contrast, bias field, blur and noise (`quicksilver.synthesis.disturb`), 1 is a wide
-    range of scanners. rotation (degrees), scale, shift (voxels): standard deviations of a pose
+    scanner: of sharpness and contrast that both images of a pair have in common
+    (`quicksilver.synthesis.rescan`), 1 is a wide range of scanners. intensity: of contrast, bias
+    field, blur and noise that the network sees in each (`quicksilver.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
     common to both images. misalignment: of what an affine alignment leaves between them. Every pair
     is mirrored with probability one half.
     """
 
+    scanner: NonNegativeFloat = 1.0
     intensity: NonNegativeFloat = 0.4
     rotation: NonNegativeFloat = 5.0
     scale: NonNegativeFloat = 0.04

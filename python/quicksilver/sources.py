@@ -18,7 +18,7 @@ import quicksilver_ext as qs
 from quicksilver.images import affine_displacement
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Variation
-from quicksilver.synthesis import disturb, random_geodesic
+from quicksilver.synthesis import disturb, random_geodesic, rescan
 from quicksilver.volumes import Volumes
 
 
@@ -62,6 +62,7 @@ class People:
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         pairs = [self._pair(generator) for _ in range(count)]
         moving, target = (torch.cat(images) for images in zip(*pairs, strict=True))
+        moving, target = rescan((moving, target), generator, self.variation.scanner)
         return _seen(moving, target, self.variation, generator)
 
     def _pair(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -86,6 +87,7 @@ class Geodesics:
         member = int(torch.randint(len(self.volumes), (), generator=generator))
         image = portrait(self.volumes, member, random_palette(generator), generator)
         image, _ = pose(image, image, self.variation, generator)
+        [image] = rescan([image], generator, self.variation.scanner)
         momentum, psi, _ = random_geodesic(image, self.metric, generator)
         return image, qs.warp(image, psi), momentum
 

@@ -60,7 +60,7 @@ def test_the_magnitude_is_the_mean_over_the_head():
 
 
 def test_patches_are_cut_from_one_geodesic():
-    source = Geodesics(people(2), Variation(intensity=0), METRIC)
+    source = Geodesics(people(2), Variation(scanner=0, intensity=0), METRIC)
     batch = CutPatches(source).batch(5, generator())
     assert batch.momentum.shape == (5, 3, *[PATCH_SIZE] * 3)
     whole = source.batch(1, generator())

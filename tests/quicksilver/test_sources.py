@@ -11,7 +11,7 @@ from quicksilver.recipes import Variation
 from quicksilver.sources import Geodesics, People, pose
 from tests.quicksilver.training_data import METRIC, head, people
 
-STILL = Variation(intensity=0, rotation=0, scale=0, shift=0, misalignment=0)
+STILL = Variation(scanner=0, intensity=0, rotation=0, scale=0, shift=0, misalignment=0)
 
 
 def generator(seed=0):
