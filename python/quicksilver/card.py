@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import yaml
 
+import quicksilver
 from quicksilver.files import replacing
 from quicksilver.models import ModelConfig
+
+
+def source_commit() -> str:
+    """The commit of the checkout that this package lies in; its version where it lies in none."""
+    here = str(Path(__file__).parent)
+    try:
+        command = ["git", "-C", here, "rev-parse", "--short", "HEAD"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return quicksilver.__version__
+    return found.stdout.strip()
 
 
 def write_card(config: ModelConfig, name: str, path: str | Path) -> None:

@@ -78,7 +78,10 @@ class Shooting(_Part):
     beta: NonNegativeFloat = 0.01
     gamma: PositiveFloat = 0.001
     power: Literal[1, 2] = 1
+    method: Literal["ab2", "rk4"] = "ab2"
     steps: PositiveInt = 10
+    borders: Literal["extended", "original"] = "extended"
+    inverse_iterations: PositiveInt = 5
 
 
 class Variation(_Part):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver import processes
-from quicksilver.card import write_card
+from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.initialisation import initialise
@@ -194,10 +194,14 @@ def model_config(recipe: Recipe) -> ModelConfig:
         architecture=recipe.network.architecture,
         dropout=recipe.network.dropout,
         spacing=recipe.data.spacing,
-        metric=shooting.model_dump(exclude={"steps"}),
+        metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
+        method=shooting.method,
         steps=shooting.steps,
+        borders=shooting.borders,
+        inverse_iterations=shooting.inverse_iterations,
         training_data=recipe.training_data,
         licence=recipe.licence,
+        commit=source_commit(),
         settings=recipe.model_dump(mode="json"),
     )
 
