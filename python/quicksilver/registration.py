@@ -19,7 +19,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image, brain_box, normalise, resample, working_grid
+from quicksilver.images import Grid, Image, Intensity, brain_box, normalise, resample, working_grid
 from quicksilver.lddmm import fit
 from quicksilver.prediction import predict_momentum
 from quicksilver.stages import Progress, Stages, Tell, peak_memory
@@ -88,11 +88,17 @@ def pick_device(name: str) -> torch.device:
 
 
 def prepare(
-    moving: Image, target: Image, spacing: float, device: torch.device | str = "cpu"
+    moving: Image,
+    target: Image,
+    spacing: float,
+    device: torch.device | str = "cpu",
+    intensity: Intensity = "percentile",
 ) -> Pair:
-    """Both images on their working grid at `spacing` mm, scaled as the networks expect."""
+    """Both images on their working grid at `spacing` mm, scaled by `images.normalise`."""
     grid = working_grid(moving, target, spacing)
-    first, second = (normalise(resample(image, grid, device=device)) for image in (moving, target))
+    first, second = (
+        normalise(resample(image, grid, device=device), intensity) for image in (moving, target)
+    )
     return Pair(grid, first, second, moving, target)
 
 
@@ -126,7 +132,7 @@ def register(
 
     with torch.no_grad():
         with stages("prepare"):
-            pair = prepare(moving, target, config.spacing, device)
+            pair = prepare(moving, target, config.spacing, device, config.intensity)
         with stages("predict") as tell:
             momentum = _predict(model.prediction, pair.moving, pair.target, config, tell)
         with stages("shoot"):
