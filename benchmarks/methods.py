@@ -1,4 +1,4 @@
-"""The ways to register a pair that the accuracy table compares: ours, step by step, and ANTs SyN."""
+"""The ways to register a pair that the accuracy table compares: ours by steps, and ANTs SyN."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Subject:
 class Found:
     """What a method found for a pair.
 
-    displacement: what carries the moving image over, on the target's grid. Folds are counted, and the inverse
-    consistency is measured, on the grid on which the method computes. seconds: of computing, nothing read or written.
-    details: the settings as the method itself states them.
+    displacement: what carries the moving image over, on the target's grid. Folds are counted, and
+    the inverse consistency is measured, on the grid on which the method computes. seconds: of
+    computing, nothing read or written. details: the settings as the method itself states them.
     """
 
     displacement: WorldField
@@ -68,8 +68,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to register. settings and version (of the program) say when a result is the same; missing: why this
-    method cannot run here, empty where it can."""
+    """A way to register. settings and version (of the program) say when a result is the same;
+    missing: why this method cannot run here, empty where it can."""
 
     name: str
     settings: dict[str, Any]
@@ -112,7 +112,7 @@ def digest(*paths: Path) -> str:
 
 
 def source_version() -> str:
-    """The version and the last commit that changed the sources; `-dirty` where they differ from it."""
+    """The version and the last commit of the sources; `-dirty` where they differ from it."""
     git = ["git", "-C", str(Path(__file__).resolve().parent.parent)]
 
     def answer(*words: str) -> str:

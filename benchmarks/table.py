@@ -1,4 +1,4 @@
-"""The section of results on accuracy: means, the aims, every pair, and how all of it was measured."""
+"""The section of results on accuracy: means, aims, every pair, and how all of it was measured."""
 
 from __future__ import annotations
 

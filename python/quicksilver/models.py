@@ -239,8 +239,8 @@ def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     state = {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
     if not checkpoint.get("matlab_t7", False):
         return state
-    # There, reversed axes leave the components of the momentum in place: decoder_x gives that along x.
-    # Our network with reversed axes gives in decoder_x what lies along the first of them, which is z.
+    # There, reversed axes leave the momentum's components in place: decoder_x gives the one along x.
+    # Our network then takes decoder_x for the component along the first of the axes, which is z.
     exchanged = {"decoder_x": "decoder_z", "decoder_z": "decoder_x"}
     return {exchanged.get(k[:9], k[:9]) + k[9:]: value for k, value in state.items()}
 

@@ -7,6 +7,7 @@ which carries the target back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ class Registration:
     1/2 <m, K m>, and mismatch, |moving o psi - target|^2 before and after, as sums over the grid's
     voxels; a fit adds its energies per level and iteration. quality: folds, inverse consistency and
     the like, of psi. settings: what was asked for. seconds: per stage. memory_mb: the peak.
-    uncertainty: where samples were asked for; the registration is the geodesic of their mean momentum.
+    uncertainty: of a registration by samples, which is the geodesic of their mean momentum.
     """
 
     pair: Pair
@@ -134,7 +135,6 @@ def register(
     config = model.to(device).config
     _check_patch(moving, target, config.spacing, config.patch_size)
     stages = Stages(progress, device)
-    metric = config.fluid_metric(pad="none")  # the working grid has its own margin
     steps = steps or config.steps
     correcting = model.correction if correction else None
     settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
@@ -144,14 +144,10 @@ def register(
             pair = prepare(moving, target, config.spacing, device, config.intensity)
         predicted = partial(_predicted, pair, model.prediction, correcting, config, steps)
         if samples is None:
+            metric = config.fluid_metric(pad="none")  # the working grid has its own margin
             return _judged(pair, *predicted(stages), metric, settings, stages)
-        with stages("sample") as tell:
-            silent = Stages(device=device)
-            drawn = sample(model, lambda: predicted(silent), samples, seed, tell)
-        with stages("shoot"):
-            maps = config.shoot(drawn.momentum, "none", steps)
         settings |= {"samples": samples, "seed": seed}
-        return _with_samples(_judged(pair, drawn.momentum, *maps, metric, settings, stages), drawn)
+        return _sampled(pair, model, predicted, settings, stages)
 
 
 def _predicted(
@@ -176,9 +172,25 @@ def _predicted(
     return momentum, psi, phi
 
 
-def _with_samples(found: Registration, drawn: Uncertainty) -> Registration:
-    """The registration with the spread of the sampled maps: lengths of the standard deviation."""
-    deviation = spread(drawn.psi.variance.sqrt(), found.pair.target > 0)
+def _sampled(
+    pair: Pair,
+    model: Model,
+    predicted: Callable[[Stages], tuple[Tensor, Tensor, Tensor]],
+    settings: dict[str, Any],
+    stages: Stages,
+) -> Registration:
+    """The geodesic of the mean of sampled momenta, with the spread of the samples' maps."""
+    config = model.config
+    with stages("sample") as tell:
+        silent = Stages(device=pair.moving.device)
+        drawn = sample(
+            model, lambda: predicted(silent), settings["samples"], settings["seed"], tell
+        )
+    with stages("shoot"):
+        maps = config.shoot(drawn.momentum, "none", settings["steps"])
+    metric = config.fluid_metric(pad="none")
+    found = _judged(pair, drawn.momentum, *maps, metric, settings, stages)
+    deviation = spread(drawn.psi.variance.sqrt(), pair.target > 0)
     quality = {**found.quality, "deviation_voxels": deviation}
     return replace(found, quality=quality, uncertainty=drawn)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from quicksilver import registration
-from quicksilver.fields import WorldField, write_field
+from quicksilver.fields import WorldField, read_field, write_field
 from quicksilver.images import Image, read_image
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
@@ -107,12 +108,27 @@ def test_every_method_in_one_table(run, folder, ants):
         assert f"| {name} | {by[name]['overlap']:.4f} |" in text, "the mean over one pair"
 
 
-def test_folds_and_volumes_are_those_of_the_grid_that_computes(brains, model, folder):
+def test_ants_itself_carries_labels_as_its_field_does_here(folder):
+    ants = pytest.importorskip("ants")
     a, b = (methods.Subject(folder, name) for name in "ab")
-    found = methods._registered(partial(registration.register, model=model), a, b)
-    again = registration.register(a.image, b.image, model)
-    assert found.folded_voxels == again.quality["folded_voxels"]
-    assert np.isclose(found.folded_volume_mm3, again.quality["folded_volume_voxels"] * 8)
+    fixed, moving, labels = (ants.image_read(str(f)) for f in (b.files[0], *a.files))
+    options = {"type_of_transform": "SyNOnly", "reg_iterations": (10, 10, 10)}
+    found = ants.registration(fixed, moving, **options)
+    options = {"transformlist": found["fwdtransforms"], "interpolator": "nearestNeighbor"}
+    theirs = ants.apply_transforms(fixed, labels, **options).numpy()
+    ours = read_field(found["fwdtransforms"][0]).warp(a.labels, "nearest").data
+    assert (theirs != a.labels.data).mean() > 0.01, "nothing moves in this test"
+    assert (ours != theirs).mean() < 1e-4, "but for ties between two voxels"
+
+
+def test_folds_and_volumes_are_those_of_the_grid_that_computes(registration, folder):
+    quality = {**registration.quality, "folded_voxels": 3, "folded_volume_voxels": 1.5}
+    seconds = {"predict": 4.0, "shoot": 2.0, "judge": 1.0}
+    folded = dataclasses.replace(registration, quality=quality, seconds=seconds)
+    a, b = (methods.Subject(folder, name) for name in "ab")
+    found = methods._registered(lambda moving, target: folded, a, b)
+    numbers = found.folded_voxels, found.folded_volume_mm3, found.seconds
+    assert numbers == (3, 1.5 * 2**3, 6.0), "voxels of 2 mm; judging is no part of computing"
     x, y, z = b.image.data.shape
     vectors = torch.zeros(1, 3, x, y, z)
     vectors[0, 0, 20, 20, 20] = 2.5
@@ -216,10 +232,11 @@ def test_the_pairs_of_the_issue_and_others():
 
 
 def test_only_what_is_absent_is_aligned(folder, tmp_path):
-    script = "import sys; from pathlib import Path; Path(__file__).with_name('asked').write_text(' '.join(sys.argv[1:]))"
+    script = "import sys; open(__file__ + '.asked', 'w').write(' '.join(sys.argv[1:]))"
     (tmp_path / "align.py").write_text(script)
+    asked = tmp_path / "align.py.asked"
     accuracy.align(tmp_path, folder, [("a", "d"), ("b", "e")])
-    assert (tmp_path / "asked").read_text() == f"{folder} mni1 d e"
-    (tmp_path / "asked").unlink()
+    assert asked.read_text() == f"{folder} mni1 d e"
+    asked.unlink()
     accuracy.align(tmp_path, folder, [("a", "b")])
-    assert not (tmp_path / "asked").exists()
+    assert not asked.exists()

@@ -1,4 +1,4 @@
-"""Published checkpoints, end to end: what their layout means, computed here without the package's network."""
+"""Published checkpoints, end to end: what they mean, computed without the package's network."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def decoder(s, name, x):
 
 @torch.no_grad()
 def momentum_of(s, moving, target, reversed_axes: bool):
-    """The layout's meaning: decoder_x gives the component along x, whatever the order of the axes."""
+    """What the layout means: decoder_x gives the component along x in either order of axes."""
     if reversed_axes:
         moving, target = moving.transpose(2, 4), target.transpose(2, 4)
     codes = [
