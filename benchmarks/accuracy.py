@@ -1,84 +1,142 @@
-"""What registration reaches on labelled pairs: ``python -m benchmarks.accuracy FOLDER MOVING:TARGET ... [--fit]``.
+"""The accuracy table by one command: ``python -m benchmarks.accuracy FOLDER [MOVING:TARGET ...]``.
 
-FOLDER holds NAME_t1.nii.gz and NAME_lab.nii.gz for every name, affinely aligned. Each pair is registered with the default
-model, with and without its correction network (and with --fit by optimisation), and judged by the overlap of labels
-warped once by nearest neighbour. Writes a Markdown table to standard output, progress to standard error.
+FOLDER holds NAME_t1.nii.gz and NAME_lab.nii.gz for every name, affinely aligned on one grid; with
+--data, names that it lacks are aligned into it first by that folder's align.py. Without pairs, those
+of pairs_oasis.csv. Every pair is registered by every method and judged by the overlap of labels
+warped once by nearest neighbour. The section "## Accuracy" of the output (Markdown) is written anew
+after every result. All results are kept in a JSON file of the same name: what is there for the same
+images, method, settings and version is not computed again.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
+import os
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
-from quicksilver.evaluation import judge_labels
-from quicksilver.images import Image, read_image
-from quicksilver.models import default_model
-from quicksilver.registration import Registration, optimise, register
+import torch
 
+from quicksilver.evaluation import mean_scores, score_labels
+from quicksilver.files import write_json
+
+from .methods import Method, Subject, digest, methods
+from .table import section, with_section
 from .timing import machine
 
-Method = Callable[[Image, Image], Registration]
+Record = dict[str, Any]
+Pair = tuple[str, str]
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("affine", "prediction", "correction", "refine", "lddmm", "syn")
 
 
-def methods(fit: bool) -> dict[str, Method]:
-    model = default_model()
-    chosen: dict[str, Method] = {
-        "prediction": lambda moving, target: register(moving, target, model, correction=False),
-        "prediction + correction": lambda moving, target: register(moving, target, model),
+class Store:
+    """All results so far, in a JSON file that is whole at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: list[Record] = json.loads(path.read_text()) if path.exists() else []
+
+    def find(self, key: Record) -> Record | None:
+        """The newest record with these entries; none of a program that no commit describes."""
+        if key["version"].endswith("-dirty"):
+            return None
+        found = [record for record in self.records if key.items() <= record.items()]
+        return found[-1] if found else None
+
+    def add(self, key: Record, measured: Record) -> Record:
+        """Keep a result, in the place of older ones with the same key."""
+        kept = [record for record in self.records if any(record[k] != key[k] for k in key)]
+        self.records = [*kept, {**key, **measured}]
+        write_json(self.path, self.records)
+        return self.records[-1]
+
+
+def key_of(moving: Subject, target: Subject, method: Method) -> Record:
+    """What decides a result: the images' content, the method, its settings and its version."""
+    return {
+        "moving": moving.name,
+        "target": target.name,
+        "images": digest(*moving.files, *target.files),
+        "method": method.name,
+        "settings": method.settings,
+        "version": method.version,
     }
-    if fit:
-        chosen["LDDMM fit"] = lambda moving, target: optimise(moving, target)
-    return chosen
 
 
-def row(folder: Path, pair: str, method: Method) -> tuple[float, float, int, float, float]:
-    """Overlap before and after, folded voxels and median inverse consistency (working grid), seconds."""
-    first, second = pair.split(":")
-    images = [read_image(folder / f"{name}_t1.nii.gz") for name in (first, second)]
-    labels = [read_image(folder / f"{name}_lab.nii.gz", labels=True) for name in (first, second)]
-    start = time.perf_counter()
-    found = method(*images)
-    seconds = time.perf_counter() - start
-    judged = judge_labels(found.displacement(), *labels)
-    undone = found.quality["inverse_consistency_voxels"]["median"]
-    overlaps = judged["before"]["overlap"], judged["after"]["overlap"]
-    return (*overlaps, found.quality["folded_voxels"], undone, seconds)
+def measure(moving: Subject, target: Subject, method: Method) -> Record:
+    """Register and judge one pair: means over all labels of the target, folds, seconds."""
+    found = method.run(moving, target)
+    field = found.displacement.onto(target.labels.grid)
+    warped = field.warp(moving.labels, "nearest").data
+    scores = mean_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
+    numbers = {name: value for name, value in vars(found).items() if name != "displacement"}
+    where = machine()
+    kept = ("date", "processor", "cores", "load_average")
+    return {**scores, **numbers, **{name: where[name] for name in kept}}
+
+
+def read_pairs(words: list[str]) -> list[Pair]:
+    """Pairs given as MOVING:TARGET; without any, those of pairs_oasis.csv."""
+    if words:
+        return [(moving, target) for moving, target in (word.split(":") for word in words)]
+    with (Path(__file__).parent / "pairs_oasis.csv").open(newline="") as file:
+        return [(row["moving"], row["target"]) for row in csv.DictReader(file)]
+
+
+def align(data: Path, folder: Path, pairs: list[Pair]) -> None:
+    """Have the align.py of a data folder write what `folder` lacks of the pairs, at 1 mm."""
+    names = sorted({name for pair in pairs for name in pair})
+    absent = [n for n in names if not all(file.exists() for file in Subject(folder, n).files)]
+    if absent:
+        subprocess.run([sys.executable, data / "align.py", folder, "mni1", *absent], check=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("pairs", nargs="*", metavar="MOVING:TARGET")
+    parser.add_argument("--data", type=Path, help="folder with align.py, to fill FOLDER from")
+    parser.add_argument("--methods", default=",".join(NAMES), help="some of the default, by commas")
+    parser.add_argument("--model", type=Path, help="model file; the one that ships by default")
+    parser.add_argument("--refine", type=int, default=5, help="iterations of the method refine")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every method")
+    parser.add_argument("--again", action="store_true", help="measure what is known already")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results.md")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("pairs", nargs="+", metavar="MOVING:TARGET")
-    parser.add_argument("--fit", action="store_true", help="by optimisation as well")
-    arguments = parser.parse_args()
-    where = machine()
-    print(
-        f"{where['date'][:10]}, commit {where['commit']}, {where['processor']}, {where['cores']} cores\n"
-    )
-    print(
-        "| pair | method | overlap before | after | folded voxels | inverse consistency (voxels) | seconds |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name, method in methods(arguments.fit).items():
-        rows = []
-        for pair in arguments.pairs:
-            rows.append(row(arguments.folder, pair, method))
-            before, after, folds, undone, seconds = rows[-1]
-            print(
-                f"| {pair} | {name} | {before:.4f} | {after:.4f} | {folds} | {undone:.4f} | {seconds:.1f} |",
-                flush=True,
-            )
-            print(f"{pair} {name}: {after:.4f}", file=sys.stderr)
-        means = [mean(column) for column in zip(*rows, strict=True)]
-        print(
-            "| **mean** | **{}** | **{:.4f}** | **{:.4f}** | {:.0f} | {:.4f} | {:.1f} |".format(
-                name, *means
-            )
-        )
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    pairs = read_pairs(arguments.pairs)
+    if arguments.data:
+        align(arguments.data, arguments.folder, pairs)
+    known = methods(arguments.model, arguments.refine, arguments.threads)
+    chosen = {name: known[name] for name in arguments.methods.split(",")}
+    store = Store(arguments.output.with_suffix(".json"))
+    records: dict[str, list[Record]] = {name: [] for name in chosen}
+    for pair in pairs:
+        moving, target = (Subject(arguments.folder, name) for name in pair)
+        for name, method in chosen.items():
+            if method.missing:
+                continue
+            key = key_of(moving, target, method)
+            record = None if arguments.again else store.find(key)
+            if record is None:
+                record = store.add(key, measure(moving, target, method))
+                print(f"{':'.join(pair)} {method.name}: {record['overlap']:.4f}", flush=True)
+            records[name].append(record)
+            missing = {m.name: m.missing for m in chosen.values() if m.missing}
+            with_section(arguments.output, section(records, len(pairs), missing))
+    print(f"written to {arguments.output} and {store.path}")
 
 
 if __name__ == "__main__":

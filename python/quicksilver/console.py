@@ -63,6 +63,12 @@ def show_registration(summary: dict[str, Any]) -> None:
         "inverse consistency, median and largest",
         f"{undone['median']:.4f}, {undone['max']:.4f} voxels",
     )
+    if "deviation_voxels" in quality:
+        deviation = quality["deviation_voxels"]
+        facts.add_row(
+            "standard deviation of the samples, median and largest",
+            f"{deviation['median'] * spacing:.2f} mm, {deviation['max'] * spacing:.2f} mm",
+        )
     facts.add_row("peak memory", f"{summary['peak_memory_mb']:.0f} MB")
     console = Console()
     console.print(table, facts)

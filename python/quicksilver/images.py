@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ import quicksilver_ext as qs
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
 
+Intensity = Literal["percentile", "maximum"]
+"""What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
+
+INTENSITIES = get_args(Intensity)
 MARGIN = 16  # voxels of the working grid around both brains: three decay lengths of the metric
 MAX_SIZE = 1024  # voxels along an axis of the working grid; more is a header with a wrong unit
 
@@ -212,21 +216,25 @@ def _blurred(image: Image, grid: Grid) -> np.ndarray:
     return gaussian_filter(data, sigma, mode="nearest") if sigma.max() > 0.1 else data
 
 
-def normalise(data: Tensor) -> Tensor:
-    """Intensities as the networks expect them: 99th percentile of the non-zero voxels at 1.
+def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
+    """Intensities as the networks expect them: the chosen `intensity` of the image at 1.
 
-    The result, shaped and placed as `data`, is clipped to [0, 1.2]; background stays 0. Raises
-    QuicksilverError where the percentile is not positive.
+    "percentile" is the 99th of the non-zero voxels; "maximum" is what the original Quicksilver's
+    networks were trained with. The result, shaped and placed as `data`, is clipped to [0, 1.2];
+    background stays 0. Raises QuicksilverError where the percentile or the maximum is not positive.
 
     >>> normalise(torch.tensor([0.0, 50.0, 100.0]))
     tensor([0.0000, 0.5025, 1.0050])
+    >>> normalise(torch.tensor([0.0, 50.0, 100.0]), "maximum")
+    tensor([0.0000, 0.5000, 1.0000])
     """
     # Not torch.quantile, which takes at most 16 million values.
     inside = data[data != 0].cpu().numpy()
-    scale = float(np.percentile(inside, 99)) if inside.size else 0.0
+    part = 99 if intensity == "percentile" else 100
+    scale = float(np.percentile(inside, part)) if inside.size else 0.0
     if scale <= 0:
         raise QuicksilverError(
-            f"expected positive intensities in the brain, found a 99th percentile of {scale:g}; "
+            f"expected positive intensities in the brain, found the {intensity} {scale:g}; "
             "shift the image so that its background is 0"
         )
     return (data / scale).clamp(0, 1.2)

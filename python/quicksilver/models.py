@@ -1,8 +1,8 @@
 """Model files: two networks and the settings that their momenta are meant for.
 
-Our format is one safetensors file: tensors `prediction.*` and `correction.*` in half precision, and
-the configuration as JSON in the metadata. Published Quicksilver checkpoints (`.pth.tar`) can be
-read too.
+Our format is one safetensors file: tensors `prediction.*` and `correction.*`, in half precision or
+as they were published, and the configuration as JSON in the metadata. Published Quicksilver
+checkpoints (`.pth.tar`) can be read too.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
 from quicksilver.horizontal_network import HorizontalNetwork
+from quicksilver.images import INTENSITIES, Intensity
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
-INTENSITY = (
+INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
 )
+"""What files of version 0.1 hold in place of "percentile"."""
 PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
 DEFAULT = "default-2mm.safetensors"
 
@@ -40,7 +42,9 @@ class ModelConfig:
     history.
 
     `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres;
-    `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`.
+    `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`;
+    `intensity` is the scale of `quicksilver.images.normalise`. `precision` is that of the weights in
+    the file: "half" for weights trained to be rounded, "single" for those of others.
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
     first.
@@ -60,7 +64,8 @@ class ModelConfig:
     steps: int = 10
     borders: str = "extended"
     inverse_iterations: int = 5
-    intensity: str = INTENSITY
+    intensity: Intensity = "percentile"
+    precision: Literal["half", "single"] = "half"
     training_data: str = ""
     licence: str = ""
     commit: str = ""
@@ -120,15 +125,19 @@ class Model:
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write both networks in half precision; QuicksilverError where the file cannot be written."""
+    """Write both networks in the model's precision; QuicksilverError where that cannot be done."""
+    kind = torch.float16 if model.config.precision == "half" else torch.float32
     tensors = {
-        f"{prefix}.{name}": value.detach().half().contiguous().cpu()
+        f"{prefix}.{name}": value.detach().to(kind).contiguous().cpu()
         for prefix, network in model.networks().items()
         for name, value in network.state_dict().items()
     }
     metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # which is no OSError, whatever the disk said
+            raise OSError(str(error)) from error
 
 
 def load_model(path: str | Path) -> Model:
@@ -136,7 +145,7 @@ def load_model(path: str | Path) -> Model:
     anything else."""
     try:
         with safe_open(path, framework="pt") as file:
-            config = ModelConfig(**json.loads((file.metadata() or {})["config"]))
+            config = _config((file.metadata() or {})["config"])
             names = file.keys()
             tensors = {name: file.get_tensor(name).float() for name in names}
     except FileNotFoundError as error:
@@ -148,6 +157,15 @@ def load_model(path: str | Path) -> Model:
     return Model(config, prediction, _filled(config, correction, path) if correction else None)
 
 
+def _config(text: str) -> ModelConfig:
+    config = ModelConfig(**json.loads(text))
+    if config.intensity == INTENSITY_0_1:
+        config.intensity = "percentile"
+    if config.intensity not in INTENSITIES:
+        raise ValueError(f"intensity {config.intensity}")
+    return config
+
+
 def default_model() -> Model:
     """The model that ships with the package."""
     resource = files("quicksilver") / "weights" / DEFAULT
@@ -155,16 +173,20 @@ def default_model() -> Model:
         return load_model(path)
 
 
-def load_published(prediction: str | Path, correction: str | Path | None = None) -> Model:
+def load_published(
+    prediction: str | Path, correction: str | Path | None = None, dropout: bool = False
+) -> Model:
     """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and, if given, a
     correction network.
 
     They are read without unpickling objects. The model's settings are those of the prediction
-    network: its metric, and the original's integrator and border rules. Raises QuicksilverError
-    where a file is missing or is not laid out as the published ones are.
+    network: its metric, and the original's integrator, border rules and scale of intensities.
+    dropout: whether the weights are of the probabilistic form, which a checkpoint does not say.
+    Raises QuicksilverError where a file is missing or is not laid out as the published ones are.
     """
     checkpoint = _read_published(prediction)
     config = _published_config(checkpoint, prediction)
+    config.dropout = dropout
     network = _filled(config, _published_state(checkpoint), prediction)
     if correction is None:
         return Model(config, network)
@@ -208,6 +230,8 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
             steps=int(shooting["timeSteps"]),
             borders="original",
             inverse_iterations=int(shooting["NIterForInverse"]),
+            intensity="maximum",
+            precision="single",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _not_published(path, f"settings without or with an unusable {error}") from error
@@ -219,7 +243,13 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
 
 def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The weights; a DataParallel wrapper has written `module.` before every name."""
-    return {name.removeprefix("module."): value for name, value in checkpoint["state_dict"].items()}
+    state = {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
+    if not checkpoint.get("matlab_t7", False):
+        return state
+    # There, reversed axes leave the momentum's components in place: decoder_x gives the one along x.
+    # Our network then takes decoder_x for the component along the first of the axes, which is z.
+    exchanged = {"decoder_x": "decoder_z", "decoder_z": "decoder_x"}
+    return {exchanged.get(k[:9], k[:9]) + k[9:]: value for k, value in state.items()}
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -7,7 +7,9 @@ which carries the target back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +21,11 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image, brain_box, normalise, resample, working_grid
+from quicksilver.images import Grid, Image, Intensity, brain_box, normalise, resample, working_grid
 from quicksilver.lddmm import fit
 from quicksilver.prediction import predict_momentum
 from quicksilver.stages import Progress, Stages, Tell, peak_memory
+from quicksilver.uncertainty import Uncertainty, sample
 
 if TYPE_CHECKING:
     from quicksilver.models import Model, ModelConfig
@@ -48,6 +51,7 @@ class Registration:
     1/2 <m, K m>, and mismatch, |moving o psi - target|^2 before and after, as sums over the grid's
     voxels; a fit adds its energies per level and iteration. quality: folds, inverse consistency and
     the like, of psi. settings: what was asked for. seconds: per stage. memory_mb: the peak.
+    uncertainty: of a registration by samples, which is the geodesic of their mean momentum.
     """
 
     pair: Pair
@@ -59,6 +63,7 @@ class Registration:
     settings: dict[str, Any]
     seconds: dict[str, float]
     memory_mb: float
+    uncertainty: Uncertainty | None = None
 
     def displacement(self) -> WorldField:
         """The displacement of phi^-1 on the target's grid: what carries moving images over."""
@@ -88,11 +93,17 @@ def pick_device(name: str) -> torch.device:
 
 
 def prepare(
-    moving: Image, target: Image, spacing: float, device: torch.device | str = "cpu"
+    moving: Image,
+    target: Image,
+    spacing: float,
+    device: torch.device | str = "cpu",
+    intensity: Intensity = "percentile",
 ) -> Pair:
-    """Both images on their working grid at `spacing` mm, scaled as the networks expect."""
+    """Both images on their working grid at `spacing` mm, scaled by `images.normalise`."""
     grid = working_grid(moving, target, spacing)
-    first, second = (normalise(resample(image, grid, device=device)) for image in (moving, target))
+    first, second = (
+        normalise(resample(image, grid, device=device), intensity) for image in (moving, target)
+    )
     return Pair(grid, first, second, moving, target)
 
 
@@ -104,12 +115,16 @@ def register(
     device: torch.device | str = "cpu",
     steps: int | None = None,
     correction: bool = True,
+    samples: int | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> Registration:
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
-    steps: of the integrator, the model's own where None. progress: told the name of each stage.
-    Raises QuicksilverError where the images do not overlap or are smaller than one patch.
+    steps: of the integrator, the model's own where None. samples: predict so many times with
+    dropout on, from `seed`, and shoot the mean momentum (`quicksilver.uncertainty`). progress: told
+    the name of each stage. Raises QuicksilverError where the images do not overlap or are smaller
+    than one patch, and where samples are asked of a model without dropout.
 
     >>> from quicksilver.models import Model, ModelConfig
     >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
@@ -120,25 +135,64 @@ def register(
     config = model.to(device).config
     _check_patch(moving, target, config.spacing, config.patch_size)
     stages = Stages(progress, device)
-    metric = config.fluid_metric(pad="none")  # the working grid has its own margin
     steps = steps or config.steps
     correcting = model.correction if correction else None
+    settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
 
     with torch.no_grad():
         with stages("prepare"):
-            pair = prepare(moving, target, config.spacing, device)
-        with stages("predict") as tell:
-            momentum = _predict(model.prediction, pair.moving, pair.target, config, tell)
-        with stages("shoot"):
+            pair = prepare(moving, target, config.spacing, device, config.intensity)
+        predicted = partial(_predicted, pair, model.prediction, correcting, config, steps)
+        if samples is None:
+            metric = config.fluid_metric(pad="none")  # the working grid has its own margin
+            return _judged(pair, *predicted(stages), metric, settings, stages)
+        settings |= {"samples": samples, "seed": seed}
+        return _sampled(pair, model, predicted, settings, stages)
+
+
+def _predicted(
+    pair: Pair,
+    prediction: MomentumNetwork,
+    correction: MomentumNetwork | None,
+    config: ModelConfig,
+    steps: int,
+    stages: Stages,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Momentum, psi and phi: predict, shoot, and where there is a correction, correct and shoot."""
+    with stages("predict") as tell:
+        momentum = _predict(prediction, pair.moving, pair.target, config, tell)
+    with stages("shoot"):
+        psi, phi = config.shoot(momentum, "none", steps)
+    if correction is not None:
+        with stages("correct") as tell:
+            back = qs.warp(pair.target, phi)
+            momentum = momentum + _predict(correction, pair.moving, back, config, tell)
+        with stages("shoot again"):
             psi, phi = config.shoot(momentum, "none", steps)
-        if correcting is not None:
-            with stages("correct") as tell:
-                back = qs.warp(pair.target, phi)
-                momentum = momentum + _predict(correcting, pair.moving, back, config, tell)
-            with stages("shoot again"):
-                psi, phi = config.shoot(momentum, "none", steps)
-        settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
-        return _judged(pair, momentum, psi, phi, metric, settings, stages)
+    return momentum, psi, phi
+
+
+def _sampled(
+    pair: Pair,
+    model: Model,
+    predicted: Callable[[Stages], tuple[Tensor, Tensor, Tensor]],
+    settings: dict[str, Any],
+    stages: Stages,
+) -> Registration:
+    """The geodesic of the mean of sampled momenta, with the spread of the samples' maps."""
+    config = model.config
+    with stages("sample") as tell:
+        silent = Stages(device=pair.moving.device)
+        drawn = sample(
+            model, lambda: predicted(silent), settings["samples"], settings["seed"], tell
+        )
+    with stages("shoot"):
+        maps = config.shoot(drawn.momentum, "none", settings["steps"])
+    metric = config.fluid_metric(pad="none")
+    found = _judged(pair, drawn.momentum, *maps, metric, settings, stages)
+    deviation = spread(drawn.psi.variance.sqrt(), pair.target > 0)
+    quality = {**found.quality, "deviation_voxels": deviation}
+    return replace(found, quality=quality, uncertainty=drawn)
 
 
 def _predict(

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from quicksilver.registration import Pair, Registration
 
 BORDER_MM = 5.0  # shown around the brains
+TITLES = (
+    "moving",
+    "target",
+    "warped",
+    "difference before",
+    "difference after",
+    "deformation grid",
+    "Jacobian",
+    "standard deviation (mm)",
+)
+LEFT, RIGHT = 0.022, 0.998  # of the pictures, as parts of the width
 LINES_MM = 8.0  # between the lines of the deformation grid
 INK, PAPER = "#e8e8e8", "#101014"
 
@@ -26,50 +37,63 @@ PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
 
 @dataclass(frozen=True)
 class _Volumes:
-    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it."""
+    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it.
+
+    deviation: of the samples in mm, the root of the sum of the variances; None without samples.
+    """
 
     moving: np.ndarray
     target: np.ndarray
     warped: np.ndarray
     field: np.ndarray
     jacobian: np.ndarray
+    deviation: np.ndarray | None
     spacing: float
 
 
 def draw(registration: Registration, path: str | os.PathLike[str]) -> None:
-    """Draw a registration as a PNG: target, moving, warped, differences, deformation, Jacobian."""
+    """Draw a registration as a PNG: target, moving, warped, differences, deformation, Jacobian,
+    and where there were samples their standard deviation."""
+    volumes = _volumes(registration)
+    columns = len(TITLES) - (volumes.deviation is None)
+    sections = [_section(volumes, axis) for _, axis, _ in PLANES]
+    figure, grid = _canvas([section["target"].shape for section in sections], columns)
+    for row, ((name, _, sides), section) in enumerate(zip(PLANES, sections, strict=True)):
+        axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
+        _draw_row(axes, section, volumes.spacing)
+        if volumes.deviation is not None:
+            _draw_deviation(axes[7], section, _largest(volumes))
+        axes[0].set_ylabel(name, color=INK, fontsize=11)
+        axes[0].text(0.02, 0.5, sides[0], color=INK, transform=axes[0].transAxes, fontsize=9)
+        axes[0].text(0.94, 0.5, sides[1], color=INK, transform=axes[0].transAxes, fontsize=9)
+        if row == 0:
+            for axis, title in zip(axes, TITLES, strict=False):
+                axis.set_title(title, color=INK, fontsize=11)
+    _draw_scales(figure, columns, _largest(volumes))
+    figure.suptitle(_headline(registration), color=INK, fontsize=12, x=LEFT, ha="left", y=0.985)
+    figure.savefig(path, facecolor=PAPER)
+
+
+def _canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
+    """A figure, and its places for a row of `columns` pictures of each shape (U, V)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    volumes = _volumes(registration)
-    sections = [_section(volumes, axis) for _, axis, _ in PLANES]
-    heights = [section["target"].shape[1] for section in sections]
-    width = max(section["target"].shape[0] for section in sections)
-    inches = 2.6 / width
-    figure = Figure(figsize=(7 * 2.6 + 0.5, sum(heights) * inches + 1.35), facecolor=PAPER, dpi=100)
+    widths, heights = zip(*shapes, strict=True)
+    size = (columns * 2.6 + 0.5, sum(heights) * 2.6 / max(widths) + 1.35)
+    figure = Figure(figsize=size, facecolor=PAPER, dpi=100)
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(
-        3,
-        7,
+    return figure, figure.add_gridspec(
+        len(shapes),
+        columns,
         height_ratios=heights,
-        left=0.022,
-        right=0.998,
+        left=LEFT,
+        right=RIGHT,
         top=1 - 0.8 / figure.get_figheight(),
         bottom=0.45 / figure.get_figheight(),
         wspace=0.02,
         hspace=0.02,
     )
-    for row, ((name, _, sides), section) in enumerate(zip(PLANES, sections, strict=True)):
-        axes = [figure.add_subplot(grid[row, column]) for column in range(7)]
-        _draw_row(axes, section, volumes.spacing)
-        axes[0].set_ylabel(name, color=INK, fontsize=11)
-        axes[0].text(0.02, 0.5, sides[0], color=INK, transform=axes[0].transAxes, fontsize=9)
-        axes[0].text(0.94, 0.5, sides[1], color=INK, transform=axes[0].transAxes, fontsize=9)
-        if row == 0:
-            _draw_titles(axes)
-    _draw_scales(figure)
-    figure.suptitle(_headline(registration), color=INK, fontsize=12, x=0.022, ha="left", y=0.985)
-    figure.savefig(path, facecolor=PAPER)
 
 
 def _volumes(registration: Registration) -> _Volumes:
@@ -83,14 +107,26 @@ def _volumes(registration: Registration) -> _Volumes:
         normalise(resample(image, grid))[0, 0].numpy()
         for image in (pair.moving_image, pair.target_image)
     )
+    drawn, deviation = registration.uncertainty, None
+    if drawn is not None:
+        length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt() * float(pair.grid.spacing[0])
+        deviation = carry(length, pair.grid, grid)[0, 0].cpu().numpy()
     return _Volumes(
         moving=moving,
         target=target,
         warped=normalise(torch.from_numpy(field.warp(pair.moving_image).data)).numpy(),
         field=field.in_voxels()[0].cpu().numpy(),
         jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
+        deviation=deviation,
         spacing=spacing,
     )
+
+
+def _largest(volumes: _Volumes) -> float:
+    """The standard deviation in mm at the end of its scale: nearly the largest in the brain."""
+    if volumes.deviation is None:
+        return 0.0
+    return max(float(np.percentile(volumes.deviation[volumes.target > 0], 99.5)), 0.01)
 
 
 def _display_grid(pair: Pair, spacing: float) -> Grid:
@@ -105,10 +141,10 @@ def _display_grid(pair: Pair, spacing: float) -> Grid:
 def _section(volumes: _Volumes, axis: int) -> dict[str, Any]:
     """The middle section across an axis: pictures (U, V), and the field in its plane (2, U, V)."""
     middle = volumes.target.shape[axis] // 2
-    cut = {
-        name: np.take(getattr(volumes, name), middle, axis=axis)
-        for name in ("moving", "target", "warped", "jacobian")
-    }
+    names = ["moving", "target", "warped", "jacobian"]
+    if volumes.deviation is not None:
+        names.append("deviation")
+    cut = {name: np.take(getattr(volumes, name), middle, axis=axis) for name in names}
     plane = [other for other in range(3) if other != axis]
     return {**cut, "field": np.take(volumes.field, middle, axis=1 + axis)[plane]}
 
@@ -153,33 +189,28 @@ def _draw_jacobian(axis: Any, target: np.ndarray, jacobian: np.ndarray) -> None:
     axis.imshow(folds.T, cmap="Greens", vmin=0, vmax=1.5, origin="lower")
 
 
-def _draw_titles(axes: list[Any]) -> None:
-    titles = (
-        "moving",
-        "target",
-        "warped",
-        "difference before",
-        "difference after",
-        "deformation grid",
-        "Jacobian",
-    )
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set_title(title, color=INK, fontsize=11)
+def _draw_deviation(axis: Any, section: dict[str, Any], largest: float) -> None:
+    shown = np.ma.masked_where(section["target"] <= 0.02, section["deviation"])
+    axis.imshow(shown.T, cmap="viridis", vmin=0, vmax=largest, origin="lower")
 
 
-def _draw_scales(figure: Any) -> None:
-    """The two colour scales, below the columns that they belong to."""
+def _draw_scales(figure: Any, columns: int, largest: float) -> None:
+    """The colour scales, below the columns that they belong to."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    deviations = (0, largest / 2, largest)
     scales = (
-        (0.475, "inferno", (0, 0.7), (0, 0.35, 0.7), ("0", "0.35", "0.7")),
-        (0.885, "RdBu_r", (-1.5, 1.5), (-1, 0, 1), ("1/2", "1", "2")),
+        (3, "inferno", (0, 0.7), (0, 0.35, 0.7), ("0", "0.35", "0.7")),
+        (6, "RdBu_r", (-1.5, 1.5), (-1, 0, 1), ("1/2", "1", "2")),
+        (7, "viridis", (0, largest), deviations, [f"{mm:.2g}" for mm in deviations]),
     )
-    for left, cmap, (low, high), ticks, words in scales:
-        place = figure.add_axes(
-            (left, 0.27 / figure.get_figheight(), 0.085, 0.08 / figure.get_figheight())
-        )
+    width, height = 0.6 / columns, figure.get_figheight()
+    for column, cmap, (low, high), ticks, words in scales:
+        if column >= columns:
+            continue
+        left = LEFT + (RIGHT - LEFT) * (column + 0.5) / columns - width / 2
+        place = figure.add_axes((left, 0.27 / height, width, 0.08 / height))
         bar = figure.colorbar(
             ScalarMappable(Normalize(low, high), cmap), place, orientation="horizontal"
         )

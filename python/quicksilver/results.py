@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import quicksilver
 import quicksilver_ext as qs
@@ -18,9 +19,10 @@ from quicksilver import nifti, report
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
 from quicksilver.files import filling, write_json
-from quicksilver.images import Image, read_image
+from quicksilver.images import Grid, Image, read_image
 from quicksilver.registration import Registration
 from quicksilver.stages import Progress, Stages
+from quicksilver.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ def save(
     """Write a registration into a folder, all of its files or none; returns what result.json holds.
 
     warped, displacement and jacobian lie on the target's grid, inverse_displacement on the moving
-    image's, momentum (voxels) on the working grid. about: further entries for result.json.
+    image's, momentum (voxels) on the working grid. Where there were samples, the mean of their
+    displacements and the variance (mm^2) lie on the same grids as the displacements. about: further
+    entries for result.json.
     Raises QuicksilverError where the folder cannot be written.
     """
     stages = Stages(progress)
@@ -64,11 +68,34 @@ def _write_images(registration: Registration, place: Path) -> None:
     nifti.save(place / "warped.nii.gz", warped.data, warped.affine)
     write_field(place / "displacement.nii.gz", displacement)
     write_field(place / "inverse_displacement.nii.gz", registration.inverse_displacement())
-    momentum = registration.momentum[0].permute(1, 2, 3, 0)[:, :, :, None].cpu().numpy()
-    nifti.save(place / "momentum.nii.gz", momentum, pair.grid.affine, intent="vector")
+    _write_vectors(place / "momentum.nii.gz", registration.momentum, pair.grid)
     determinant = qs.jacobian_determinant(registration.psi)
     jacobian = carry(determinant, pair.grid, pair.target_image.grid)[0, 0].cpu().numpy()
     nifti.save(place / "jacobian.nii.gz", jacobian, pair.target_image.affine)
+    if registration.uncertainty is not None:
+        _write_samples(registration, registration.uncertainty, place)
+
+
+def _write_samples(registration: Registration, drawn: Uncertainty, place: Path) -> None:
+    """The mean of the sampled displacements as a field, their variance per component R, A, S."""
+    pair = registration.pair
+    maps = (
+        ("displacement", drawn.psi, pair.target_image.grid),
+        ("inverse_displacement", drawn.phi, pair.moving_image.grid),
+    )
+    for name, moments, grid in maps:
+        mean = WorldField.from_voxels(moments.mean, pair.grid).onto(grid)
+        write_field(place / f"{name}_mean.nii.gz", mean)
+        # The axes of the working grid are R, A and S, so that its components are the world's.
+        variance = moments.variance * float(pair.grid.spacing[0]) ** 2
+        carried = carry(variance, pair.grid, grid)
+        _write_vectors(place / f"{name}_variance.nii.gz", carried, grid)
+
+
+def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
+    """Three values (1, 3, X, Y, Z) per voxel, as they are."""
+    stored = vectors[0].permute(1, 2, 3, 0)[:, :, :, None].cpu().numpy()
+    nifti.save(path, stored, grid.affine, intent="vector")
 
 
 def _summary(

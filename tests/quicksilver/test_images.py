@@ -144,6 +144,13 @@ def test_normalise():
         normalise(-data)
 
 
+def test_normalise_by_the_maximum():
+    data = torch.tensor([0.0, 1.0, 3.0, 7.0])
+    assert torch.equal(normalise(data, "maximum"), data / 7)
+    with pytest.raises(QuicksilverError, match="maximum -1"):
+        normalise(-data, "maximum")
+
+
 def test_writing_keeps_affine_and_type(tmp_path, brains):
     for data in (brains[0].data, brains[0].data.astype(np.uint16)):
         write_image(tmp_path / "image.nii.gz", data, brains[0].affine)

@@ -7,7 +7,14 @@ import torch
 from safetensors import safe_open
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.models import Model, ModelConfig, load_model, load_published, save_model
+from quicksilver.models import (
+    Model,
+    ModelConfig,
+    default_model,
+    load_model,
+    load_published,
+    save_model,
+)
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
 
@@ -68,6 +75,25 @@ def test_files_are_in_half_precision_and_predict_in_single(tmp_path):
     assert prediction(patches(0), patches(1)).dtype == torch.float32
 
 
+def test_single_precision_is_kept_where_the_model_says_so(tmp_path):
+    network = PatchNetwork(2)
+    save_model(Model(ModelConfig(2, precision="single"), network), tmp_path / "m.safetensors")
+    state = load_model(tmp_path / "m.safetensors").prediction.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
+def test_the_scale_of_intensities_is_one_of_two(tmp_path):
+    for intensity in ("percentile", "maximum"):
+        config = ModelConfig(2, intensity=intensity)
+        save_model(Model(config, PatchNetwork(2)), tmp_path / "m.safetensors")
+        assert load_model(tmp_path / "m.safetensors").config.intensity == intensity
+    assert default_model().config.intensity == "percentile", "of version 0.1, which had a sentence"
+    config = ModelConfig(2, intensity="by eye")
+    save_model(Model(config, PatchNetwork(2)), tmp_path / "m.safetensors")
+    with pytest.raises(QuicksilverError, match="by eye"):
+        load_model(tmp_path / "m.safetensors")
+
+
 def test_the_metric_of_a_model_is_the_one_in_its_file():
     config = ModelConfig(2, metric={"alpha": 0.1, "beta": 0.2, "gamma": 0.3, "power": 2})
     metric = config.fluid_metric(pad=16)
@@ -93,17 +119,6 @@ def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
     )
     assert config.metric == {"alpha": 0.01, "beta": 0.02, "gamma": 0.003, "power": 1}
     assert config.inverse_iterations == 20
-
-
-def test_weights_from_matlab_see_reversed_axes(tmp_path):
-    network = PatchNetwork(2)
-    torch.save(checkpoint(network, 2, matlab_t7=True), tmp_path / "predict.pth.tar")
-    model = load_published(tmp_path / "predict.pth.tar")
-    moving, target = patches(0), patches(1)
-    turned = network(moving.transpose(2, 4), target.transpose(2, 4)).transpose(2, 4)
-    torch.testing.assert_close(model.prediction(moving, target), turned[:, [2, 1, 0]])
-    save_model(model, tmp_path / "ours.safetensors")
-    assert load_model(tmp_path / "ours.safetensors").prediction.axes_reversed
 
 
 def broken(network, kind):

@@ -27,6 +27,10 @@ def register(
     device: Device = "auto",
     steps: Steps = None,
     no_correction: Annotated[bool, typer.Option("--no-correction", help="Predict only.")] = False,
+    samples: Annotated[
+        int | None, typer.Option(min=2, help="Predict so often with dropout: mean and variance.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the dropout with --samples.")] = 0,
 ) -> None:
     """Register two affinely aligned images: predict, shoot, correct, shoot."""
     from quicksilver import console, files, registration
@@ -42,6 +46,8 @@ def register(
             device=chosen,
             steps=steps,
             correction=not no_correction,
+            samples=samples,
+            seed=seed,
             progress=progress,
         )
         about = {

@@ -1,0 +1,182 @@
+"""The ways to register a pair that the accuracy table compares: ours by steps, and ANTs SyN."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import quicksilver
+from quicksilver import models, registration
+from quicksilver.evaluation import spread
+from quicksilver.fields import WorldField, read_field
+from quicksilver.folds import count_folds
+from quicksilver.images import Image, read_image
+from quicksilver.registration import Registration
+
+SOURCES = ("csrc", "quicksilver_ext", "python")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A brain and its labels in a folder of aligned images: NAME_t1.nii.gz, NAME_lab.nii.gz."""
+
+    folder: Path
+    name: str
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The image and the label map."""
+        return self.folder / f"{self.name}_t1.nii.gz", self.folder / f"{self.name}_lab.nii.gz"
+
+    @cached_property
+    def image(self) -> Image:
+        return read_image(self.files[0])
+
+    @cached_property
+    def labels(self) -> Image:
+        return read_image(self.files[1], labels=True)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a method found for a pair.
+
+    displacement: what carries the moving image over, on the target's grid. Folds are counted, and
+    the inverse consistency is measured, on the grid on which the method computes. seconds: of
+    computing, nothing read or written. details: the settings as the method itself states them.
+    """
+
+    displacement: WorldField
+    folded_voxels: int = 0
+    folded_volume_mm3: float = 0.0
+    inverse_consistency_voxels: float = 0.0
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to register. settings and version (of the program) say when a result is the same;
+    missing: why this method cannot run here, empty where it can."""
+
+    name: str
+    settings: dict[str, Any]
+    version: str
+    run: Callable[[Subject, Subject], Found]
+    missing: str = ""
+
+
+def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Method]:
+    """All methods by the names that the command line knows."""
+    shipped = files("quicksilver") / "weights" / models.DEFAULT
+    path = model_file or Path(str(shipped))
+    model = models.load_model(path)
+    settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
+    ours = source_version()
+
+    def predicting(name: str, **options: Any) -> Method:
+        absent = set(options) - set(inspect.signature(registration.register).parameters)
+        reason = f"register has no {', '.join(absent)}" if absent else ""
+        run = partial(_registered, partial(registration.register, model=model, **options))
+        return Method(name, {**settings, **options}, ours, run, reason)
+
+    fitted = partial(_registered, registration.optimise)
+    return {
+        "affine": Method("affine alignment", {}, ours, _unmoved),
+        "prediction": predicting("prediction", correction=False),
+        "correction": predicting("prediction + correction"),
+        "refine": predicting(f"prediction + correction + refine {refine}", refine=refine),
+        "lddmm": Method("LDDMM fit", {"threads": threads}, ours, fitted),
+        "syn": _syn_method(threads),
+    }
+
+
+def digest(*paths: Path) -> str:
+    """A short name of the content of files."""
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+def source_version() -> str:
+    """The version and the last commit of the sources; `-dirty` where they differ from it."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent.parent)]
+
+    def answer(*words: str) -> str:
+        done = subprocess.run([*git, *words, "--", *SOURCES], capture_output=True, text=True)
+        return done.stdout.strip()
+
+    dirty = "-dirty" if answer("status", "--porcelain") else ""
+    commit = answer("log", "-1", "--format=%h") or "unknown"
+    return f"quicksilver {quicksilver.__version__} commit {commit}{dirty}"
+
+
+def _unmoved(moving: Subject, target: Subject) -> Found:
+    x, y, z = target.image.grid.shape
+    return Found(WorldField(torch.zeros(1, 3, x, y, z), target.image.grid))
+
+
+def _registered(
+    register: Callable[[Image, Image], Registration], moving: Subject, target: Subject
+) -> Found:
+    found = register(moving.image, target.image)
+    quality, voxel = found.quality, float(found.pair.grid.spacing.prod())
+    return Found(
+        found.displacement(),
+        quality["folded_voxels"],
+        quality["folded_volume_voxels"] * voxel,
+        quality["inverse_consistency_voxels"]["median"],
+        sum(seconds for stage, seconds in found.seconds.items() if stage != "judge"),
+        found.settings,
+    )
+
+
+def _syn_method(threads: int) -> Method:
+    settings = {"type_of_transform": "SyNOnly", "threads": threads}
+    run = partial(_syn, threads)
+    try:
+        return Method("ANTs SyN", settings, f"antspyx {metadata.version('antspyx')}", run)
+    except metadata.PackageNotFoundError:
+        reason = "pip install 'quicksilver-registration[benchmark]'"
+        return Method("ANTs SyN", settings, "", run, reason)
+
+
+def _syn(threads: int, moving: Subject, target: Subject) -> Found:
+    # ITK looks at this once, when it is loaded.
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+    import ants
+
+    fixed, moved = (ants.image_read(str(who.files[0])) for who in (target, moving))
+    start = time.perf_counter()
+    found = ants.registration(fixed=fixed, moving=moved, type_of_transform="SyNOnly")
+    seconds = time.perf_counter() - start
+    # A field each way, and one affine file of both, which is the identity that SyNOnly starts from.
+    there, back = found["fwdtransforms"][0], found["invtransforms"][-1]
+    displacement, inverse = read_field(there), read_field(back)
+    for file in {*found["fwdtransforms"], *found["invtransforms"]}:
+        Path(file).unlink()
+    return _measured(displacement, inverse, target.image, seconds)
+
+
+def _measured(
+    displacement: WorldField, inverse: WorldField, target: Image, seconds: float
+) -> Found:
+    """Folds and inverse consistency on the target's own grid."""
+    folds, grid = count_folds(displacement.in_voxels()), displacement.grid
+    undone = WorldField(displacement.then(inverse).vectors, grid).in_voxels()
+    inside = torch.from_numpy(target.data > 0)[None, None]
+    volume = folds.volume * float(grid.spacing.prod())
+    return Found(displacement, folds.voxels, volume, spread(undone, inside)["median"], seconds)

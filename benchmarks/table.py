@@ -1,0 +1,173 @@
+"""The section of results on accuracy: means, aims, every pair, and how all of it was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from quicksilver.files import replacing
+
+Record = dict[str, Any]
+Means = dict[str, dict[str, float]]
+
+HEADING = "## Accuracy"
+COLUMNS = {  # entry of a record: its title and format
+    "overlap": ("target overlap", "{:.4f}"),
+    "dice": ("Dice", "{:.4f}"),
+    "folded_voxels": ("folded voxels", "{:.1f}"),
+    "folded_volume_mm3": ("non-diffeomorphic volume (mm3)", "{:.2f}"),
+    "inverse_consistency_voxels": ("inverse consistency (voxels)", "{:.4f}"),
+    "seconds": ("seconds", "{:.1f}"),
+}
+FOREWORD = """\
+Target overlap and Dice are means over all non-zero labels of the target; the moving labels are warped once by nearest
+neighbour, on the images' grid. Folds are counted by the ten finite-difference Jacobians of the digital-diffeomorphism
+criterion, on the grid on which a method computes: the working grid for ours, the target's for SyN. Inverse consistency is the
+median in the target's brain, in voxels of that grid. Seconds are those of computing both maps, without start-up, reading and
+writing; nothing else is removed from them, so that other programs on the same cores make them too long (the load is given).
+
+`python -m benchmarks.accuracy` writes this section; the JSON file beside it holds every result with its settings.
+"""
+
+
+def with_section(path: Path, text: str) -> None:
+    """Put the section in place of the one that a Markdown file has, or at its end."""
+    before = path.read_text() if path.exists() else "# Results\n"
+    text = f"{HEADING}\n\n{text}"
+    pattern = rf"^{HEADING}\n.*?(?=^## |\Z)"
+    after, count = re.subn(pattern, lambda _: text + "\n", before, flags=re.M | re.S)
+    with replacing(path) as temporary:
+        temporary.write_text((after if count else f"{before}\n{text}").rstrip() + "\n")
+
+
+def section(records: dict[str, list[Record]], pairs: int, missing: dict[str, str]) -> str:
+    """The section's text. records: of every chosen method, by its name on the command line."""
+    found = {name: results for name, results in records.items() if results}
+    means = {name: _mean(results) for name, results in found.items()}
+    whole = {name: means[name] for name in means if len(found[name]) == pairs}
+    lines = [FOREWORD, *_means_table(found, means, pairs, missing), ""]
+    lines += ["### Aims", "", *_head(["what", "aim", "measured", ""])]
+    lines += [*(_cells(aim.cells()) for aim in aims(whole, _spacing(found))), ""]
+    lines += ["### Every pair", "", *_pairs_table(found), ""]
+    lines += ["### Settings", "", *(_settings(results) for results in found.values())]
+    return "\n".join(lines) + "\n"
+
+
+def _mean(results: list[Record]) -> dict[str, float]:
+    return {name: mean(record[name] for record in results) for name in COLUMNS}
+
+
+def _row(first: list[str], values: dict[str, float]) -> str:
+    return _cells([*first, *(form.format(values[name]) for name, (_, form) in COLUMNS.items())])
+
+
+def _cells(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(titles: list[str]) -> list[str]:
+    return [_cells(titles), "|" + "---|" * len(titles)]
+
+
+def _means_table(
+    found: dict[str, list[Record]], means: Means, pairs: int, missing: dict[str, str]
+) -> list[str]:
+    lines = _head([f"mean over {pairs} pairs", *(title for title, _ in COLUMNS.values())])
+    for name, results in found.items():
+        partly = f" ({len(results)} of {pairs} pairs)" if len(results) < pairs else ""
+        lines.append(_row([results[0]["method"] + partly], means[name]))
+    for method, reason in missing.items():
+        lines.append(_cells([method, f"missing: {reason}", *[""] * (len(COLUMNS) - 1)]))
+    return lines
+
+
+def _pairs_table(found: dict[str, list[Record]]) -> list[str]:
+    lines = _head(["pair", "method", *(title for title, _ in COLUMNS.values())])
+    everything = [record for results in found.values() for record in results]
+    order = {_pair(record): None for record in everything}
+    for pair in order:
+        lines += [_row([pair, r["method"]], r) for r in everything if _pair(r) == pair]
+    return lines
+
+
+def _pair(record: Record) -> str:
+    return f"{record['moving']}:{record['target']}"
+
+
+def _spacing(found: dict[str, list[Record]]) -> float:
+    """Of the correction's working grid, in mm; the aim for seconds depends on it."""
+    return found["correction"][0]["details"]["working_spacing_mm"] if "correction" in found else 2.0
+
+
+class Aim(NamedTuple):
+    """value: None where a method that it needs has no result on some pair."""
+
+    what: str
+    value: float | None
+    sense: str
+    limit: float
+
+    def cells(self) -> list[str]:
+        """A row of the table of aims."""
+        wanted = f"{self.sense} {self.limit:g}"
+        if self.value is None:
+            return [self.what, wanted, "not measured", ""]
+        over, under = self.value >= self.limit, self.value <= self.limit
+        met = over if self.sense == ">=" else under
+        return [self.what, wanted, f"{self.value:.4g}", "met" if met else "not met"]
+
+
+def aims(means: Means, spacing: float) -> list[Aim]:
+    """What the means of the methods are to reach. spacing: of the model's grid, mm."""
+
+    def of(name: str, entry: str = "overlap") -> float:
+        return means[name][entry]
+
+    def gain(name: str) -> float:
+        return 100 * (of(name) - of("affine")) / (of("lddmm") - of("affine"))
+
+    def closed() -> float:
+        left = of("lddmm") - of("prediction")
+        return 100 * (of("correction") - of("prediction")) / left
+
+    def time() -> float:
+        return of("correction", "seconds") / of("syn", "seconds")
+
+    most = 0.2 if spacing > 1.5 else 1.5  # SyN's defaults stop at 2 mm too
+    above, part = "overlap above SyN", "% of the LDDMM gain over affine"
+    found = [
+        Aim(f"LDDMM: {above}", _known(lambda: of("lddmm") - of("syn")), ">=", 0.01),
+        Aim(f"correction: {part}", _known(lambda: gain("correction")), ">=", 85),
+        Aim("correction: % closed of the gap that the prediction leaves", _known(closed), ">=", 50),
+        Aim(f"correction at {spacing:g} mm: seconds over SyN's", _known(time), "<=", most),
+        Aim(f"refined: {part}", _known(lambda: gain("refine")), ">=", 97),
+        Aim(f"refined: {above}", _known(lambda: of("refine") - of("syn")), ">=", 0),
+    ]
+    for name in (name for name in means if name not in ("affine", "syn")):
+        undone = of(name, "inverse_consistency_voxels")
+        found += [
+            Aim(f"{name}: non-diffeomorphic volume (mm3)", of(name, "folded_volume_mm3"), "<=", 0),
+            Aim(f"{name}: median inverse consistency (voxels)", undone, "<=", 0.1),
+        ]
+    return found
+
+
+def _known(value: Callable[[], float]) -> float | None:
+    try:
+        return value()
+    except (KeyError, ZeroDivisionError):
+        return None
+
+
+def _settings(results: list[Record]) -> str:
+    first, last = results[0], results[-1]
+    loads = [record["load_average"] for record in results]
+    stated = json.dumps({**first["settings"], **first["details"]})
+    return (
+        f"* {first['method']}: {first['version']}, {first['date'][:10]} to {last['date'][:10]}, "
+        f"{first['processor']}, {first['cores']} cores, load {min(loads):.1f} to {max(loads):.1f}; `{stated}`"
+    )

@@ -1,0 +1,32 @@
+"""Published checkpoints into a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_weights(
+    prediction: Annotated[Path, typer.Argument(help="Checkpoint of the prediction network.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Model file to write.")],
+    correction: Annotated[
+        Path | None, typer.Argument(help="Checkpoint of the correction network.")
+    ] = None,
+    dropout: Annotated[
+        bool, typer.Option("--dropout", help="The weights are of the probabilistic form.")
+    ] = False,
+) -> None:
+    """Turn published Quicksilver checkpoints (.pth.tar) into a model file, bit for bit.
+
+    The model keeps their metric, integrator, scale of intensities and float32 weights.
+    """
+    from quicksilver import models
+
+    model = models.load_published(prediction, correction, dropout)
+    sources = [path.name for path in (prediction, correction) if path is not None]
+    model.config.training_data = f"imported from {' and '.join(sources)}, as published"
+    model.config.licence = "that of the imported checkpoints"
+    models.save_model(model, output)
+    typer.echo(f"model: {output}")
