@@ -21,15 +21,14 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
+from quicksilver.geodesic import Geodesic, predict_geodesic
 from quicksilver.images import Grid, Image, Intensity, brain_box, normalise, resample, working_grid
 from quicksilver.lddmm import fit
-from quicksilver.prediction import predict_momentum
-from quicksilver.stages import Progress, Stages, Tell, peak_memory
+from quicksilver.stages import Progress, Stages, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 
 if TYPE_CHECKING:
-    from quicksilver.models import Model, ModelConfig
-    from quicksilver.networks import MomentumNetwork
+    from quicksilver.models import Model
 
 
 @dataclass(frozen=True)
@@ -136,56 +135,39 @@ def register(
     _check_patch(moving, target, config.spacing, config.patch_size)
     stages = Stages(progress, device)
     steps = steps or config.steps
-    correcting = model.correction if correction else None
-    settings = {"correction": correcting is not None, "steps": steps, "method": config.method}
+    corrected = correction and model.correction is not None
+    settings = {"correction": corrected, "steps": steps, "method": config.method}
 
     with torch.no_grad():
         with stages("prepare"):
             pair = prepare(moving, target, config.spacing, device, config.intensity)
-        predicted = partial(_predicted, pair, model.prediction, correcting, config, steps)
+        predicted = partial(
+            predict_geodesic,
+            model,
+            pair.moving,
+            pair.target,
+            pad="none",  # the working grid has its own margin
+            steps=steps,
+            correction=correction,
+        )
         if samples is None:
-            metric = config.fluid_metric(pad="none")  # the working grid has its own margin
-            return _judged(pair, *predicted(stages), metric, settings, stages)
+            metric = config.fluid_metric(pad="none")
+            return _judged(pair, *predicted(stages=stages), metric, settings, stages)
         settings |= {"samples": samples, "seed": seed}
         return _sampled(pair, model, predicted, settings, stages)
-
-
-def _predicted(
-    pair: Pair,
-    prediction: MomentumNetwork,
-    correction: MomentumNetwork | None,
-    config: ModelConfig,
-    steps: int,
-    stages: Stages,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Momentum, psi and phi: predict, shoot, and where there is a correction, correct and shoot."""
-    with stages("predict") as tell:
-        momentum = _predict(prediction, pair.moving, pair.target, config, tell)
-    with stages("shoot"):
-        psi, phi = config.shoot(momentum, "none", steps)
-    if correction is not None:
-        with stages("correct") as tell:
-            back = qs.warp(pair.target, phi)
-            momentum = momentum + _predict(correction, pair.moving, back, config, tell)
-        with stages("shoot again"):
-            psi, phi = config.shoot(momentum, "none", steps)
-    return momentum, psi, phi
 
 
 def _sampled(
     pair: Pair,
     model: Model,
-    predicted: Callable[[Stages], tuple[Tensor, Tensor, Tensor]],
+    predicted: Callable[[], Geodesic],
     settings: dict[str, Any],
     stages: Stages,
 ) -> Registration:
     """The geodesic of the mean of sampled momenta, with the spread of the samples' maps."""
     config = model.config
     with stages("sample") as tell:
-        silent = Stages(device=pair.moving.device)
-        drawn = sample(
-            model, lambda: predicted(silent), settings["samples"], settings["seed"], tell
-        )
+        drawn = sample(model, predicted, settings["samples"], settings["seed"], tell)
     with stages("shoot"):
         maps = config.shoot(drawn.momentum, "none", settings["steps"])
     metric = config.fluid_metric(pad="none")
@@ -193,15 +175,6 @@ def _sampled(
     deviation = spread(drawn.psi.variance.sqrt(), pair.target > 0)
     quality = {**found.quality, "deviation_voxels": deviation}
     return replace(found, quality=quality, uncertainty=drawn)
-
-
-def _predict(
-    network: MomentumNetwork, moving: Tensor, target: Tensor, config: ModelConfig, tell: Tell
-) -> Tensor:
-    def report(done: int, count: int) -> None:
-        tell(f"{done} of {count} patches")
-
-    return predict_momentum(network, moving, target, config.stride, progress=report)
 
 
 def optimise(

@@ -105,7 +105,9 @@ def sample(
 @contextmanager
 def _dropout_on(networks: Collection[nn.Module], seed: int) -> Iterator[None]:
     """Dropout active, and random numbers from a seed, which others never notice."""
-    layers = [m for net in networks for m in net.modules() if isinstance(m, nn.Dropout)]
+    layers = [
+        m for net in networks for m in net.modules() if isinstance(m, nn.Dropout | nn.Dropout3d)
+    ]
     cards = {p.device for net in networks for p in net.parameters() if p.is_cuda}
     with torch.random.fork_rng(cards):
         torch.manual_seed(seed)

@@ -10,10 +10,10 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.folds import count_folds
+from quicksilver.geodesic import predict_geodesic
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
-from quicksilver.prediction import predict_momentum
 from quicksilver.recipes import Recipe
 from quicksilver.volumes import GAP, Volumes
 
@@ -64,7 +64,7 @@ class Validation:
 
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
-        psi = momentum_map(model, moving, target)
+        psi = predict_geodesic(model, moving, target, pad=GAP).psi
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(psi).voxels,
@@ -89,17 +89,6 @@ class Validation:
         maps = (self.people.labels[k : k + 1] for k in (one, other))
         moving, target = (paint(labels, palette, generator).to(self.device) for labels in maps)
         return moving, target
-
-
-def momentum_map(model: Model, moving: Tensor, target: Tensor) -> Tensor:
-    """psi of a model on one grid, corrected where the model has a correction network."""
-    momentum = predict_momentum(model.prediction, moving, target, model.config.stride)
-    psi, phi = model.config.shoot(momentum, GAP)
-    if model.correction is None:
-        return psi
-    back = qs.warp(target, phi)
-    momentum = momentum + predict_momentum(model.correction, moving, back, model.config.stride)
-    return model.config.shoot(momentum, GAP)[0]
 
 
 def _square(difference: Tensor) -> float:

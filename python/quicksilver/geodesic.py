@@ -1,0 +1,71 @@
+"""The geodesic that a model predicts for two images on one grid: predict, shoot, correct, shoot."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.models import Model, ModelConfig
+from quicksilver.networks import MomentumNetwork
+from quicksilver.prediction import predict_momentum
+from quicksilver.stages import Stages, Tell
+
+
+class Geodesic(NamedTuple):
+    """An initial momentum and the displacements of phi^-1 (psi) and phi that it shoots, each
+    (1, 3, X, Y, Z) in voxels."""
+
+    momentum: Tensor
+    psi: Tensor
+    phi: Tensor
+
+
+@torch.no_grad()
+def predict_geodesic(
+    model: Model,
+    moving: Tensor,
+    target: Tensor,
+    *,
+    pad: Literal["auto", "none"] | int = "auto",
+    steps: int | None = None,
+    correction: bool = True,
+    stages: Stages | None = None,
+) -> Geodesic:
+    """The geodesic from `moving` to `target`, (1, 1, X, Y, Z), normalised, on the model's device.
+
+    pad: of the metric. steps: of the integrator, the model's own where None. correction: whether
+    the second network is asked, where there is one. stages: measures the parts.
+
+    >>> from quicksilver.models import ModelConfig
+    >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
+    >>> image = torch.rand(1, 1, 16, 16, 16)
+    >>> geodesic = predict_geodesic(Model(untrained, untrained.network()), image, image)
+    >>> geodesic.psi.abs().max()
+    tensor(0.)
+    """
+    config, stages = model.config, stages or Stages(device=moving.device)
+    with stages("predict") as tell:
+        momentum = _predict(model.prediction, moving, target, config, tell)
+    correcting = model.correction if correction else None
+    if correcting is None:
+        with stages("shoot"):
+            return Geodesic(momentum, *config.shoot(momentum, pad, steps))
+    with stages("shoot"):
+        _, phi = config.shoot(momentum, pad, steps)
+    with stages("correct") as tell:
+        back = qs.warp(target, phi)
+        momentum = momentum + _predict(correcting, moving, back, config, tell)
+    with stages("shoot again"):
+        return Geodesic(momentum, *config.shoot(momentum, pad, steps))
+
+
+def _predict(
+    network: MomentumNetwork, moving: Tensor, target: Tensor, config: ModelConfig, tell: Tell
+) -> Tensor:
+    def report(done: int, count: int) -> None:
+        tell(f"{done} of {count} patches")
+
+    return predict_momentum(network, moving, target, config.stride, progress=report)
