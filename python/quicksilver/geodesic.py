@@ -48,7 +48,9 @@ def predict_geodesic(
     """
     config, stages = model.config, stages or Stages(device=moving.device)
     with stages("predict") as tell:
-        momentum = _predict(model.prediction, moving, target, config, tell)
+        momentum = _predict(
+            model.prediction, moving, target, config, tell, config.prediction_factor
+        )
     correcting = model.correction if correction else None
     if correcting is None:
         with stages("shoot"):
@@ -63,9 +65,14 @@ def predict_geodesic(
 
 
 def _predict(
-    network: MomentumNetwork, moving: Tensor, target: Tensor, config: ModelConfig, tell: Tell
+    network: MomentumNetwork,
+    moving: Tensor,
+    target: Tensor,
+    config: ModelConfig,
+    tell: Tell,
+    factor: int = 1,
 ) -> Tensor:
     def report(done: int, count: int) -> None:
         tell(f"{done} of {count} patches")
 
-    return predict_momentum(network, moving, target, config.stride, progress=report)
+    return predict_momentum(network, moving, target, config.stride, factor, progress=report)

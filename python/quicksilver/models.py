@@ -47,11 +47,13 @@ class ModelConfig:
     the file: "half" for weights trained to be rounded, "single" for those of others.
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
-    first.
+    first. `prediction_factor`: how much coarser the prediction network sees the images than the
+    correction network does.
     """
 
     features: int
     architecture: Literal["patch", "horizontal"] = "patch"
+    prediction_factor: int = 1
     dropout: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE

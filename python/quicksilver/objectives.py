@@ -11,6 +11,7 @@ from typing import Protocol
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.recipes import Stage
 from quicksilver.sources import Batch
 
@@ -27,23 +28,24 @@ class Objective(Protocol):
 class Energy:
     """The LDDMM energy through `shoot`, relative to that of the identity map.
 
-        E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + 1/(2 sigma^2) |I0 o psi_1 - I1|^2
+        E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
-    on the images as they were before they were disturbed. The gradient is the exact adjoint of the
+    summed over voxels, with a loss of `quicksilver.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
     integrator. `unfolding` adds the mean square of what determinants fall short of 0.3 (at most
     1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
         self.metric, self.stage = metric, stage
+        self.loss: Loss = LNCC(sigma=stage.sigma) if stage.loss == "lncc" else SSD(stage.sigma)
 
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
         stage = self.stage
         psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps, composition="linear")
         kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).flatten(1).sum(1)
-        mismatch = (qs.warp(batch.moving, psi) - batch.target).square().flatten(1).sum(1)
-        before = (batch.moving - batch.target).square().flatten(1).sum(1)
-        loss = ((mismatch + 2 * stage.sigma**2 * kinetic) / before).mean()
+        mismatch = self.loss(qs.warp(batch.moving, psi), batch.target).flatten(1).sum(1)
+        before = self.loss(batch.moving, batch.target).flatten(1).sum(1)
+        loss = ((mismatch + kinetic) / before).mean()
         if stage.unfolding > 0:
             # Where a map has gone wild its determinants are in the hundreds: they must not rule.
             lacking = (MARGIN_DETERMINANT - qs.jacobian_determinant(psi)).clamp(0, 1)

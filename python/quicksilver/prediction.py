@@ -13,6 +13,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.pyramid import coarser, finer
 
 Progress = Callable[[int, int], None]
 """Called as progress(patches done, patches in all) after every batch."""
@@ -31,6 +32,7 @@ def predict_momentum(
     moving: Tensor,
     target: Tensor,
     stride: int = 14,
+    factor: int = 1,
     batch_size: int | None = None,
     half: bool | None = None,
     progress: Progress | None = None,
@@ -43,6 +45,7 @@ def predict_momentum(
     last of each axis flush with the border, as many per pass as `batch_size` says or suit the
     device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
     Where both images are all zero the momentum is zero.
+    factor: the network sees the images coarser by so much, and its momentum is refined to theirs.
     half: compute in float16, on CUDA where None; for the first default model that changed the
     momentum by 3e-3 of its norm and its velocity by 2e-3 (bfloat16: 3e-2). What overflows float16
     is predicted again in float32.
@@ -58,7 +61,7 @@ def predict_momentum(
 
     def predicted(in_half: bool) -> Tensor:
         with torch.autocast(device, torch.float16, enabled=in_half):
-            return whole_momentum(network, moving, target, stride, batch_size, progress)
+            return whole_momentum(network, moving, target, stride, factor, batch_size, progress)
 
     momentum = predicted(half)
     if half and not bool(momentum.isfinite().all()):
@@ -71,10 +74,16 @@ def whole_momentum(
     moving: Tensor,
     target: Tensor,
     stride: int = 14,
+    factor: int = 1,
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """`predict_momentum` with its gradient, in the precision that is set."""
+    if factor > 1:
+        images = coarser(moving, factor), coarser(target, factor)
+        momentum = whole_momentum(network, *images, stride, 1, batch_size, progress)
+        # In voxels of a grid with spacing h a momentum is h times the physical one.
+        return finer(momentum, factor, moving.shape[2:]) / factor
     if isinstance(network, PatchNetwork):
         return _by_patches(network, moving, target, stride, batch_size, progress)
     return _as_a_whole(network, moving, target)

@@ -64,10 +64,14 @@ class Images(_Part):
 
 
 class Network(_Part):
-    """The architecture (see `quicksilver.models.ModelConfig`)."""
+    """The architecture (see `quicksilver.models.ModelConfig`).
+
+    prediction_factor: how much coarser than the frame the prediction network sees the images.
+    """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
     features: PositiveInt = 16
+    prediction_factor: PositiveInt = 1
     dropout: bool = False
 
 
@@ -115,8 +119,8 @@ class Stage(_Part):
 
     source: what a batch is: "images" (random pairs of people), "geodesics" (a person and a random
     geodesic: the true momentum is known) or "fits" (patches of the teacher's pairs). objective: "energy", the LDDMM
-    energy through `shoot`, or "momentum", the distance to the known one. sigma, shooting_steps: of
-    the energy. unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
+    energy through `shoot`, or "momentum", the distance to the known one. loss, sigma, shooting_steps:
+    of the energy (`quicksilver.losses`). unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
     process. decay: the part of the steps at the end in which the learning rate falls to zero.
     average: decay per step of the mean of the weights, which is what is validated and kept.
     """
@@ -132,7 +136,8 @@ class Stage(_Part):
     clip: PositiveFloat = 0.5
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    sigma: PositiveFloat = 0.2
+    loss: Literal["ssd", "lncc"] = "lncc"
+    sigma: PositiveFloat = 0.7
     shooting_steps: PositiveInt = 5
     unfolding: NonNegativeFloat = 0.0
     velocity: NonNegativeFloat = 1.0
@@ -166,6 +171,8 @@ class Recipe(_Part):
                 raise ValueError("the momentum of images is not known: choose the energy")
             if stage.source == "fits" and stage.objective == "energy":
                 raise ValueError("patches have no energy: choose the momentum")
+            if stage.source == "fits" and self.network.prediction_factor > 1:
+                raise ValueError("fits are at the spacing of the frame: leave prediction_factor 1")
         return self
 
 

@@ -7,6 +7,7 @@ that was killed goes on with the batches it would have had, in any number of wor
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.images import affine_displacement
 from quicksilver.painting import paint, random_palette
+from quicksilver.pyramid import coarser
 from quicksilver.recipes import Variation
 from quicksilver.synthesis import disturb, random_geodesic, rescan
 from quicksilver.volumes import Volumes
@@ -38,12 +40,24 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
+        return self._each(lambda image: image.to(device), lambda momentum: momentum.to(device))
+
+    def coarser(self, factor: int) -> Batch:
+        """The same batch on a grid coarser by `factor`, its momentum in that grid's voxels."""
+        return self._each(
+            lambda image: coarser(image, factor),
+            lambda momentum: coarser(momentum, factor) * factor,
+        )
+
+    def _each(
+        self, of_image: Callable[[Tensor], Tensor], of_momentum: Callable[[Tensor], Tensor]
+    ) -> Batch:
         return Batch(
-            self.seen_moving.to(device),
-            self.seen_target.to(device),
-            self.moving.to(device),
-            self.target.to(device),
-            None if self.momentum is None else self.momentum.to(device),
+            of_image(self.seen_moving),
+            of_image(self.seen_target),
+            of_image(self.moving),
+            of_image(self.target),
+            None if self.momentum is None else of_momentum(self.momentum),
         )
 
 
@@ -51,6 +65,17 @@ class Source(Protocol):
     """Gives batches of `count` samples; the state of the generator decides all of them."""
 
     def batch(self, count: int, generator: torch.Generator) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class Coarser:
+    """The batches of another source on a grid coarser by `factor`."""
+
+    source: Source
+    factor: int
+
+    def batch(self, count: int, generator: torch.Generator) -> Batch:
+        return self.source.batch(count, generator).coarser(self.factor)
 
 
 class People:

@@ -28,8 +28,9 @@ from quicksilver.objectives import Energy, Momentum, Objective
 from quicksilver.patch_network import PatchNetwork
 from quicksilver.patches import CutPatches, FittedPatches
 from quicksilver.prediction import whole_momentum
+from quicksilver.pyramid import metric_at
 from quicksilver.recipes import Recipe, Stage
-from quicksilver.sources import Batch, Geodesics, People, Source
+from quicksilver.sources import Batch, Coarser, Geodesics, People, Source
 from quicksilver.teacher import fit_pairs, write_residuals
 from quicksilver.tracking import Tracker
 from quicksilver.trainer import Record, Trainer
@@ -95,6 +96,9 @@ class Training:
         torch.manual_seed(self.recipe.seed)
         network = self.config.network()
         source, predict = self._task(stage, first)
+        factor = self.config.prediction_factor if first is None else 1
+        if factor > 1:
+            source = Coarser(source, factor)
         # Momenta of patches are small numbers: their networks learn them in units of the mean one.
         scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
         checkpoint = self.folder / f"{name}.pt"
@@ -104,7 +108,7 @@ class Training:
         elif isinstance(network, PatchNetwork) and not checkpoint.exists():
             begin = torch.Generator().manual_seed(self.recipe.seed)
             initialise(network, self._patches_to_begin_with(source), scale, begin)
-        loss = Loss(self._objective(stage), predict, scale, stage.precision)
+        loss = Loss(self._objective(stage, factor), predict, scale, stage.precision)
         seed = self.recipe.seed + (first is not None)
         trainer = Trainer(network, source, loss, stage, checkpoint, seed, self.device)
 
@@ -134,17 +138,19 @@ class Training:
 
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
             with torch.no_grad():
-                begun = whole_momentum(frozen, batch.seen_moving, batch.seen_target).float()
+                images = batch.seen_moving, batch.seen_target
+                begun = whole_momentum(
+                    frozen, *images, factor=self.config.prediction_factor
+                ).float()
                 _, phi = qs.shoot(begun, self.metric, stage.shooting_steps, composition="linear")
                 back = qs.warp(batch.seen_target, phi)
             return begun + whole_momentum(trained, batch.seen_moving, back)
 
         return corrected
 
-    def _objective(self, stage: Stage) -> Objective:
-        if stage.objective == "energy":
-            return Energy(self.metric, stage)
-        return Momentum(self.metric, stage)
+    def _objective(self, stage: Stage, factor: int) -> Objective:
+        metric = metric_at(self.metric, factor)
+        return Energy(metric, stage) if stage.objective == "energy" else Momentum(metric, stage)
 
     def _fitted_patches(self, first: MomentumNetwork | None) -> FittedPatches:
         """Patches of the teacher's pairs, or of what `first` leaves of them."""
@@ -192,6 +198,7 @@ def model_config(recipe: Recipe) -> ModelConfig:
     return ModelConfig(
         features=recipe.network.features,
         architecture=recipe.network.architecture,
+        prediction_factor=recipe.network.prediction_factor,
         dropout=recipe.network.dropout,
         spacing=recipe.data.spacing,
         metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),

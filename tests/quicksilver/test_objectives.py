@@ -28,7 +28,7 @@ def test_the_energy_of_one_pair_is_that_of_lddmm(batch):
     one = Batch(
         *(v[:1] for v in (batch.seen_moving, batch.seen_target, batch.moving, batch.target))
     )
-    stage = Stage(steps=1, sigma=0.3, shooting_steps=4)
+    stage = Stage(steps=1, loss="ssd", sigma=0.3, shooting_steps=4)
     momentum = 0.5 * batch.momentum[:1]
     energy = Energy(METRIC, stage)(momentum, one)
     psi, _ = qs.shoot(momentum, METRIC, steps=4, composition="linear")

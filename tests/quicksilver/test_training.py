@@ -25,6 +25,7 @@ from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PatchNetwork
 from quicksilver.patches import FittedPatches
 from quicksilver.prediction import predict_momentum
+from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.recipes import Stage, read_recipe
 from quicksilver.teacher import write_residuals
 from quicksilver.trainer import Trainer, key, learning_rate
@@ -257,6 +258,27 @@ def test_training_without_images_paints_them(data, tmp_path):
     labels = {"labels": "p*_lab.nii.gz", **FRAME}
     train(read_recipe(recipe_file(tmp_path, data=labels, correction=None)), data, tmp_path / "out")
     assert load_model(tmp_path / "out" / "model.safetensors").config.results["overlap"] > 0
+
+
+def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_path):
+    network = {"features": 1, "prediction_factor": 2}
+    model = train(read_recipe(recipe_file(tmp_path, network=network)), data, tmp_path / "out")
+    assert model.config.prediction_factor == 2
+    loaded = load_model(tmp_path / "out" / "model.safetensors")
+    images = people(2)
+    moving, target = images.image(0), images.image(1)
+    torch.nn.init.normal_(loaded.prediction.factor.weight)
+    momentum = predict_momentum(loaded.prediction, moving, target, factor=2)
+    half = predict_momentum(loaded.prediction, coarser(moving, 2), coarser(target, 2))
+    torch.testing.assert_close(momentum, finer(half, 2, moving.shape[2:]) / 2)
+    # In world units nothing changes: a velocity in fine voxels is twice that in coarse ones.
+    metric = qs.FluidMetric(pad=8)
+    smooth = finer(coarser(momentum, 4), 4, moving.shape[2:])
+    fine = metric.sharp(smooth)
+    coarse = metric_at(metric, 2).sharp(coarser(smooth, 2) * 2)
+    torch.testing.assert_close(
+        coarser(fine, 2), coarse * 2, atol=0.05 * fine.abs().max().item(), rtol=0
+    )
 
 
 def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
