@@ -41,7 +41,7 @@ class Energy:
 
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
         stage = self.stage
-        psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps, composition="linear")
+        psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps)
         kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).flatten(1).sum(1)
         mismatch = self.loss(qs.warp(batch.moving, psi), batch.target).flatten(1).sum(1)
         before = self.loss(batch.moving, batch.target).flatten(1).sum(1)

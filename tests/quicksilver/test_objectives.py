@@ -31,7 +31,7 @@ def test_the_energy_of_one_pair_is_that_of_lddmm(batch):
     stage = Stage(steps=1, loss="ssd", sigma=0.3, shooting_steps=4)
     momentum = 0.5 * batch.momentum[:1]
     energy = Energy(METRIC, stage)(momentum, one)
-    psi, _ = qs.shoot(momentum, METRIC, steps=4, composition="linear")
+    psi, _ = qs.shoot(momentum, METRIC, steps=4)
     mismatch = (qs.warp(one.moving, psi) - one.target).square().sum() / (2 * 0.3**2)
     kinetic = 0.5 * (momentum * METRIC.sharp(momentum)).sum()
     before = (one.moving - one.target).square().sum() / (2 * 0.3**2)
