@@ -27,6 +27,9 @@ def register(
     device: Device = "auto",
     steps: Steps = None,
     no_correction: Annotated[bool, typer.Option("--no-correction", help="Predict only.")] = False,
+    refine: Annotated[
+        int, typer.Option(min=0, help="Iterations of LDDMM from the prediction on.")
+    ] = 0,
 ) -> None:
     """Register two affinely aligned images: predict, shoot, correct, shoot."""
     from quicksilver import console, files, registration
@@ -42,6 +45,7 @@ def register(
             device=chosen,
             steps=steps,
             correction=not no_correction,
+            refine=refine,
             progress=progress,
         )
         about = {
