@@ -108,13 +108,12 @@ def read_list(path: str | Path) -> list[PairPaths]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restkey="", restval="")
-            rows = list(reader)
+            columns, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise QuicksilverError(
             f"expected {path} to be a CSV file with the columns moving and target, found "
             f"'{error}'; write one row of two image paths per pair"
         ) from error
-    columns = reader.fieldnames or ()
     known = [f.name for f in fields(PairPaths)]
     if not {"moving", "target"} <= set(columns) <= set(known):
         raise QuicksilverError(
