@@ -36,7 +36,7 @@ def folders(tmp_path_factory):
     for folder, seeds in (("fits", (0, 1)), ("held-out", (2,))):
         (root / folder).mkdir()
         for seed in seeds:
-            save_pair(pair(seed), root / folder / f"{seed}.safetensors")
+            save_pair(pair(seed), root / folder / f"{seed}.h5")
     return root / "fits", root / "held-out"
 
 
