@@ -50,10 +50,10 @@ def save_pair(pair: FittedPair, path: str | Path) -> None:
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for name, unit in UNITS.items():
             data = getattr(pair, name).detach().half().cpu().numpy()
-            # Whole components as chunks: training reads whole files. The checksum finds damage.
+            # Whole components as chunks: training reads whole files.
             chunk = (1, 1, *data.shape[2:])
             options = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
-            file.create_dataset(name, data=data, chunks=chunk, fletcher32=True, **options)
+            file.create_dataset(name, data=data, chunks=chunk, **options)
             file[name].attrs["unit"] = unit
         for key, value in pair.about.items():
             file.attrs[key] = json.dumps(value)

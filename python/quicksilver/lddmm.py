@@ -22,7 +22,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.folds import crowding
-from quicksilver.losses import SSD, Loss
+from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.minimiser import Descent, FixedStep, minimise
 from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.resuming import Saved
@@ -45,12 +45,12 @@ class Settings:
     the crowding. descent: `Descent` (L-BFGS) or `FixedStep`.
     """
 
-    loss: Loss = field(default_factory=SSD)
+    loss: Loss = field(default_factory=LNCC)
     steps: int = 10
     levels: Sequence[int] = (2, 1)
-    iterations: Sequence[int] = (20, 10)
-    tolerance: float = 1e-3
-    folding: float = 1e3
+    iterations: Sequence[int] = (20, 15)
+    tolerance: float = 3e-4
+    folding: float = 100.0
     descent: type[Descent] = Descent
 
     def described(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Settings:
             )
 
 
-QUICKSILVER = Settings(levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
+QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
 """The original Quicksilver's scheme: 50 steps of one length from zero."""
 
 
@@ -76,7 +76,8 @@ class Images:
     """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
 
     Intensities as `quicksilver.images.normalise` scales them. Voxels count as much as the target's
-    mask times the moving image's, warped, says: from 0 to 1.
+    mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
+    is beside a mask, too.
     """
 
     moving: Tensor

@@ -49,7 +49,7 @@ class LNCC:
     """
 
     window: int = 5
-    sigma: float = 1.0
+    sigma: float = 0.7
 
     def __post_init__(self) -> None:
         if self.window < 3 or self.window % 2 == 0:

@@ -45,7 +45,7 @@ class Descent:
     times its value, or when no lower energy is found along the direction.
     """
 
-    halvings = 8
+    halvings = 5
 
     def __init__(
         self, start: Tensor, metric: qs.FluidMetric, iterations: int, tolerance: float
@@ -61,9 +61,7 @@ class Descent:
         """Take the energy of `trial` and its gradient and choose the next trial; whether `point`
         is now at what was the trial."""
         if self.energies and not self._accepts(energy):
-            self.halved += 1
-            self.stopped = self.halved > self.halvings
-            self._try()
+            self._retreat()
             return False
         if self.energies:
             pair = self.trial - self.point, gradient - self.gradient
@@ -73,6 +71,16 @@ class Descent:
         self.stopped = self._converged()
         self._start_from(self.trial, gradient, halved=0)
         return True
+
+    def _retreat(self) -> None:
+        """Nearer to the point; at last, if curvature has been learned, anew without it."""
+        self.halved += 1
+        if self.halved > self.halvings and self.pairs:
+            self.pairs.clear()
+            self._start_from(self.point, self.gradient, halved=0)
+        else:
+            self.stopped = self.halved > self.halvings
+            self._try()
 
     def _start_from(self, point: Tensor, gradient: Tensor, halved: int) -> None:
         self.point, self.gradient, self.halved = point, gradient, halved
@@ -143,6 +151,7 @@ class FixedStep(Descent):
         self, start: Tensor, metric: qs.FluidMetric, iterations: int, tolerance: float
     ) -> None:
         super().__init__(start, metric, iterations, -math.inf)
+        self.pairs = deque(maxlen=0)
 
     def _direction(self) -> Tensor:
         return -QUICKSILVER_STEP * self.gradient

@@ -17,9 +17,10 @@ from quicksilver import fits, fitting, lddmm, resuming
 from quicksilver.errors import QuicksilverError
 from quicksilver.folds import count_folds
 from quicksilver.images import write_image
+from quicksilver.losses import SSD
 
 METRIC = qs.FluidMetric(pad=8)
-SETTINGS = lddmm.Settings(steps=3, levels=(1,), iterations=(3,))
+SETTINGS = lddmm.Settings(SSD(), steps=3, levels=(1,), iterations=(3,))
 
 
 def write_ball(path, shift, shape=(16, 15, 17)):
@@ -115,7 +116,7 @@ def test_masks_are_honoured(pairs, tmp_path):
 
 
 def test_a_file_has_no_folds(pairs, tmp_path):
-    wild = lddmm.Settings(lddmm.SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
+    wild = lddmm.Settings(SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
     generator = np.random.default_rng(0)
     for path in (pairs[0].moving, pairs[0].target):
         noise = generator.uniform(0, 100, (16, 15, 17)).astype(np.float32)

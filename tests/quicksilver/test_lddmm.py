@@ -43,7 +43,7 @@ def mismatch(moving, target, momentum):
 
 def fit(moving, target, *, start=None, progress=None, **options):
     """A fit of one pair with a few steps: its momentum and its energies by level."""
-    settings = lddmm.Settings(**{"steps": 6, "iterations": (8, 6)} | options)
+    settings = lddmm.Settings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
     images = lddmm.Images(moving, target)
     found = lddmm.fit(images, METRIC, settings, start=start, progress=progress)
     return found.momentum, found.energies[0]
@@ -85,7 +85,7 @@ def test_pairs_of_a_batch_go_their_own_ways():
     nearly = qs.warp(moving, torch.full((1, 3, *SHAPE), 0.2))
     targets = [target, moving, nearly]
     images = lddmm.Images(torch.cat([moving] * 3), torch.cat(targets))
-    settings = lddmm.Settings(steps=4, iterations=(6, 4), tolerance=0.2)
+    settings = lddmm.Settings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
     told = []
     together = lddmm.fit(images, METRIC, settings, progress=lambda *news: told.append(news))
     alone = [lddmm.fit(lddmm.Images(moving, t), METRIC, settings) for t in targets]
@@ -111,7 +111,7 @@ def test_what_a_mask_leaves_out_does_not_matter():
     mask = torch.ones_like(target)
     mask[..., :9, :, :] = 0
     other = torch.where(mask > 0, target, 1.2 * torch.rand_like(target))
-    settings = lddmm.Settings(steps=4, levels=(1,), iterations=(3,))
+    settings = lddmm.Settings(SSD(), steps=4, levels=(1,), iterations=(3,))
     fits = [
         lddmm.fit(lddmm.Images(moving, t, target_mask=m), METRIC, settings)
         for t, m in ((target, mask), (other, mask), (target, torch.ones_like(mask)))
@@ -127,7 +127,7 @@ def test_the_moving_images_mask_moves_with_it():
     mask = torch.zeros_like(moving)
     mask[..., 5:12, 4:10, 6:13] = 1
     images = lddmm.Images(moving, target + 1, moving_mask=mask)
-    matching = lddmm.Matching(images, METRIC, lddmm.Settings(steps=6, folding=0.0))
+    matching = lddmm.Matching(images, METRIC, lddmm.Settings(SSD(), steps=6, folding=0.0))
     expected = qs.warp(mask, psi).sum() / (2 * 0.2**2)
     kinetic = 0.5 * (momentum * METRIC.sharp(momentum)).sum()
     found = matching.energies(momentum, [0]) - kinetic
@@ -285,7 +285,7 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
 
 def test_settings_in_words():
     described = lddmm.Settings(loss=LNCC(7)).described()
-    assert described["loss"] == "LNCC(window=7, sigma=1.0)" and described["descent"] == "Descent"
+    assert described["loss"] == "LNCC(window=7, sigma=0.7)" and described["descent"] == "Descent"
     assert lddmm.Settings(loss=texture).described()["loss"] == "texture"
     assert json.loads(json.dumps(described))["levels"] == [2, 1]
 

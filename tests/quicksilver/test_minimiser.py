@@ -60,11 +60,23 @@ def test_the_first_step_changes_the_velocity_by_the_largest_step():
 def test_a_trial_that_is_not_lower_is_halved_until_there_is_no_more():
     descent = started()
     here, first = descent.point, descent.trial - descent.point
-    for number, energy in enumerate((1.0, math.nan, 2.0, math.inf, 1.0, 1.0, 1.0, 1.0), start=1):
+    for number, energy in enumerate((1.0, math.nan, 2.0, math.inf, 1.0), start=1):
         assert not descent.receive(energy, noise(2)) and not descent.stopped
         torch.testing.assert_close(descent.trial - here, first / 2**number)
     assert not descent.receive(1.0, noise(2)) and descent.stopped
     assert descent.point is here and descent.energies == [1.0]
+
+
+def test_curvature_that_misleads_is_forgotten():
+    descent = started()
+    first = descent.trial
+    moved = descent.trial - descent.point
+    descent.pairs.append((moved, noise(1)))
+    descent._start_from(descent.point, noise(1), halved=0)
+    assert not torch.equal(descent.trial, first)
+    for _ in range(descent.halvings + 1):
+        assert not descent.receive(2.0, noise(2)) and not descent.stopped
+    assert not descent.pairs and torch.equal(descent.trial, first)
 
 
 def test_lower_must_be_lower_by_what_the_slope_promises():

@@ -11,6 +11,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.folds import count_folds
 from quicksilver.images import Image, normalise, resample, working_grid
 from quicksilver.lddmm import Images, Settings, fit
+from quicksilver.losses import SSD
 from quicksilver.models import Model
 from quicksilver.prediction import predict_momentum
 from quicksilver.registration import optimise, pick_device, prepare, register
@@ -97,7 +98,7 @@ def test_optimise_finds_a_known_shift():
     """The target shows the moving image 3 mm further along its first axis."""
     moving = make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), (-1, 1, 1), (20, -20, -20)))
     target = Image(np.roll(moving.data, 3, axis=0), moving.affine)
-    found = optimise(moving, target, settings=Settings(iterations=(6, 2), steps=4))
+    found = optimise(moving, target, settings=Settings(SSD(), 4, iterations=(6, 2)))
     assert found.energies["mismatch_after"] < 0.2 * found.energies["mismatch_before"]
     centre = found.displacement().vectors[0, :, 23, 22, 18].numpy()
     assert np.allclose(centre, [3, 0, 0], atol=0.7), "points of the target come from 3 voxels left"

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 import torch
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
 from quicksilver.synthesis import random_geodesic
-from quicksilver.unfolding import unfolded
+from quicksilver.unfolding import REACH, _bump, unfolded
 from tests.quicksilver.test_lddmm import METRIC, texture
 
 shoot = partial(qs.shoot, metric=METRIC, steps=6)
@@ -53,8 +54,8 @@ def test_it_is_the_momentum_where_the_folded_voxels_come_from():
     wild[:, 1, 20:22, 7:9, 7:9] = 0.5
     where = find_folds(shoot(wild)[0])[0].nonzero()[:, 2].float().mean().item()
     found = unfolded(wild, shoot)
-    changed = ((found.momentum - wild).abs().sum((0, 1, 3, 4)) * torch.arange(40)).sum()
-    middle = (changed / (found.momentum - wild).abs().sum()).item()
+    damping = 1 - (found.momentum / wild)[0, 0, 4:36, 4:12, 4:12].mean((1, 2))
+    middle = (damping * torch.arange(4, 36)).sum().item() / damping.sum().item()
     assert shift > 2 and where - middle > 0.5 * shift and abs(middle - 20.5) < 1.5
 
 
@@ -72,3 +73,13 @@ def test_any_momentum_ends_without_folds():
     found = unfolded(noise, shoot)
     assert found.rounds > 6 and not find_folds(found.psi)[0].any()
     assert found.momentum.any()
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_bumps_grow_from_round_to_round(rounds):
+    where = torch.zeros(1, 1, 21, 20, 22, dtype=torch.bool)
+    where[..., 10, 10, 10] = True
+    line = _bump(where, torch.zeros(1, 3, 21, 20, 22), rounds)[0, 0, :, 10, 10]
+    end = 10 + 2 * REACH * rounds
+    assert line[10] == 1 and (line[10:].diff() <= 0).all()
+    assert line[end] > 0 and (line[end + 1 :] == 0).all()

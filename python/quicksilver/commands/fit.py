@@ -38,7 +38,9 @@ def fit(
     spacing: Annotated[
         float, typer.Option(min=0.1, help="With two images: of the working grid, mm.")
     ] = 2.0,
-    loss: Annotated[Literal["ssd", "lncc"], typer.Option(help="What makes images unlike.")] = "ssd",
+    loss: Annotated[
+        Literal["ssd", "lncc"], typer.Option(help="What makes images unlike.")
+    ] = "lncc",
     sigma: Annotated[
         float | None, typer.Option(min=1e-6, help="Noise: 1 / (2 sigma^2) weighs the loss.")
     ] = None,
@@ -46,7 +48,7 @@ def fit(
     steps: Annotated[int, typer.Option(min=1, help="Time steps of the geodesic.")] = 10,
     iterations: Annotated[
         tuple[int, int], typer.Option(min=0, help="At most, at half and at full resolution.")
-    ] = (20, 10),
+    ] = (20, 15),
     method: Annotated[
         Literal["lbfgs", "quicksilver"],
         typer.Option(help="quicksilver: the original's 50 equal steps, whatever --iterations."),
