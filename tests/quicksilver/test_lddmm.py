@@ -13,18 +13,11 @@ from quicksilver import lddmm, resuming
 from quicksilver.folds import count_folds, crowding
 from quicksilver.losses import LNCC, SSD
 from quicksilver.pyramid import coarser, finer, metric_at
-from quicksilver.synthesis import random_geodesic, smooth_noise
+from quicksilver.synthesis import random_geodesic
+from tests.quicksilver.phantoms import texture
 
 SHAPE = (18, 16, 20)
 METRIC = qs.FluidMetric(pad=8)
-
-
-def texture(seed: int = 0, shape=SHAPE) -> torch.Tensor:
-    """A smooth image between 0 and 1.2, zero near the faces."""
-    generator = torch.Generator().manual_seed(seed)
-    window = torch.ones(1, 1, *[n - 6 for n in shape])
-    window = torch.nn.functional.pad(window, [3] * 6)
-    return (window * (0.6 + 0.4 * smooth_noise(shape, (5,), generator))).clamp(0, 1.2)
 
 
 def displaced(seed: int = 0, largest=(1.5, 1.5)):
