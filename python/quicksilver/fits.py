@@ -1,32 +1,34 @@
-"""Files of fitted pairs: what the networks are trained on.
+"""Files of fitted pairs: what the networks are trained on, and lists of pairs to fit.
 
-One safetensors file holds one pair: the two images and the momentum between them, on one grid, in
-half precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far
-below the noise of either; and a file that holds its own images needs nothing beside it.
+One HDF5 file holds one pair: the two images and the momentum between them, on one grid, in half
+precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far
+below the noise of either; and a file that holds its own images needs nothing beside it. Its
+attributes, JSON, say where the pair comes from and how it was fitted.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import h5py
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-import quicksilver_ext as qs
-from quicksilver import lddmm
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
-from quicksilver.images import Image, normalise, read_image
 
-SUFFIX = ".safetensors"
-FIELDS = ("moving", "target", "momentum")
+SUFFIX = ".h5"
+
+UNITS = {
+    "moving": "intensity, 99th percentile of the non-zero voxels at 1",
+    "target": "intensity, 99th percentile of the non-zero voxels at 1",
+    "momentum": "initial momentum in voxels of this grid, components along array axes",
+}
+"""The data sets of a file."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class FittedPair:
     """moving, target (1, 1, *S) and the initial momentum (1, 3, *S) in voxel units, all in half
     precision.
 
-    `about` says where they come from: names, metric, energies.
+    `about` says where they come from, in what JSON can say: names, metric, settings, energies.
     """
 
     moving: Tensor
@@ -45,19 +47,26 @@ class FittedPair:
 
 def save_pair(pair: FittedPair, path: str | Path) -> None:
     """Write one pair; QuicksilverError where the file cannot be written."""
-    tensors = {name: getattr(pair, name).detach().half().contiguous().cpu() for name in FIELDS}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"about": json.dumps(pair.about)})
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, unit in UNITS.items():
+            data = getattr(pair, name).detach().half().cpu().numpy()
+            # Whole components as chunks: training reads whole files.
+            chunk = (1, 1, *data.shape[2:])
+            options = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+            file.create_dataset(name, data=data, chunks=chunk, **options)
+            file[name].attrs["unit"] = unit
+        for key, value in pair.about.items():
+            file.attrs[key] = json.dumps(value)
 
 
 def load_pair(path: str | Path) -> FittedPair:
     """Read one pair; QuicksilverError where the file is not one."""
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            moving, target, momentum = (file.get_tensor(name) for name in FIELDS)
+        with h5py.File(path, "r") as file:
+            about = {key: json.loads(value) for key, value in file.attrs.items()}
+            moving, target, momentum = (torch.from_numpy(file[name][()]) for name in UNITS)
         return FittedPair(moving, target, momentum, about)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise QuicksilverError(
             f"expected {path} to hold a fitted pair, found '{error}'; write it again with "
             "'quicksilver fit --pairs'"
@@ -75,67 +84,74 @@ def pair_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def read_list(path: str | Path) -> list[tuple[Path, Path]]:
-    """The pairs of a CSV file with the columns `moving` and `target`: paths from its folder."""
+@dataclass(frozen=True)
+class PairPaths:
+    """A pair of images to register, under a name, and what may come with them."""
+
+    id: str
+    moving: Path
+    target: Path
+    moving_labels: Path | None = None
+    target_labels: Path | None = None
+    moving_mask: Path | None = None
+    target_mask: Path | None = None
+
+
+def read_list(path: str | Path) -> list[PairPaths]:
+    """The pairs of a CSV file with the columns of `PairPaths`: paths from its folder.
+
+    Only moving and target must be there; an id is by default made of their names. Raises
+    QuicksilverError, naming row (of the file, the columns' names being the first) and column, where
+    an entry is missing or no file, or an id is not one file name or occurs twice.
+    """
     path = Path(path)
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        return [(path.parent / row["moving"], path.parent / row["target"]) for row in rows]
-    except (OSError, KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            columns, rows = reader.fieldnames or (), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise QuicksilverError(
             f"expected {path} to be a CSV file with the columns moving and target, found "
             f"'{error}'; write one row of two image paths per pair"
         ) from error
-
-
-def fit_list(
-    pairs: Sequence[tuple[Path, Path]],
-    folder: str | Path,
-    metric: qs.FluidMetric,
-    *,
-    part: tuple[int, int] = (0, 1),
-    report: Callable[[Path, list[list[float]]], None] | None = None,
-    **options: Any,
-) -> list[Path]:
-    """Fit every pair of images that has no file in `folder` yet; returns the files of all.
-
-    The two images of a pair must lie on one grid (aligned and resampled alike), in whose voxels the
-    metric and the momentum are. `part=(k, n)`: only every n-th pair from the k-th on, so that n
-    processes share a list. `options` are those of `quicksilver.lddmm.fit`. A file is complete or
-    absent: stop at any time and call again. report(file, energies) is called after each fit.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for moving_path, target_path in pairs[part[0] :: part[1]]:
-        file = folder / f"{_stem(moving_path)}-{_stem(target_path)}{SUFFIX}"
-        files.append(file)
-        if file.exists():
-            continue
-        moving, target = _on_one_grid(moving_path, target_path)
-        fit = lddmm.fit(moving, target, metric, **options)
-        names = {"moving": moving_path.name, "target": target_path.name}
-        about = {**names, "metric": asdict(metric), "options": options, "energies": fit.energies}
-        save_pair(FittedPair(moving, target, fit.momentum, about), file)
-        if report is not None:
-            report(file, fit.energies)
-    return files
-
-
-def _on_one_grid(moving_path: Path, target_path: Path) -> tuple[Tensor, Tensor]:
-    moving, target = read_image(moving_path), read_image(target_path)
-    if not moving.grid.matches(target.grid):
+    known = [f.name for f in fields(PairPaths)]
+    if not {"moving", "target"} <= set(columns) <= set(known):
         raise QuicksilverError(
-            f"expected {moving_path} and {target_path} on one grid, found shapes "
-            f"{moving.data.shape} and {target.data.shape} or other positions; resample both onto "
-            "one aligned grid first"
+            f"expected {path} to have the columns moving and target, and no others than "
+            f"{', '.join(known)}, found {', '.join(columns) or 'none'}; name them in its first row"
         )
-    return _tensor(moving), _tensor(target)
+    pairs: list[PairPaths] = []
+    for number, row in enumerate(rows, start=2):
+        pairs.append(_pair(path, number, row, {pair.id for pair in pairs}))
+    return pairs
 
 
-def _tensor(image: Image) -> Tensor:
-    return normalise(torch.from_numpy(image.data)[None, None])
+def _pair(path: Path, number: int, row: dict[str, str], taken: set[str]) -> PairPaths:
+    """The pair of one row, whose id must not be taken."""
+
+    def complain(column: str, expected: str, advice: str) -> QuicksilverError:
+        return QuicksilverError(
+            f"expected {expected} in row {number}, column {column} of {path}, found "
+            f"'{row.get(column, '')}'; {advice}"
+        )
+
+    if "" in row:
+        raise QuicksilverError(
+            f"expected {len(row) - 1} entries in row {number} of {path}, found more; "
+            "quote paths with commas"
+        )
+    files = {}
+    for column, entry in row.items():
+        if column == "id" or not (entry or column in ("moving", "target")):
+            continue
+        files[column] = path.parent / entry
+        if not files[column].is_file():
+            raise complain(column, "the path of a file", "give it from the folder of the list")
+    name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
+    if name in taken or name != Path(name).name or name.startswith("."):
+        expected = "a file name that no row before has (by default that of both images)"
+        raise complain("id", expected, f"'{name}' is not; give another")
+    return PairPaths(name, **files)
 
 
 def _stem(path: Path) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -37,23 +38,49 @@ class Folds:
 
 
 def count_folds(displacement: Tensor) -> Folds:
-    """The folds of id + u for a displacement (1, 3, X, Y, Z) in voxels.
+    """The folds of id + u for displacements (B, 3, X, Y, Z) in voxels, of all B together.
 
     >>> count_folds(torch.zeros(1, 3, 4, 5, 6))
     Folds(voxels=0, volume=0.0)
     """
-    field = displacement[0]
-    folded = torch.zeros(field.shape[1:], dtype=torch.bool, device=field.device)
+    where, volume = find_folds(displacement)
+    return Folds(int(where.sum()), volume)
+
+
+def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
+    """Which voxels fold, (B, 1, X, Y, Z), and the volume of `Folds`."""
+    where = torch.zeros_like(displacement[:, :1], dtype=torch.bool)
     volume = 0.0
-    for corner, determinant in _determinants(field):
-        _at(folded, corner).logical_or_(determinant <= 0)
+    for corner, determinant in _determinants(displacement):
+        _at(where, corner).logical_or_(determinant[:, None] <= 0)
         volume -= determinant.clamp(max=0).sum(dtype=torch.float64).item() / 12
-    return Folds(int(folded.sum()), volume)
+    return where, volume
 
 
-def _determinants(field: Tensor) -> Iterator[tuple[Corner, Tensor]]:
+def crowding(displacement: Tensor, least: float) -> Tensor:
+    """How much of id + u is about to fold, (B,): the sum of (least - J)^2 over the determinants J
+    that are below `least`, a tenth of each cube's ten.
+
+    Zero, gradient and all, where no J is below `least`; it has a gradient that torch takes.
+
+    >>> crowding(torch.zeros(2, 3, 4, 5, 6), 0.5)
+    tensor([0., 0.])
+    """
+    with torch.no_grad():  # few cubes count: only these are computed with gradients
+        smallest = reduce(torch.minimum, (value for _, value in _determinants(displacement)))
+        rows, *corner = (smallest < least).nonzero().unbind(1)
+    offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * 3, indexing="ij")
+    x, y, z = (c[:, None, None, None] + o for c, o in zip(corner, offsets, strict=True))
+    cubes = displacement[rows[:, None, None, None], :, x, y, z].movedim(-1, 1)
+    terms = ((least - value).clamp(min=0).square() for _, value in _determinants(cubes))
+    of_cubes = reduce(torch.add, terms).flatten() / 10
+    return displacement.new_zeros(len(displacement)).index_add(0, rows, of_cubes)
+
+
+def _determinants(displacement: Tensor) -> Iterator[tuple[Corner, Tensor]]:
     """The corner of each cube to which a determinant belongs, and its value in every cube."""
-    steps = [field.diff(dim=1 + axis) for axis in range(3)]
+    field = displacement.transpose(0, 1)
+    steps = [field.diff(dim=2 + axis) for axis in range(3)]
     for axis, step in enumerate(steps):
         step[axis] += 1
     for corner in itertools.product((0, 1), repeat=3):
@@ -65,7 +92,7 @@ def _determinants(field: Tensor) -> Iterator[tuple[Corner, Tensor]]:
 
 
 def _edge(field: Tensor, start: Corner, end: Corner) -> Tensor:
-    """Where id + u takes the edge between two corners of every cube: (3, X - 1, Y - 1, Z - 1)."""
+    """Where id + u takes the edge between two corners of every cube: (3, B, X - 1, Y - 1, Z - 1)."""
     edge = _at(field, end) - _at(field, start)
     for axis in range(3):
         edge[axis] += end[axis] - start[axis]

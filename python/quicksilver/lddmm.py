@@ -1,230 +1,222 @@
 """LDDMM matching: the initial momentum of the geodesic that best carries one image onto another.
 
-    E(m0) = 1/2 <m0, K m0> + 1/(2 sigma^2) |I0 o psi_1 - I1|^2
+    E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
 
-both summed over the voxels of the finest grid. The gradient is the exact discrete adjoint of
-`shoot`, by autograd. The minimiser is L-BFGS whose initial inverse Hessian is a multiple of L, the
-inverse of K: the Hessian of the first term is K, so that L makes the first direction the natural
-gradient -(m0 - L m_adj).
+summed over the voxels of the finest grid: the loss is one of `quicksilver.losses` or a user's own,
+w the product of the masks, where there are some. The last term, `quicksilver.folds.crowding`, is
+zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
+grid, and once a map has folded, no later iteration finds out of it. The gradient is the exact
+discrete adjoint of `shoot`, by autograd.
 """
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.folds import crowding
+from quicksilver.losses import LNCC, SSD, Loss
+from quicksilver.minimiser import Descent, FixedStep, minimise
+from quicksilver.pyramid import coarser, finer, metric_at
+from quicksilver.resuming import Saved
 
-Progress = Callable[[int, int, float], None]
-"""Called as progress(level, iteration, energy) after every iteration; level 0 is the coarsest."""
+Progress = Callable[[int, int, int, float], None]
+"""Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
+coarsest, iteration 0 its start."""
 
-MEMORY = 6
-"""Pairs of differences that L-BFGS keeps: two fields each, for tens of iterations at most."""
-
-LARGEST_STEP = 0.5
-"""Largest change of the initial velocity by one iteration, in voxels of the level: longer steps
-lower the energy too, but by folds, out of which no later iteration finds."""
-
-ARMIJO = 1e-4
-HALVINGS = 8
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted pair: `momentum` (1, 3, *S) in voxel units, and the energies of every level,
-    coarsest first.
-
-    `energies[l][0]` is the energy at the start of level l, then one value per accepted iteration.
-    Energies of different levels are comparable: each is weighted by the volume of its voxels.
-    """
-
-    momentum: Tensor
-    energies: list[list[float]] = field(default_factory=list)
-
-
-def fit(
-    moving: Tensor,
-    target: Tensor,
-    metric: qs.FluidMetric,
-    *,
-    sigma: float = 0.2,
-    steps: int = 10,
-    levels: Sequence[int] = (2, 1),
-    iterations: Sequence[int] = (20, 10),
-    tolerance: float = 1e-3,
-    start: Tensor | None = None,
-    progress: Progress | None = None,
-) -> Fit:
-    """Fit the initial momentum of the geodesic from `moving` to `target`.
-
-    moving, target: (1, 1, X, Y, Z) on one grid, intensities as `quicksilver.images.normalise`
-    scales them (sigma refers to that scale). metric: in voxels of that grid. levels: by how much
-    each level's grid is coarser than the images', coarsest first; iterations: at most so many on
-    each. A level ends when an iteration lowers the energy by less than `tolerance` times its value.
-    start: momentum (1, 3, X, Y, Z) to continue from instead of zero. Boundaries are those of
-    `quicksilver_ext.shoot`. Raises ValueError where the shapes or the numbers of levels and
-    iterations do not fit together.
-
-    >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
-    >>> result = fit(blob, blob.roll(1, 2), qs.FluidMetric(), levels=(1,), iterations=(3,))
-    >>> result.energies[0][-1] < result.energies[0][0]
-    True
-    """
-    _check(moving, target, levels, iterations)
-    momentum = moving.new_zeros(1, 3, *moving.shape[2:]) if start is None else start
-    energies = []
-    for level, (factor, count) in enumerate(zip(levels, iterations, strict=True)):
-        images = coarser(moving, factor), coarser(target, factor)
-        matching = Matching(*images, metric_at(metric, factor), sigma, steps, factor**3)
-        report = partial(progress, level) if progress is not None else lambda *news: None
-        # A momentum in voxels of a grid with spacing h is h times the physical one.
-        begin = coarser(momentum, factor) * factor
-        solution, history = minimise(
-            matching.energy, begin, matching.metric, count, tolerance, report
-        )
-        momentum = finer(solution, factor, moving.shape[2:]) / factor
-        energies.append(history)
-    return Fit(momentum, energies)
+LEAST = 0.3
+"""Jacobian determinant below which a cube of voxels counts as crowded."""
 
 
 @dataclass(frozen=True)
-class Matching:
-    """The matching problem of one level, everything in voxels of that level.
+class Settings:
+    """How a pair is fitted.
 
-    volume: of such a voxel, in voxels of the finest grid, so that energies of all levels compare.
+    loss: see `quicksilver.losses`. steps: of the geodesic. levels: by how much each level's grid is
+    coarser than the images', coarsest first; iterations: at most so many on each. A level ends when
+    an iteration lowers the energy by less than `tolerance` times its value. folding: weight of
+    the crowding. descent: `Descent` (L-BFGS) or `FixedStep`.
+    """
+
+    loss: Loss = field(default_factory=LNCC)
+    steps: int = 10
+    levels: Sequence[int] = (2, 1)
+    iterations: Sequence[int] = (20, 15)
+    tolerance: float = 3e-4
+    folding: float = 100.0
+    descent: type[Descent] = Descent
+
+    def described(self) -> dict[str, Any]:
+        """All of it in words and numbers, for files."""
+        named = {"loss": self.loss, "descent": self.descent}
+        return {**vars(self), **{k: getattr(v, "__qualname__", repr(v)) for k, v in named.items()}}
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != len(self.iterations):
+            raise ValueError(
+                "Settings: levels and iterations must have one entry per level, found "
+                f"{len(self.levels)} and {len(self.iterations)}; give as many of one as of the "
+                "other"
+            )
+
+
+QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
+"""The original Quicksilver's scheme: 50 steps of one length from zero."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
+
+    Intensities as `quicksilver.images.normalise` scales them. Voxels count as much as the target's
+    mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
+    is beside a mask, too.
     """
 
     moving: Tensor
     target: Tensor
-    metric: qs.FluidMetric
-    sigma: float
-    steps: int
-    volume: float = 1.0
+    moving_mask: Tensor | None = None
+    target_mask: Tensor | None = None
 
-    def energy(self, momentum: Tensor) -> Tensor:
-        # Linear composition: its error of some hundredths of a voxel is far below what fitting
-        # leaves, at half the time.
-        psi, _ = qs.shoot(momentum, self.metric, steps=self.steps, composition="linear")
-        mismatch = qs.warp(self.moving, psi) - self.target
-        kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).sum()
-        return self.volume * (kinetic + mismatch.square().sum() / (2 * self.sigma**2))
+    def __post_init__(self) -> None:
+        for name, image in self.given().items():
+            if image.dim() != 5 or image.shape[1] != 1 or image.shape != self.moving.shape:
+                raise ValueError(
+                    f"Images: {name} must be (B, 1, X, Y, Z) as moving is, found "
+                    f"{tuple(image.shape)} beside {tuple(self.moving.shape)}; bring all images "
+                    "onto one grid first"
+                )
+
+    def given(self) -> dict[str, Tensor]:
+        """Those that there are, by name."""
+        return {name: image for name, image in vars(self).items() if image is not None}
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Images:
+        """The same images, changed."""
+        return Images(**{name: change(image) for name, image in self.given().items()})
 
 
-def minimise(
-    energy: Callable[[Tensor], Tensor],
-    start: Tensor,
+@dataclass(frozen=True)
+class Fit:
+    """Fitted pairs: `momentum` (B, 3, *S) in voxel units, and the energies of every pair and level,
+    coarsest first.
+
+    `energies[b][l][0]` is the energy at the start of level l, then one value per iteration.
+    Energies of different levels are comparable: each is weighted by the volume of its voxels.
+    """
+
+    momentum: Tensor
+    energies: list[list[list[float]]]
+
+
+def fit(
+    images: Images,
     metric: qs.FluidMetric,
-    iterations: int,
-    tolerance: float,
-    report: Callable[[int, float], None],
-) -> tuple[Tensor, list[float]]:
-    """L-BFGS with Armijo backtracking: the last momentum, and all energies from the start's on."""
-    pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=MEMORY)
-    here = start.detach().requires_grad_()
-    value = energy(here)
-    history = [value.item()]
-    (gradient,) = torch.autograd.grad(value, here)
-    for iteration in range(1, iterations + 1):
-        direction = -_inverse_hessian(gradient, pairs, metric)
-        largest = metric.sharp(direction).abs().max().item()
-        if not pairs or largest > LARGEST_STEP:  # the first direction has no scale of its own
-            direction *= LARGEST_STEP / max(largest, torch.finfo(direction.dtype).tiny)
-        found = _line_search(energy, here, direction, gradient, history[-1])
-        if found is None:
-            break  # no lower energy along the direction within rounding: converged
-        there, value = found
-        (new_gradient,) = torch.autograd.grad(value, there)
-        pair = (there.detach() - here.detach(), new_gradient - gradient)
-        if _dot(*pair) > 0:  # otherwise the model of the curvature would not be positive definite
-            pairs.append(pair)
-        here, gradient = there, new_gradient
-        history.append(value.item())
-        report(iteration, history[-1])
-        if history[-2] - history[-1] < tolerance * abs(history[-2]):
-            break
-    return here.detach(), history
+    settings: Settings | None = None,
+    *,
+    start: Tensor | None = None,
+    state: Path | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fit the initial momenta of the geodesics from the moving images to the targets.
+
+    metric: in voxels of the images' grid. start: momenta (B, 3, X, Y, Z) to continue from instead
+    of zero. state: a file in which the fit is saved about every minute; a fit of the same images
+    with the same settings goes on from there and gives what it would have given without a stop.
+    A pair's fit does not depend on what else is in the batch, to rounding. Boundaries are those of
+    `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.unfolding`.
+
+    >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
+    >>> short = Settings(levels=(1,), iterations=(3,))
+    >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
+    >>> result.energies[0][0][-1] < result.energies[0][0][0]
+    True
+    """
+    settings = settings or Settings()
+    count, _, *shape = images.moving.shape
+    momentum = images.moving.new_zeros(count, 3, *shape) if start is None else start
+    saved = Saved(state, [*images.given().values(), momentum], [metric, settings.described()])
+    stop = saved.load()
+    energies: list[list[list[float]]] = stop.energies if stop else [[] for _ in range(count)]
+    for level in range(stop.level if stop else 0, len(settings.levels)):
+        matching = Matching.at(images, metric, settings, settings.levels[level])
+        descents = matching.descents(momentum, settings.iterations[level])
+        if stop is not None and level == stop.level:
+            for descent, known in zip(descents, stop.descents, strict=True):
+                descent.resume(*known)
+        report = partial(_report, saved, progress, level, energies, descents)
+        minimise(matching.energies, descents, report)
+        momentum = matching.momentum(descents, shape)
+        energies = [[*before, d.energies] for before, d in zip(energies, descents, strict=True)]
+    return Fit(momentum, energies)
 
 
-def _inverse_hessian(
-    gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]], metric: qs.FluidMetric
-) -> Tensor:
-    """The two-loop recursion (Nocedal 1980) around H0 = scale * L."""
-    q = gradient.clone()
-    weights = []
-    for s, y in reversed(pairs):
-        weight = _dot(s, q) / _dot(s, y)
-        q -= weight * y
-        weights.append(weight)
-    r = metric.flat(q)
-    if pairs:
-        s, y = pairs[-1]
-        r *= _dot(s, y) / _dot(y, metric.flat(y))
-    for (s, y), weight in zip(pairs, reversed(weights), strict=True):
-        r += (weight - _dot(y, r) / _dot(s, y)) * s
-    return r
-
-
-def _line_search(
-    energy: Callable[[Tensor], Tensor],
-    here: Tensor,
-    direction: Tensor,
-    gradient: Tensor,
-    value: float,
-) -> tuple[Tensor, Tensor] | None:
-    """The first of the steps 1, 1/2, 1/4 ... that lowers the energy enough, and its energy (with
-    graph)."""
-    slope = _dot(direction, gradient)
-    step = 1.0
-    for _ in range(HALVINGS):
-        there = (here.detach() + step * direction).requires_grad_()
-        trial = energy(there)
-        if math.isfinite(trial.item()) and trial.item() < value + ARMIJO * step * slope:
-            return there, trial
-        step /= 2
-    return None
-
-
-def _dot(a: Tensor, b: Tensor) -> float:
-    return torch.sum(a * b, dtype=torch.float64).item()
-
-
-def metric_at(metric: qs.FluidMetric, factor: int) -> qs.FluidMetric:
-    """The same physical metric for fields in voxels of a grid coarser by `factor`."""
-    pad = metric.pad if isinstance(metric.pad, str) else math.ceil(metric.pad / factor)
-    return replace(metric, spacing=tuple(h * factor for h in metric.spacing), pad=pad)
-
-
-def coarser(field: Tensor, factor: int) -> Tensor:
-    """Means over cubes of `factor` voxels; what is missing at the far faces counts as zero."""
-    ends = [end for n in reversed(field.shape[2:]) for end in (0, -n % factor)]
-    return F.avg_pool3d(F.pad(field, ends), factor) if factor > 1 else field
-
-
-def finer(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
-    """Linear interpolation between the centres of the cubes of `coarser`, cropped to `shape`."""
-    if factor == 1:
-        return field
-    fine = F.interpolate(field, scale_factor=factor, mode="trilinear", align_corners=False)
-    return fine[..., : shape[0], : shape[1], : shape[2]].contiguous()
-
-
-def _check(
-    moving: Tensor, target: Tensor, levels: Sequence[int], iterations: Sequence[int]
+def _report(
+    saved: Saved,
+    progress: Progress | None,
+    level: int,
+    energies: list[list[list[float]]],
+    descents: Sequence[Descent],
+    moved: list[int],
 ) -> None:
-    if moving.dim() != 5 or moving.shape[:2] != (1, 1) or moving.shape != target.shape:
-        raise ValueError(
-            f"fit: moving and target must both be (1, 1, X, Y, Z), found {tuple(moving.shape)} and "
-            f"{tuple(target.shape)}; bring both images onto one grid first"
-        )
-    if len(levels) != len(iterations):
-        raise ValueError(
-            f"fit: levels and iterations must have one entry per level, found {len(levels)} and "
-            f"{len(iterations)}; give as many of one as of the other"
-        )
+    """Tell of those that have moved, and save all if it is time to."""
+    for row in moved:
+        iteration = len(descents[row].energies) - 1
+        if progress is not None and iteration > 0:
+            progress(row, level, iteration, descents[row].energies[-1])
+    saved.save(level, energies, descents)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The matching problems of one level, everything in voxels of that level, which are coarser
+    than the finest grid's by `factor`."""
+
+    images: Images
+    metric: qs.FluidMetric
+    settings: Settings
+    factor: int = 1
+
+    @staticmethod
+    def at(images: Images, metric: qs.FluidMetric, settings: Settings, factor: int) -> Matching:
+        """That of images and a metric given on the finest grid."""
+        coarse = images.each(partial(coarser, factor=factor))
+        return Matching(coarse, metric_at(metric, factor), settings, factor)
+
+    def descents(self, momentum: Tensor, iterations: int) -> list[Descent]:
+        """From momenta on the finest grid, (B, 3, *S)."""
+        # A momentum in voxels of a grid with spacing h is h times the physical one.
+        start = coarser(momentum, self.factor) * self.factor
+        options = self.metric, iterations, self.settings.tolerance
+        return [self.settings.descent(row, *options) for row in start.split(1)]
+
+    def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
+        """Where they are, on the finest grid."""
+        points = torch.cat([descent.point for descent in descents])
+        return finer(points, self.factor, shape) / self.factor
+
+    def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
+        """(b,), in double precision, of momenta (b, 3, *S) for these rows of the images."""
+        images = self.images.each(lambda image: image[rows])
+        # As what uses the momentum shoots it: linear composition hides folds, and saves a tenth.
+        psi, _ = qs.shoot(momentum, self.metric, steps=self.settings.steps)
+        mismatch = self.settings.loss(qs.warp(images.moving, psi), images.target)
+        if images.target_mask is not None:
+            mismatch = mismatch * images.target_mask
+        if images.moving_mask is not None:
+            mismatch = mismatch * qs.warp(images.moving_mask, psi)
+        energy = _sums(mismatch) + 0.5 * _sums(momentum * self.metric.sharp(momentum))
+        if self.settings.folding > 0:
+            energy = energy + self.settings.folding * crowding(psi, LEAST)
+        return self.factor**3 * energy
+
+
+def _sums(field: Tensor) -> Tensor:
+    return field.flatten(1).sum(1, dtype=torch.float64)

@@ -7,7 +7,7 @@ project are examples that run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.lddmm import QUICKSILVER, Settings
 
 
 class _Part(BaseModel):
@@ -107,11 +108,23 @@ class Variation(_Part):
 
 
 class Fits(_Part):
-    """The teacher's pairs: how many random ones, and how each is fitted (`quicksilver fit`)."""
+    """The teacher's pairs: how many random ones, and how each is fitted (`quicksilver fit`).
+
+    method: "lbfgs" with these levels, iterations and steps, or "quicksilver", the original's 50
+    equal steps at full resolution.
+    """
 
     pairs: PositiveInt
-    validation_pairs: PositiveInt = 4
-    options: dict[str, Any] = {}
+    method: Literal["lbfgs", "quicksilver"] = "lbfgs"
+    levels: tuple[PositiveInt, ...] = (2, 1)
+    iterations: tuple[PositiveInt, ...] = (20, 15)
+    steps: PositiveInt = 10
+
+    def fitting(self) -> Settings:
+        """The settings of `quicksilver.lddmm.fit`."""
+        if self.method == "quicksilver":
+            return QUICKSILVER
+        return Settings(levels=self.levels, iterations=self.iterations, steps=self.steps)
 
 
 class Stage(_Part):

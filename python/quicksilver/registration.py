@@ -7,9 +7,10 @@ which carries the target back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.geodesic import Geodesic, predict_geodesic
 from quicksilver.images import Grid, Image, Intensity, brain_box, normalise, resample, working_grid
-from quicksilver.lddmm import fit
-from quicksilver.stages import Progress, Stages, peak_memory
+from quicksilver.lddmm import Images, Settings, fit
+from quicksilver.matching import predicted_momentum
+from quicksilver.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
+from quicksilver.unfolding import Unfolded, unfolded
 
 if TYPE_CHECKING:
     from quicksilver.models import Model
@@ -79,7 +81,8 @@ def pick_device(name: str) -> torch.device:
     Raises QuicksilverError where there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        own = os.environ.get("LOCAL_RANK", "0")  # of several processes that torchrun started
+        return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -116,14 +119,17 @@ def register(
     correction: bool = True,
     samples: int | None = None,
     seed: int = 0,
+    refine: int = 0,
     progress: Progress | None = None,
 ) -> Registration:
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
     steps: of the integrator, the model's own where None. samples: predict so many times with
-    dropout on, from `seed`, and shoot the mean momentum (`quicksilver.uncertainty`). progress: told
-    the name of each stage. Raises QuicksilverError where the images do not overlap or are smaller
-    than one patch, and where samples are asked of a model without dropout.
+    dropout on, from `seed`, and take the mean momentum (`quicksilver.uncertainty`). refine:
+    iterations of LDDMM matching from the predicted momentum on. progress: told the name of each
+    stage. The momentum is damped where its map would fold (`quicksilver.unfolding`).
+    Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
+    samples are asked of a model without dropout.
 
     >>> from quicksilver.models import Model, ModelConfig
     >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
@@ -136,13 +142,14 @@ def register(
     stages = Stages(progress, device)
     steps = steps or config.steps
     corrected = correction and model.correction is not None
-    settings = {"correction": corrected, "steps": steps, "method": config.method}
+    metric = config.fluid_metric(pad="none")
+    settings = {"correction": corrected, "refine": refine, "steps": steps, "method": config.method}
 
     with torch.no_grad():
         with stages("prepare"):
             pair = prepare(moving, target, config.spacing, device, config.intensity)
         predicted = partial(
-            predict_geodesic,
+            predicted_momentum,
             model,
             pair.moving,
             pair.target,
@@ -150,31 +157,46 @@ def register(
             steps=steps,
             correction=correction,
         )
+        drawn = None
         if samples is None:
-            metric = config.fluid_metric(pad="none")
-            return _judged(pair, *predicted(stages=stages), metric, settings, stages)
-        settings |= {"samples": samples, "seed": seed}
-        return _sampled(pair, model, predicted, settings, stages)
+            momentum = predicted(stages=stages)
+        else:
+            settings |= {"samples": samples, "seed": seed}
+
+            def draw() -> tuple[Tensor, Tensor, Tensor]:
+                one = predicted()
+                return one, *config.shoot(one, "none", steps)
+
+            with stages("sample") as tell:
+                drawn = sample(model, draw, samples, seed, tell)
+            momentum = drawn.momentum
+        if refine > 0:
+            with stages("refine") as tell:
+                momentum = _refined(pair, momentum, metric, steps, refine, tell)
+        with stages("shoot again" if corrected else "shoot"):
+            last = unfolded(momentum, lambda m: config.shoot(m, "none", steps))
+        found = _judged(pair, last, metric, settings, stages)
+    return found if drawn is None else _with_spread(found, drawn)
 
 
-def _sampled(
-    pair: Pair,
-    model: Model,
-    predicted: Callable[[], Geodesic],
-    settings: dict[str, Any],
-    stages: Stages,
-) -> Registration:
-    """The geodesic of the mean of sampled momenta, with the spread of the samples' maps."""
-    config = model.config
-    with stages("sample") as tell:
-        drawn = sample(model, predicted, settings["samples"], settings["seed"], tell)
-    with stages("shoot"):
-        maps = config.shoot(drawn.momentum, "none", settings["steps"])
-    metric = config.fluid_metric(pad="none")
-    found = _judged(pair, drawn.momentum, *maps, metric, settings, stages)
-    deviation = spread(drawn.psi.variance.sqrt(), pair.target > 0)
+def _with_spread(found: Registration, drawn: Uncertainty) -> Registration:
+    deviation = spread(drawn.psi.variance.sqrt(), found.pair.target > 0)
     quality = {**found.quality, "deviation_voxels": deviation}
     return replace(found, quality=quality, uncertainty=drawn)
+
+
+def _refined(
+    pair: Pair, momentum: Tensor, metric: qs.FluidMetric, steps: int, iterations: int, tell: Tell
+) -> Tensor:
+    """The momentum after so many more iterations of LDDMM matching at full resolution."""
+    settings = Settings(steps=steps, levels=(1,), iterations=(iterations,))
+    images = Images(pair.moving, pair.target)
+    report = partial(_tell_energy, tell)
+    return fit(images, metric, settings, start=momentum, progress=report).momentum
+
+
+def _tell_energy(tell: Tell, _: int, level: int, iteration: int, energy: float) -> None:
+    tell(f"level {level}, iteration {iteration}, energy {energy:.5g}")
 
 
 def optimise(
@@ -183,35 +205,30 @@ def optimise(
     *,
     spacing: float = 2.0,
     metric: qs.FluidMetric | None = None,
-    sigma: float = 0.2,
-    steps: int = 10,
-    iterations: tuple[int, int] = (20, 10),
+    settings: Settings | None = None,
+    state: Path | None = None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Registration:
     """Register by LDDMM matching (`quicksilver.lddmm.fit`): slow, and what the networks learn from.
 
-    spacing: of the working grid, mm. metric: in its voxels, the shipped models' where None. sigma:
-    of the image noise, on the normalised scale. iterations: at most so many at half resolution and
-    at full. Raises QuicksilverError where the images do not overlap.
+    spacing: of the working grid, mm. metric: in its voxels, the shipped models' where None.
+    settings, state: of the fit. Raises QuicksilverError where the images do not overlap.
     """
     stages = Stages(progress, device)
     metric = metric or qs.FluidMetric(pad="none")  # the working grid has its own margin
-
-    options: dict[str, Any] = {"sigma": sigma, "steps": steps, "iterations": iterations}
+    settings = settings or Settings()
     with stages("prepare"):
         pair = prepare(moving, target, spacing, device)
     with stages("fit") as tell:
-
-        def report(level: int, iteration: int, energy: float) -> None:
-            tell(f"level {level}, iteration {iteration}, energy {energy:.5g}")
-
-        fitted = fit(pair.moving, pair.target, metric, levels=(2, 1), progress=report, **options)
+        images = Images(pair.moving, pair.target)
+        report = partial(_tell_energy, tell)
+        fitted = fit(images, metric, settings, state=state, progress=report)
     with torch.no_grad():
         with stages("shoot"):
-            psi, phi = qs.shoot(fitted.momentum, metric, steps=steps)
-        judged = _judged(pair, fitted.momentum, psi, phi, metric, options, stages)
-    return replace(judged, energies={**judged.energies, "iterations": fitted.energies})
+            last = unfolded(fitted.momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
+        judged = _judged(pair, last, metric, settings.described(), stages)
+    return replace(judged, energies={**judged.energies, "iterations": fitted.energies[0]})
 
 
 def _check_patch(moving: Image, target: Image, spacing: float, size: int) -> None:
@@ -226,22 +243,21 @@ def _check_patch(moving: Image, target: Image, spacing: float, size: int) -> Non
 
 def _judged(
     pair: Pair,
-    momentum: Tensor,
-    psi: Tensor,
-    phi: Tensor,
+    last: Unfolded,
     metric: qs.FluidMetric,
     settings: dict[str, Any],
     stages: Stages,
 ) -> Registration:
     """The registration with its energies and its quality."""
+    psi, phi = last.psi, last.phi
     if not (psi.isfinite().all() and phi.isfinite().all()):
         raise QuicksilverError(
             "expected a finite deformation, found NaN or infinity, as far too large a momentum "
             "gives; use a model for such images, or more --steps"
         )
     with stages("judge"):
-        energies = _energies(pair, momentum, psi, metric)
-        quality = _quality(psi, phi, pair.target > 0)
+        energies = _energies(pair, last.momentum, psi, metric)
+        quality = _quality(psi, phi, pair.target > 0) | {"damping_rounds": last.rounds}
     where = {
         "metric": asdict(metric),
         "working_shape": list(pair.grid.shape),
@@ -250,8 +266,9 @@ def _judged(
         "threads": torch.get_num_threads(),
     }
     memory = peak_memory(psi.device)
+    settings = {**settings, **where}
     return Registration(
-        pair, momentum, psi, phi, energies, quality, {**settings, **where}, stages.seconds, memory
+        pair, last.momentum, psi, phi, energies, quality, settings, stages.seconds, memory
     )
 
 

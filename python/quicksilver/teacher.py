@@ -13,6 +13,7 @@ from quicksilver.models import ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.recipes import Fits
+from quicksilver.unfolding import unfolded
 from quicksilver.volumes import GAP, Volumes
 
 
@@ -24,16 +25,25 @@ def fit_pairs(
     Returns `folder`, complete, when every process is done.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    fitting = settings.fitting()
     generator = torch.Generator().manual_seed(seed)
     for index in range(settings.pairs):
         one, other = torch.randperm(len(people), generator=generator)[:2].tolist()
         file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
         if index % processes.count() != processes.rank() or file.exists():
             continue
-        moving, target = people.image(one), people.image(other)
-        found = lddmm.fit(moving, target, metric, **settings.options)
-        about = {"moving": people.names[one], "target": people.names[other]}
-        save_pair(FittedPair(moving, target, found.momentum, about), file)
+        images = lddmm.Images(people.image(one), people.image(other))
+        state = file.with_name(f".{file.stem}.state")
+        found = lddmm.fit(images, metric, fitting, state=state)
+        tame = unfolded(found.momentum, lambda m: qs.shoot(m, metric, steps=fitting.steps))
+        about = {
+            "moving": people.names[one],
+            "target": people.names[other],
+            "settings": fitting.described(),
+            "energies": found.energies[0],
+        }
+        save_pair(FittedPair(images.moving, images.target, tame.momentum, about), file)
+        state.unlink(missing_ok=True)
     processes.wait()
     return folder
 

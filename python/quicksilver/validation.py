@@ -10,7 +10,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.folds import count_folds
-from quicksilver.geodesic import predict_geodesic
+from quicksilver.matching import predicted_momentum
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
@@ -64,7 +64,8 @@ class Validation:
 
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
-        psi = predict_geodesic(model, moving, target, pad=GAP).psi
+        momentum = predicted_momentum(model, moving, target, pad=GAP)
+        psi, _ = self.config.shoot(momentum, GAP)  # as it is, folds and all
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(psi).voxels,

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from quicksilver.images import Image
+from quicksilver.synthesis import smooth_noise
 
 
 def make_affine(degrees, spacing, flips=(1, 1, 1), origin=(0, 0, 0)) -> np.ndarray:
@@ -33,3 +35,11 @@ def make_brain(seed: int, shape=(40, 44, 36), affine=None) -> Image:
 def write_nifti(path: Path, image: Image) -> Path:
     nib.save(nib.Nifti1Image(image.data, image.affine), path)
     return path
+
+
+def texture(seed: int = 0, shape=(18, 16, 20)) -> torch.Tensor:
+    """A smooth image between 0 and 1.2, zero near the faces."""
+    generator = torch.Generator().manual_seed(seed)
+    window = torch.ones(1, 1, *[n - 6 for n in shape])
+    window = torch.nn.functional.pad(window, [3] * 6)
+    return (window * (0.6 + 0.4 * smooth_noise(shape, (5,), generator))).clamp(0, 1.2)

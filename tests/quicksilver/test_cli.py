@@ -69,6 +69,14 @@ def test_options_of_register(brain_files, model_file, tmp_path, command):
     assert (settings["steps"], settings["correction"], settings["device"]) == (2, False, "cpu")
 
 
+def test_register_refines(brain_files, model_file, tmp_path, command):
+    words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--steps", 2)
+    code, shown, _ = command(*words, "--refine", 1, "--no-correction")
+    summary = json.loads((tmp_path / "result.json").read_text())
+    assert code == 0 and "refine" in shown and summary["settings"]["refine"] == 1
+    assert list(summary["seconds"])[2:5] == ["predict", "refine", "shoot"]
+
+
 def test_apply_repeats_the_warp(out, brain_files, tmp_path, command):
     assert command("apply", out, brain_files[0], "-o", tmp_path / "again.nii.gz")[0] == 0
     again, warped = (read_image(p).data for p in (tmp_path / "again.nii.gz", out / "warped.nii.gz"))
@@ -139,6 +147,51 @@ def test_fit_writes_its_energies(brain_files, tmp_path, command):
 def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
     assert command("fit", "-o", tmp_path)[0] == 2
     assert command("fit", *brain_files, "-o", tmp_path, "--pairs", "list.csv")[0] == 2
+    assert command("fit", *brain_files, "-o", tmp_path, "--window", 4)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "loss", "method", "iterations"),
+    [
+        (
+            ("--loss", "lncc", "--sigma", 2, "--window", 3),
+            "LNCC(window=3, sigma=2.0)",
+            None,
+            [1, 2],
+        ),
+        (("--method", "quicksilver", "--sigma", 0.3), "SSD(sigma=0.3)", "FixedStep", [50]),
+    ],
+)
+def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method, iterations):
+    from quicksilver import fitting
+
+    made = {}
+
+    def keep(pairs, folder, metric, settings, **options):
+        made.update(settings.described(), **options)
+        return []
+
+    monkeypatch.setattr(fitting, "fit_list", keep)
+    (tmp_path / "pairs.csv").write_text("moving,target\n")
+    listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
+    code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *words)
+    assert code == 0 and "0 fits written" in shown
+    assert made["loss"] == loss and made["descent"] == (method or "Descent")
+    assert list(made["iterations"]) == iterations and made["steps"] == 7 and made["batch"] == 3
+
+
+def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatch):
+    from quicksilver import resuming
+
+    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+    words = ("fit", *brain_files, "--iterations", 2, 1, "--steps", 3, "--state", tmp_path / "state")
+    first, second = tmp_path / "first", tmp_path / "second"
+    for out in (first, second):
+        assert command(*words, "-o", out)[0] == 0
+    energies = [
+        json.loads((out / "result.json").read_text())["energies"] for out in (first, second)
+    ]
+    assert (tmp_path / "state").stat().st_size > 1000 and energies[0] == energies[1]
 
 
 def test_real_brains(shared, model_file, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.folds import Folds, count_folds
+from quicksilver.folds import Folds, count_folds, crowding, find_folds
 
 # Corners of a cube: the four tetrahedra cut off and the one left, for both ways to choose the four.
 CUTS = [
@@ -76,3 +76,33 @@ def test_a_smooth_map_does_not_fold():
     x = torch.linspace(0, 3, 12)
     bump = torch.sin(x)[:, None, None] * torch.sin(x)[:, None] * torch.sin(x)
     assert count_folds(bump.expand(1, 3, 12, 12, 12)) == Folds(0, 0.0)
+
+
+def test_the_folds_of_a_batch_are_those_of_its_members():
+    torch.manual_seed(1)
+    displacement = 0.4 * torch.randn(3, 3, 5, 4, 6)
+    displacement[1] = 0
+    where, volume = find_folds(displacement)
+    each = [count_folds(one[None]) for one in displacement]
+    assert where.sum((1, 2, 3, 4)).tolist() == [folds.voxels for folds in each]
+    assert each[1].voxels == 0 < each[0].voxels
+    assert np.isclose(volume, sum(folds.volume for folds in each))
+
+
+def test_crowding_by_hand():
+    """One voxel of many moves: eight cubes have corners of other volumes."""
+    displacement = torch.zeros(2, 3, 4, 5, 4, dtype=torch.float64)
+    displacement[1, 0] = -0.8 * torch.arange(4)[:, None, None]  # every determinant 0.2, 4 for J*
+    cubes = 3 * 4 * 3
+    # J* is 2 under the identity, six times the volume of a third of the cube: 0.4 here.
+    expected = cubes * (8 * (0.5 - 0.2) ** 2 + 2 * (0.5 - 0.4) ** 2) / 10
+    found = crowding(displacement, 0.5)
+    assert found[0] == 0 and torch.isclose(found[1], torch.tensor(expected).double())
+
+
+def test_the_gradient_of_crowding():
+    generator = torch.Generator().manual_seed(2)
+    displacement = 0.3 * torch.randn(2, 3, 3, 4, 3, generator=generator, dtype=torch.float64)
+    displacement.requires_grad_()
+    assert (crowding(displacement, 0.3) > 0).all()
+    assert torch.autograd.gradcheck(lambda u: crowding(u, 0.3), displacement)

@@ -230,11 +230,10 @@ def test_a_whole_training_leaves_a_model_and_goes_on_where_it_stopped(data, tmp_
 
 def test_the_paper_s_training_with_fits_residuals_and_patches(data, tmp_path):
     stage = {"steps": 2, "source": "fits", "objective": "momentum", "batch": 2, "validations": 1}
-    options = {"levels": [2], "iterations": [2], "steps": 2}
     recipe = recipe_file(
         tmp_path,
         network={"architecture": "patch", "features": 1},
-        fits={"pairs": 2, "options": options},
+        fits={"pairs": 2, "levels": [2], "iterations": [2], "steps": 2},
         prediction=stage,
         correction=stage,
     )

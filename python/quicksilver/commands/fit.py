@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,37 +16,79 @@ from quicksilver.commands.common import (
     save_registration,
 )
 
+if TYPE_CHECKING:
+    from quicksilver.lddmm import Settings
+
 
 def fit(
     output: Folder,
     moving: Annotated[Path | None, typer.Argument(help="NIfTI image that is deformed.")] = None,
     target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="CSV with columns moving, target: fits for `train`.")
+        Path | None,
+        typer.Option(
+            help="CSV with columns moving, target and, if wanted, id, moving_mask, target_mask, "
+            "moving_labels, target_labels: fits for `train`."
+        ),
     ] = None,
-    part: Annotated[
-        tuple[int, int], typer.Option(min=0, help="With --pairs: every N-th pair from the K-th.")
-    ] = (0, 1),
-    spacing: Annotated[float, typer.Option(min=0.1, help="Of the working grid, mm.")] = 2.0,
-    sigma: Annotated[float, typer.Option(min=1e-6, help="Noise of normalised intensities.")] = 0.2,
+    batch: Annotated[int, typer.Option(min=1, help="With --pairs: so many at once.")] = 1,
+    state: Annotated[
+        Path | None, typer.Option(help="With two images: file to go on from if stopped.")
+    ] = None,
+    spacing: Annotated[
+        float, typer.Option(min=0.1, help="With two images: of the working grid, mm.")
+    ] = 2.0,
+    loss: Annotated[
+        Literal["ssd", "lncc"], typer.Option(help="What makes images unlike.")
+    ] = "lncc",
+    sigma: Annotated[
+        float | None, typer.Option(min=1e-6, help="Noise: 1 / (2 sigma^2) weighs the loss.")
+    ] = None,
+    window: Annotated[int, typer.Option(min=3, help="Of lncc, voxels; odd.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Time steps of the geodesic.")] = 10,
     iterations: Annotated[
         tuple[int, int], typer.Option(min=0, help="At most, at half and at full resolution.")
-    ] = (20, 10),
+    ] = (20, 15),
+    method: Annotated[
+        Literal["lbfgs", "quicksilver"],
+        typer.Option(help="quicksilver: the original's 50 equal steps, whatever --iterations."),
+    ] = "lbfgs",
     device: Device = "auto",
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
     Give two images, MOVING and TARGET, or --pairs: a list of them whose fits are written as files
-    for `quicksilver train`, on the images' own grids.
+    for `quicksilver train`, on the images' own grids. Started by torchrun, every process takes its
+    share of the list.
     """
-    options = {"sigma": sigma, "steps": steps, "iterations": iterations}
-    if pairs is not None and moving is None:
-        _fit_list(pairs, output, part, options)
+    settings = chosen_settings(loss, sigma, window, steps, iterations, method)
+    if pairs is not None and moving is None and state is None:
+        _fit_list(pairs, output, batch, settings, device)
     elif moving is not None and target is not None and pairs is None:
-        _fit_pair(moving, target, output, device, spacing=spacing, **options)
+        _fit_pair(moving, target, output, device, spacing=spacing, settings=settings, state=state)
     else:
-        raise typer.BadParameter("give either MOVING and TARGET or --pairs")
+        raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
+
+
+def chosen_settings(
+    loss: str,
+    sigma: float | None,
+    window: int,
+    steps: int,
+    iterations: tuple[int, int],
+    method: str,
+) -> Settings:
+    """The settings of the options."""
+    from quicksilver.lddmm import QUICKSILVER, Settings
+    from quicksilver.losses import LNCC, SSD
+
+    if window % 2 == 0:
+        raise typer.BadParameter(f"--window must be odd, found {window}")
+    weight = {} if sigma is None else {"sigma": sigma}
+    chosen = SSD(**weight) if loss == "ssd" else LNCC(window, **weight)
+    if method == "quicksilver":
+        return replace(QUICKSILVER, loss=chosen, steps=steps)
+    return Settings(chosen, steps, iterations=iterations)
 
 
 def _fit_pair(moving: Path, target: Path, output: Path, device: str, **options: Any) -> None:
@@ -61,14 +105,22 @@ def _fit_pair(moving: Path, target: Path, output: Path, device: str, **options: 
     typer.echo(f"report: {output / 'report.png'}")
 
 
-def _fit_list(pairs: Path, output: Path, part: tuple[int, int], options: dict[str, Any]) -> None:
+def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import files, fits, volumes
+    from quicksilver import console, files, fits, fitting, registration, volumes
 
     files.require_writable(output)
+    listed = fits.read_list(pairs)
+    chosen = registration.pick_device(device)
     metric = qs.FluidMetric(pad=volumes.GAP)  # the images' own grids may lack a margin
-
-    def report(file: Path, energies: list[list[float]]) -> None:
-        typer.echo(f"{file.name}: energy {energies[-1][0]:.5g} to {energies[-1][-1]:.5g}")
-
-    fits.fit_list(fits.read_list(pairs), output, metric, part=part, report=report, **options)
+    with console.progress() as progress:
+        written = fitting.fit_list(
+            listed,
+            output,
+            metric,
+            settings,
+            batch=batch,
+            device=chosen,
+            tell=partial(progress, "fit"),
+        )
+    typer.echo(f"{len(written)} fits written to {output}")

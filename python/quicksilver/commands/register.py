@@ -31,6 +31,9 @@ def register(
         int | None, typer.Option(min=2, help="Predict so often with dropout: mean and variance.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the dropout with --samples.")] = 0,
+    refine: Annotated[
+        int, typer.Option(min=0, help="Iterations of LDDMM from the prediction on.")
+    ] = 0,
 ) -> None:
     """Register two affinely aligned images: predict, shoot, correct, shoot."""
     from quicksilver import console, files, registration
@@ -46,6 +49,7 @@ def register(
             device=chosen,
             steps=steps,
             correction=not no_correction,
+            refine=refine,
             samples=samples,
             seed=seed,
             progress=progress,

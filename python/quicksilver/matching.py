@@ -1,8 +1,8 @@
-"""The geodesic that a model predicts for two images on one grid: predict, shoot, correct, shoot."""
+"""The momentum that a model predicts for two images on one grid: predict, shoot, correct."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,17 +14,8 @@ from quicksilver.prediction import predict_momentum
 from quicksilver.stages import Stages, Tell
 
 
-class Geodesic(NamedTuple):
-    """An initial momentum and the displacements of phi^-1 (psi) and phi that it shoots, each
-    (1, 3, X, Y, Z) in voxels."""
-
-    momentum: Tensor
-    psi: Tensor
-    phi: Tensor
-
-
 @torch.no_grad()
-def predict_geodesic(
+def predicted_momentum(
     model: Model,
     moving: Tensor,
     target: Tensor,
@@ -33,17 +24,17 @@ def predict_geodesic(
     steps: int | None = None,
     correction: bool = True,
     stages: Stages | None = None,
-) -> Geodesic:
-    """The geodesic from `moving` to `target`, (1, 1, X, Y, Z), normalised, on the model's device.
+) -> Tensor:
+    """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has a second network.
 
-    pad: of the metric. steps: of the integrator, the model's own where None. correction: whether
-    the second network is asked, where there is one. stages: measures the parts.
+    moving, target: (1, 1, X, Y, Z), normalised, on the model's device. pad: of the metric. steps:
+    of the integrator, the model's own where None. correction: whether the second network is asked,
+    where there is one. stages: measures the parts.
 
     >>> from quicksilver.models import ModelConfig
     >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
     >>> image = torch.rand(1, 1, 16, 16, 16)
-    >>> geodesic = predict_geodesic(Model(untrained, untrained.network()), image, image)
-    >>> geodesic.psi.abs().max()
+    >>> predicted_momentum(Model(untrained, untrained.network()), image, image).abs().max()
     tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
@@ -53,15 +44,12 @@ def predict_geodesic(
         )
     correcting = model.correction if correction else None
     if correcting is None:
-        with stages("shoot"):
-            return Geodesic(momentum, *config.shoot(momentum, pad, steps))
+        return momentum
     with stages("shoot"):
         _, phi = config.shoot(momentum, pad, steps)
     with stages("correct") as tell:
         back = qs.warp(target, phi)
-        momentum = momentum + _predict(correcting, moving, back, config, tell)
-    with stages("shoot again"):
-        return Geodesic(momentum, *config.shoot(momentum, pad, steps))
+        return momentum + _predict(correcting, moving, back, config, tell)
 
 
 def _predict(
