@@ -70,8 +70,9 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
         raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
+        if made:
+            with suppress(OSError):  # it holds something by now, perhaps of another process
+                folder.rmdir()
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:

@@ -59,7 +59,14 @@ def fit_list(
         images = _stacked([loaded.images for loaded in group]).each(lambda t: t.to(device))
         counted = partial(_tell, tell, f"{len(done)} of {len(missing)} pairs", group)
         fit = lddmm.fit(images, metric, settings, state=state, progress=counted)
-        done += _write(group, fit, metric, settings, folder)
+        fitted = [
+            _fitted(*one, metric, settings)
+            for one in zip(group, fit.momentum.split(1), fit.energies, strict=True)
+        ]
+        # All at once: who is missing from a batch that is begun again changes the others' state.
+        for loaded, pair in zip(group, fitted, strict=True):
+            done.append(_file(folder, loaded.paths))
+            save_pair(pair, done[-1])
         state.unlink(missing_ok=True)
     return done
 
@@ -84,32 +91,26 @@ def _tell(
     tell(f"{count}, {group[row].paths.id}: {place}")
 
 
-def _write(
-    group: Sequence[_Loaded],
-    fit: lddmm.Fit,
+def _fitted(
+    loaded: _Loaded,
+    momentum: Tensor,
+    energies: list[list[float]],
     metric: qs.FluidMetric,
     settings: lddmm.Settings,
-    folder: Path,
-) -> list[Path]:
-    """A file for each pair of a group."""
-    files = []
-    for row, loaded in enumerate(group):
-        momentum = fit.momentum[row : row + 1]
-        tame = unfolded(momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
-        about = {
-            **{name: str(path) for name, path in asdict(loaded.paths).items() if path},
-            "affine": loaded.grid.affine.tolist(),
-            "metric": asdict(metric),
-            "settings": settings.described(),
-            "energies": fit.energies[row],
-            "damping_rounds": tame.rounds,
-            "folded_voxels": count_folds(tame.psi).voxels,
-            "versions": results.versions(),
-        }
-        images = loaded.images
-        files.append(_file(folder, loaded.paths))
-        save_pair(FittedPair(images.moving, images.target, tame.momentum, about), files[-1])
-    return files
+) -> FittedPair:
+    """What is written of a pair, its momentum free of folds."""
+    tame = unfolded(momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
+    about = {
+        **{name: str(path) for name, path in asdict(loaded.paths).items() if path},
+        "affine": loaded.grid.affine.tolist(),
+        "metric": asdict(metric),
+        "settings": settings.described(),
+        "energies": energies,
+        "damping_rounds": tame.rounds,
+        "folded_voxels": count_folds(tame.psi).voxels,
+        "versions": results.versions(),
+    }
+    return FittedPair(loaded.images.moving, loaded.images.target, tame.momentum, about)
 
 
 def _file(folder: Path, pair: PairPaths) -> Path:

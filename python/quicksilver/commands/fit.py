@@ -39,8 +39,9 @@ def fit(
         float, typer.Option(min=0.1, help="With two images: of the working grid, mm.")
     ] = 2.0,
     loss: Annotated[
-        Literal["ssd", "lncc"], typer.Option(help="What makes images unlike.")
-    ] = "lncc",
+        Literal["ssd", "lncc"] | None,
+        typer.Option(help="What makes images unlike; lncc, or with --method quicksilver ssd."),
+    ] = None,
     sigma: Annotated[
         float | None, typer.Option(min=1e-6, help="Noise: 1 / (2 sigma^2) weighs the loss.")
     ] = None,
@@ -71,7 +72,7 @@ def fit(
 
 
 def chosen_settings(
-    loss: str,
+    loss: str | None,
     sigma: float | None,
     window: int,
     steps: int,
@@ -85,8 +86,10 @@ def chosen_settings(
     if window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {window}")
     weight = {} if sigma is None else {"sigma": sigma}
-    chosen = SSD(**weight) if loss == "ssd" else LNCC(window, **weight)
-    if method == "quicksilver":
+    original = method == "quicksilver"
+    squared = original if loss is None else loss == "ssd"
+    chosen = SSD(**weight) if squared else LNCC(window, **weight)
+    if original:
         return replace(QUICKSILVER, loss=chosen, steps=steps)
     return Settings(chosen, steps, iterations=iterations)
 
