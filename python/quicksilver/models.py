@@ -245,13 +245,7 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
 
 def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The weights; a DataParallel wrapper has written `module.` before every name."""
-    state = {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
-    if not checkpoint.get("matlab_t7", False):
-        return state
-    # There, reversed axes leave the momentum's components in place: decoder_x gives the one along x.
-    # Our network then takes decoder_x for the component along the first of the axes, which is z.
-    exchanged = {"decoder_x": "decoder_z", "decoder_z": "decoder_x"}
-    return {exchanged.get(k[:9], k[:9]) + k[9:]: value for k, value in state.items()}
+    return {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

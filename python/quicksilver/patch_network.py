@@ -74,8 +74,8 @@ class PatchNetwork(MomentumNetwork):
     `features` is the width of the first encoder block (64 in the paper: 21,826,347 parameters).
     `dropout=True` builds the probabilistic form: dropout of 0.2 after all but the pooling and
     output convolutions, active in training mode. `axes_reversed=True` is for weights trained on
-    volumes in the order (z, y, x): the patches are turned around the network, and its x and z
-    components swapped.
+    volumes in the order (z, y, x): the patches are turned around the network; its components stay,
+    decoder_x gives the one along x.
 
     Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.normalise`
     scales them; result `(N, 3, 15, 15, 15)`, a momentum in voxel units, component c along array
@@ -106,7 +106,7 @@ class PatchNetwork(MomentumNetwork):
     def forward(self, moving: Tensor, target: Tensor) -> Tensor:
         if self.axes_reversed:
             momentum = self._predict(moving.transpose(2, 4), target.transpose(2, 4))
-            return momentum.transpose(2, 4).flip(1)
+            return momentum.transpose(2, 4)
         return self._predict(moving, target)
 
     def outputs(self) -> list[nn.Conv3d]:

@@ -173,7 +173,7 @@ def register(
         if refine > 0:
             with stages("refine") as tell:
                 momentum = _refined(pair, momentum, metric, steps, refine, tell)
-        with stages("shoot again" if corrected else "shoot"):
+        with stages("shoot again" if corrected and samples is None else "shoot"):
             last = unfolded(momentum, lambda m: config.shoot(m, "none", steps))
         found = _judged(pair, last, metric, settings, stages)
     return found if drawn is None else _with_spread(found, drawn)

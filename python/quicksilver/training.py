@@ -61,7 +61,6 @@ class Training:
 
     def __init__(self, recipe: Recipe, data: Path, folder: Path, device: torch.device) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
-        folder.mkdir(parents=True, exist_ok=True)
         volumes = load_volumes(data, recipe.data)
         held_out = recipe.data.held_out
         if len(volumes) < held_out + 2:
@@ -69,6 +68,7 @@ class Training:
                 f"expected at least {held_out + 2} people of whom {held_out} are held out, found "
                 f"{len(volumes)} in {data}; lower held_out or give more images"
             )
+        folder.mkdir(parents=True, exist_ok=True)
         self.people, self.held_out = (
             volumes.part(slice(0, -held_out)),
             volumes.part(slice(-held_out, None)),

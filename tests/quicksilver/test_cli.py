@@ -14,6 +14,7 @@ import quicksilver
 from quicksilver.images import Image, read_image
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
 OUTPUTS = {
     "warped.nii.gz",
     "displacement.nii.gz",
@@ -224,6 +225,7 @@ BAD_INPUTS = [
     "evaluating nothing",
     "fitting nothing",
     "training on nothing",
+    "training by nothing",
 ]
 
 
@@ -278,7 +280,8 @@ def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
             brain,
         ],
         "fitting nothing": ["fit", folder / "absent.nii.gz", brain, "-o", out],
-        "training on nothing": ["train", folder / "empty", folder / "empty", "-o", out],
+        "training on nothing": ["train", RECIPE, "--data", folder / "empty", "-o", out],
+        "training by nothing": ["train", folder / "absent.yaml", "--data", folder, "-o", out],
     }
 
 
