@@ -48,10 +48,13 @@ def section(records: dict[str, list[Record]], pairs: int, missing: dict[str, str
     """The section's text. records: of every chosen method, by its name on the command line."""
     found = {name: results for name, results in records.items() if results}
     means = {name: _mean(results) for name, results in found.items()}
-    whole = {name: means[name] for name in means if len(found[name]) == pairs}
+    common = set.intersection(*({_pair(r) for r in results} for results in found.values()))
+    alike = {name: [r for r in results if _pair(r) in common] for name, results in found.items()}
     lines = [FOREWORD, *_means_table(found, means, pairs, missing), ""]
-    lines += ["### Aims", "", *_head(["what", "aim", "measured", ""])]
-    lines += [*(_cells(aim.cells()) for aim in aims(whole, _spacing(found))), ""]
+    lines += [f"### Aims, over the {len(common)} pairs that every method has", ""]
+    judged = {name: _mean(results) for name, results in alike.items() if results}
+    lines += _head(["what", "aim", "measured", ""])
+    lines += [*(_cells(aim.cells()) for aim in aims(judged, _spacing(found))), ""]
     lines += ["### Every pair", "", *_pairs_table(found), ""]
     lines += ["### Settings", "", *(_settings(results) for results in found.values())]
     return "\n".join(lines) + "\n"
