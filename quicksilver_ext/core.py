@@ -63,7 +63,7 @@ def warp(
     out = arrays.empty((*image.shape[:2], *displacement.shape[2:]), image.dtype)
     result = field("out", out)
     if labels:
-        _core.warp_labels(source, moved, result, PADDINGS[padding_mode], arrays.queue)
+        _core.warp_bits(source, moved, result, PADDINGS[padding_mode], arrays.queue)
     else:
         _core.warp(source, moved, result, sampling(mode, padding_mode), arrays.queue)
     return out

@@ -3,30 +3,46 @@
 from ._info import info
 from ._metric import smooth_size
 from .modules import GeodesicShooting
-from .ops.adjoint import Ad_star
+from .ops.adjoint import Ad, Ad_star, ad, ad_star
+from .ops.affine import affine, resize, resize_displacement
+from .ops.exponential import exponential
 from .ops.fluid import FluidMetric, flat, sharp
 from .ops.geodesic import shoot
+from .ops.gradient import divergence, gradient
 from .ops.invert import invert
-from .ops.jacobian import jacobian_determinant
+from .ops.jacobian import jacobian, jacobian_determinant
+from .ops.labels import warp_labels
 from .ops.patches import average_patches, extract_patches, patch_corners
-from .ops.splat import splat
+from .ops.splat import splat, splat_count
 from .ops.warp import compose, warp
 
 __all__ = [
+    "Ad",
     "Ad_star",
     "FluidMetric",
     "GeodesicShooting",
+    "ad",
+    "ad_star",
+    "affine",
     "average_patches",
     "compose",
+    "divergence",
+    "exponential",
     "extract_patches",
     "flat",
+    "gradient",
     "info",
     "invert",
+    "jacobian",
     "jacobian_determinant",
     "patch_corners",
+    "resize",
+    "resize_displacement",
     "sharp",
     "shoot",
     "smooth_size",
     "splat",
+    "splat_count",
     "warp",
+    "warp_labels",
 ]

@@ -42,10 +42,10 @@ def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     for _ in range(ctx.iterations):
         pulled = through_inverse(solved)
         solved = grad - warp_displacement_gradient(increment, q, pulled, "linear", "zeros")
-    shape = list(inverse.shape[2:])
-    to_inverse = torch.ops.quicksilver.splat(solved, back, shape, "linear", ctx.padding_mode)
+    shape, batch = list(inverse.shape[2:]), inverse.shape[0]
+    to_inverse = torch.ops.quicksilver.splat(solved, back, shape, batch, "linear", ctx.padding_mode)
     to_increment = -torch.ops.quicksilver.splat(
-        through_inverse(solved), q, shape, "linear", "zeros"
+        through_inverse(solved), q, shape, batch, "linear", "zeros"
     )
     return to_inverse, to_increment, None, None, None
 

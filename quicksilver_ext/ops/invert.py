@@ -46,7 +46,7 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
     displacement, inverse = ctx.saved_tensors
     solved = _solve_transposed(displacement, inverse, grad)
     to_displacement = -torch.ops.quicksilver.splat(
-        solved, inverse, displacement.shape[2:], "linear", "border"
+        solved, inverse, displacement.shape[2:], solved.shape[0], "linear", "border"
     )
     return to_displacement, None, None
 

@@ -15,26 +15,39 @@ displacement u is in voxels, component c along array axis c, and stands for the 
     1.5
 """
 
-from .adjoint import Ad_star
+from .adjoint import Ad, Ad_star, ad, ad_star
+from .affine import affine, resize, resize_displacement
 from .fluid import flat, sharp, smooth_size
 from .geodesic import shoot
 from .invert import invert
-from .jacobian import jacobian_determinant
+from .jacobian import divergence, gradient, jacobian, jacobian_determinant
 from .patches import average_patches, extract_patches, patch_corners
-from .warp import compose, splat, warp
+from .warp import compose, exponential, splat, splat_count, warp, warp_labels
 
 __all__ = [
+    "Ad",
     "Ad_star",
+    "ad",
+    "ad_star",
+    "affine",
     "average_patches",
     "compose",
+    "divergence",
+    "exponential",
     "extract_patches",
     "flat",
+    "gradient",
     "invert",
+    "jacobian",
     "jacobian_determinant",
     "patch_corners",
+    "resize",
+    "resize_displacement",
     "sharp",
     "shoot",
     "smooth_size",
     "splat",
+    "splat_count",
     "warp",
+    "warp_labels",
 ]

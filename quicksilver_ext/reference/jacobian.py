@@ -18,7 +18,22 @@ def _difference(field: Tensor, axis: int, faces: str) -> Tensor:
     return change / step.reshape([-1 if other == axis else 1 for other in range(field.ndim)])
 
 
-def _jacobian(displacement: Tensor, faces: str) -> Tensor:
+def gradient(field: Tensor, faces: str = "one_sided") -> Tensor:
+    """D_a f_c, (B, C, D, *S): 0 along an axis of one sample."""
+    return torch.stack([_difference(field, 2 + a, faces) for a in range(field.ndim - 2)], dim=2)
+
+
+def divergence(field: Tensor, faces: str = "one_sided") -> Tensor:
+    """sum_a D_a v_a, (B, 1, *S)."""
+    return gradient(field, faces).diagonal(dim1=1, dim2=2).sum(-1)[:, None].contiguous()
+
+
+def jacobian(displacement: Tensor, faces: str = "one_sided") -> Tensor:
+    """D(id + u), (B, D, D, *S)."""
+    return matrices(displacement, faces).movedim((-2, -1), (1, 2)).contiguous()
+
+
+def matrices(displacement: Tensor, faces: str) -> Tensor:
     """(B, *S, D, D) with entry (c, a) the derivative of component c of id + u along axis a."""
     columns = []
     for axis, n in enumerate(displacement.shape[2:]):
@@ -32,5 +47,5 @@ def _jacobian(displacement: Tensor, faces: str) -> Tensor:
 
 def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tensor:
     """det D(id + u), (B, 1, *S), by central differences; faces one_sided or half (PyCA's)."""
-    determinant: Tensor = torch.linalg.det(_jacobian(displacement, faces))
+    determinant: Tensor = torch.linalg.det(matrices(displacement, faces))
     return determinant[:, None]

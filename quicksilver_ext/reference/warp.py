@@ -41,7 +41,17 @@ def _axis_taps(p: Tensor, n: int, mode: str, padding_mode: str) -> Iterator[tupl
         tap = first + offset
         if padding_mode == "zeros":
             weight = torch.where((tap >= 0) & (tap <= n - 1), weight, 0)
-        yield tap.clamp(0, n - 1).nan_to_num().long(), weight
+        yield _sample(tap, n, padding_mode), weight
+
+
+def _sample(tap: Tensor, n: int, padding_mode: str) -> Tensor:
+    """The sample of the grid that stands at a place of the continued line."""
+    if padding_mode == "wrap":
+        tap = tap.remainder(n)
+    if padding_mode == "reflect":
+        period = max(2 * n - 2, 1)
+        tap = torch.minimum(tap.remainder(period), period - tap.remainder(period))
+    return tap.clamp(0, n - 1).nan_to_num().long()
 
 
 def _taps(
@@ -58,14 +68,21 @@ def _taps(
         yield index.flatten(1), weight.flatten(1)
 
 
+def _one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    batch = a.shape[0] if b.shape[0] == 1 else b.shape[0]
+    return a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])
+
+
 def warp(
     image: Tensor, displacement: Tensor, mode: str = "linear", padding_mode: str = "border"
 ) -> Tensor:
     """I(x + u(x)): image (B, C, *Sin), displacement (B, D, *Sout) in voxels of Sin; (B, C, *Sout).
 
     mode linear, cubic (Keys, a = -1/2) or nearest (any dtype); padding_mode border (positions are
-    clamped to the grid) or zeros (samples outside the grid are 0).
+    clamped to the grid), zeros (samples outside the grid are 0), reflect (mirrored about the border
+    samples) or wrap (periodic). A batch of one is broadcast.
     """
+    image, displacement = _one_batch(image, displacement)
     if image.dtype in _SIGNED:  # torch has no gather for these; their bits are all that is moved
         signed = image.view(_SIGNED[image.dtype])
         return warp(signed, displacement, mode, padding_mode).view(image.dtype)
@@ -84,6 +101,7 @@ def splat(
     padding_mode: str = "border",
 ) -> Tensor:
     """Adjoint of `warp` in its image: values (B, C, *Sout) -> (B, C, *shape)."""
+    values, displacement = _one_batch(values, displacement)
     shape = torch.Size(values.shape[2:] if shape is None else shape)
     result = values.new_zeros(*values.shape[:2], shape.numel())
     for index, weight in _taps(displacement, shape, mode, padding_mode):
@@ -92,8 +110,48 @@ def splat(
     return result.reshape(*values.shape[:2], *shape)
 
 
+def splat_count(
+    displacement: Tensor,
+    shape: Sequence[int] | None = None,
+    mode: str = "linear",
+    padding_mode: str = "border",
+) -> Tensor:
+    """splat of ones: (B, 1, *shape)."""
+    return splat(torch.ones_like(displacement[:, :1]), displacement, shape, mode, padding_mode)
+
+
+def warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str = "border") -> Tensor:
+    """The label whose warped indicator is largest, (B, C, *Sout); outside zeros are label 0."""
+    candidates = torch.cat([labels.flatten(), labels.new_zeros(1)]).unique()
+    scores = [
+        warp(
+            (labels == label).to(displacement.dtype) - 1.0 * (label == 0),
+            displacement,
+            "linear",
+            padding_mode,
+        )
+        + 1.0 * (label == 0)
+        for label in candidates
+    ]
+    return candidates[torch.stack(scores).argmax(0)]
+
+
 def compose(
     outer: Tensor, inner: Tensor, mode: str = "linear", padding_mode: str = "border"
 ) -> Tensor:
     """Displacement of (id + outer) o (id + inner)."""
     return inner + warp(outer, inner, mode, padding_mode)
+
+
+def exponential(
+    velocity: Tensor,
+    squarings: int = 7,
+    inverse: bool = False,
+    mode: str = "linear",
+    padding_mode: str = "border",
+) -> Tensor:
+    """Displacement of exp(v), or of exp(-v): id + v / 2^n, composed with itself n times."""
+    displacement = (-velocity if inverse else velocity) / 2**squarings
+    for _ in range(squarings):
+        displacement = compose(displacement, displacement, mode, padding_mode)
+    return displacement
