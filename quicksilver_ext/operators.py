@@ -2,7 +2,8 @@
 
 from ._info import info
 from ._metric import smooth_size
-from .modules import GeodesicShooting
+from .conventions import from_grid_sample, from_icon, to_grid_sample, to_icon
+from .modules import GeodesicShooting, SpatialTransformer, VectorIntegration, Warp
 from .ops.adjoint import Ad, Ad_star, ad, ad_star
 from .ops.affine import affine, resize, resize_displacement
 from .ops.exponential import exponential
@@ -13,6 +14,7 @@ from .ops.invert import invert
 from .ops.jacobian import jacobian, jacobian_determinant
 from .ops.labels import warp_labels
 from .ops.patches import average_patches, extract_patches, patch_corners
+from .ops.similarity import lncc, ssd
 from .ops.splat import splat, splat_count
 from .ops.warp import compose, warp
 
@@ -21,6 +23,9 @@ __all__ = [
     "Ad_star",
     "FluidMetric",
     "GeodesicShooting",
+    "SpatialTransformer",
+    "VectorIntegration",
+    "Warp",
     "ad",
     "ad_star",
     "affine",
@@ -30,11 +35,14 @@ __all__ = [
     "exponential",
     "extract_patches",
     "flat",
+    "from_grid_sample",
+    "from_icon",
     "gradient",
     "info",
     "invert",
     "jacobian",
     "jacobian_determinant",
+    "lncc",
     "patch_corners",
     "resize",
     "resize_displacement",
@@ -43,6 +51,9 @@ __all__ = [
     "smooth_size",
     "splat",
     "splat_count",
+    "ssd",
+    "to_grid_sample",
+    "to_icon",
     "warp",
     "warp_labels",
 ]

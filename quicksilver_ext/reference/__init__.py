@@ -22,6 +22,7 @@ from .geodesic import shoot
 from .invert import invert
 from .jacobian import divergence, gradient, jacobian, jacobian_determinant
 from .patches import average_patches, extract_patches, patch_corners
+from .similarity import lncc, ssd
 from .warp import compose, exponential, splat, splat_count, warp, warp_labels
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "invert",
     "jacobian",
     "jacobian_determinant",
+    "lncc",
     "patch_corners",
     "resize",
     "resize_displacement",
@@ -48,6 +50,7 @@ __all__ = [
     "smooth_size",
     "splat",
     "splat_count",
+    "ssd",
     "warp",
     "warp_labels",
 ]
