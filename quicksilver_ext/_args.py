@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -54,7 +56,7 @@ def to_batch(tensor: Tensor, batch: int) -> Tensor:
     return tensor.sum(0, keepdim=True) if batch == 1 else tensor.expand(batch, *tensor.shape[1:])
 
 
-def promoted(*tensors: Tensor) -> tuple[Tensor, ...]:
+def promoted(*tensors: Any) -> tuple[Any, ...]:
     """Under torch.autocast half precision becomes float32, in which the operators compute."""
     return tuple(
         t.float()

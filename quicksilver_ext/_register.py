@@ -18,10 +18,12 @@ def operator(
     setup_context: Callable[..., None] | None = None,
     backward: Callable[..., Any] | None = None,
     vmap: Callable[..., Any] | None = None,
+    batch_axes: tuple[Sequence[int], Sequence[int]] | None = ((), ()),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Registers an implementation for the CPU and CUDA (the core serves both), its shapes, its gradient and its vmap.
 
-    vmap: by default that of an operator whose tensors, arguments and results, all have their batch first.
+    vmap: by default makes the mapped axis part of the batch.
+    batch_axes: which axis that is, of every argument and of every result: 0 where not said; None: there is no such axis.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,23 +34,33 @@ def operator(
             _library.impl(name, implementation, key)
         torch.library.register_fake(qualified, fake, lib=_library)
         packet: Callable[..., Any] = getattr(torch.ops.quicksilver, name)
-        torch.library.register_vmap(qualified, vmap or folded(packet), lib=_library)
-        if backward is not None:
-            torch.library.register_autograd(
-                qualified, backward, setup_context=setup_context, lib=_library
-            )
+        if vmap is not None or batch_axes is not None:
+            rule = vmap or folded(packet, *(batch_axes or ()))
+            torch.library.register_vmap(qualified, rule, lib=_library)
+        torch.library.register_autograd(
+            qualified, backward or _refused(name), setup_context=setup_context, lib=_library
+        )
         return packet
 
     return register
 
 
+def _refused(name: str) -> Callable[..., Any]:
+    """The gradient of what has none: better an error than a derivative that lacks a part."""
+
+    def backward(ctx: Any, *_: Any) -> None:
+        raise NotImplementedError(
+            f"{name}: backward: expected no derivative of this operator, found one asked for (of a gradient, perhaps); "
+            "detach its inputs, or see the documentation for what can be differentiated twice"
+        )
+
+    return backward
+
+
 def folded(
     call: Callable[..., Any], axes: Sequence[int] = (), result_axes: Sequence[int] = ()
 ) -> Callable[..., Any]:
-    """vmap by making the mapped axis part of the batch.
-
-    axes, result_axes: which axis the batch is, of each argument that is a tensor and of each result; 0 where not said.
-    """
+    """vmap by making the mapped axis part of the batch; axes, result_axes: see `operator`."""
 
     def rule(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Any, Any]:
         size = info.batch_size
@@ -66,7 +78,7 @@ def folded(
         single = isinstance(results, Tensor)
         ats = [*result_axes, *[0] * 8]
         split = tuple(
-            r.unflatten(at, (size, batch))
+            r.unflatten(at, (size, r.shape[at] // size))
             for r, at in zip((results,) if single else results, ats, strict=False)
         )
         return (split[0], ats[0]) if single else (split, tuple(ats[: len(split)]))

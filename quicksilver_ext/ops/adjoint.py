@@ -233,6 +233,7 @@ def Ad(
     if inverse is None:
         inverse = invert(displacement)[0]
     else:
+        (inverse,) = _args.promoted(inverse)
         _args.check_vectors("Ad", "inverse", inverse)
         _args.check_same_grid("Ad", "inverse", inverse, velocity)
     pushed = (jacobian(displacement, faces) * velocity[:, None]).sum(2)

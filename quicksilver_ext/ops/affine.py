@@ -46,6 +46,8 @@ def affine(
             "affine: shape: expected either a shape or a displacement, found "
             f"{'neither' if shape is None else 'both'}; pass one of them"
         )
+    matrix = _args.promoted(matrix)[0]
+    displacement = _args.promoted(displacement)[0]
     if not isinstance(matrix, Tensor) or matrix.dtype not in _args.FLOATS:
         found = matrix.dtype if isinstance(matrix, Tensor) else type(matrix).__name__
         raise TypeError(

@@ -114,6 +114,7 @@ def _ab2_backward(
 @operator(
     f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_MANNER}) -> Tensor",
     fake=_fake_update,
+    batch_axes=((0, 0, 0, 1), ()),
 )
 def _shoot_ab2_backward(
     momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *manner: Any
@@ -131,6 +132,7 @@ def _shoot_ab2_backward(
     fake=_fake_ab2,
     setup_context=_save_ab2,
     backward=_ab2_backward,
+    batch_axes=((), (0, 0, 1)),
 )
 def _shoot_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
     kept = _fake_ab2(momentum, *manner)[2]
@@ -238,6 +240,7 @@ def shoot(
         raise TypeError(
             f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"
         )
+    (momentum,) = _args.promoted(momentum)
     _args.check_vectors("shoot", "momentum", momentum)
     _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
     for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):

@@ -99,6 +99,7 @@ def invert(
         >>> float(inverse[0, 0, 4, 4]), float(residual.max())
         (-0.5, 0.0)
     """
+    (displacement,) = _args.promoted(displacement)
     _args.check_vectors("invert", "displacement", displacement)
     _args.check_samples("invert", "displacement", displacement, "linear")
     if iterations < 1:

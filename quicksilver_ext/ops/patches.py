@@ -66,6 +66,7 @@ def _extract_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
     fake=_fake_extract,
     setup_context=_save_extract,
     backward=_extract_backward,
+    batch_axes=None,
 )
 def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     image, corners = image.contiguous(), corners.contiguous()
@@ -98,6 +99,7 @@ def _add_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
     fake=_fake_add,
     setup_context=_save_add,
     backward=_add_backward,
+    batch_axes=None,
 )
 def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> Tensor:
     patches, corners = patches.contiguous(), corners.contiguous()
@@ -182,6 +184,7 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
         >>> qs.extract_patches(image, torch.tensor([[0, 1, 1]]), 2).flatten().tolist()
         [5.0, 6.0, 9.0, 10.0]
     """
+    (image,) = _args.promoted(image)
     _args.check_field("extract_patches", "image", image)
     _check_corners("extract_patches", corners, image)
     _check_size("extract_patches", "size", size)
@@ -210,6 +213,7 @@ def average_patches(
                   [2., 2.],
                   [3., 3.]]]])
     """
+    (patches,) = _args.promoted(patches)
     _args.check_field("average_patches", "patches", patches)
     shape, size = tuple(shape), patches.shape[-1]
     if len(shape) != patches.ndim - 2 or set(patches.shape[2:]) != {size}:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .invert import invert
 from .jacobian import gradient, matrices
-from .warp import warp
+from .warp import one_batch, warp
 
 
 def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") -> Tensor:
@@ -42,6 +42,7 @@ def ad(velocity: Tensor, other: Tensor, faces: str = "one_sided") -> Tensor:
 
 def ad_star(velocity: Tensor, momentum: Tensor, faces: str = "one_sided") -> Tensor:
     """The transpose of w -> ad_v w, by autograd."""
+    velocity, momentum = one_batch(velocity, momentum)
     transpose = torch.func.vjp(lambda w: ad(velocity, w, faces), torch.zeros_like(velocity))[1]
     result: Tensor = transpose(momentum)[0]
     return result

@@ -68,7 +68,8 @@ def _taps(
         yield index.flatten(1), weight.flatten(1)
 
 
-def _one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with the batch size of the larger one."""
     batch = a.shape[0] if b.shape[0] == 1 else b.shape[0]
     return a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])
 
@@ -82,7 +83,7 @@ def warp(
     clamped to the grid), zeros (samples outside the grid are 0), reflect (mirrored about the border
     samples) or wrap (periodic). A batch of one is broadcast.
     """
-    image, displacement = _one_batch(image, displacement)
+    image, displacement = one_batch(image, displacement)
     if image.dtype in _SIGNED:  # torch has no gather for these; their bits are all that is moved
         signed = image.view(_SIGNED[image.dtype])
         return warp(signed, displacement, mode, padding_mode).view(image.dtype)
@@ -101,7 +102,7 @@ def splat(
     padding_mode: str = "border",
 ) -> Tensor:
     """Adjoint of `warp` in its image: values (B, C, *Sout) -> (B, C, *shape)."""
-    values, displacement = _one_batch(values, displacement)
+    values, displacement = one_batch(values, displacement)
     shape = torch.Size(values.shape[2:] if shape is None else shape)
     result = values.new_zeros(*values.shape[:2], shape.numel())
     for index, weight in _taps(displacement, shape, mode, padding_mode):
