@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from . import _core
+from ._threads import threads
 
 FLOATS = (torch.float32, torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
@@ -71,7 +72,7 @@ def queue(tensor: Tensor) -> _core.Queue:
     if tensor.device.type == "cuda":
         stream = torch.cuda.current_stream(tensor.device).cuda_stream
         return _core.Queue(tensor.device.index, stream, 1)
-    return _core.Queue(-1, 0, torch.get_num_threads())
+    return _core.Queue(-1, 0, threads(torch.get_num_threads()))
 
 
 def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:

@@ -119,6 +119,10 @@ struct WarpBits {
   }
 };
 
+// A footprint of 64 samples, each at an index of its own, leaves registers for the slopes of one channel only.
+template <int D, class S>
+constexpr int gradient_channels = S::mode == Mode::cubic && is_periodic<S::padding> ? 1 : D;
+
 void check_gather(const Field& image, const Field& displacement, const Field& out, int taps, const char* op) {
   require_vectors(displacement, op, "displacement");
   require(image.dims == displacement.dims, op, "image", image, "the number of axes of the displacement");
@@ -180,7 +184,7 @@ void warp_displacement_gradient(const Field& image, const Field& displacement, c
     constexpr int D = decltype(dims)::value;
     dispatch_sampling(sampling, [&](auto sampler) {
       using S = decltype(sampler);
-      for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
+      for_channel_groups<gradient_channels<D, S>>(image.channels, [&](auto group, std::int64_t first) {
         for_each_voxel(grid_of(out), queue,
                        WarpGradient<T, D, decltype(group)::value, S>{
                            view<const T>(image, first), view<const T>(displacement), view<const T>(grad, first),
