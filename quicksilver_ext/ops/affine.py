@@ -35,6 +35,8 @@ def affine(
     Raises:
         TypeError, ValueError: both or neither of shape and displacement, or shapes and dtypes that do not fit.
 
+    Cost: composed in torch: about 100 bytes per voxel (3-D, float32) with a displacement.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> double = torch.tensor([[[2.0, 0.0, 0.5], [0.0, 1.0, 0.0]]])
@@ -114,6 +116,8 @@ def resize(
     Returns:
         (B, C, *shape), the image's dtype.
 
+    Cost: as `warp`, and the displacement of the grid, once for the whole batch.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> qs.resize(torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]]), (2, 3), align_corners=True)
@@ -138,6 +142,8 @@ def resize_displacement(
 
     Returns:
         (B, D, *shape), in voxels of the new grid.
+
+    Cost: as `resize`, and one pass over the result.
 
     Example:
         >>> import torch, quicksilver_ext as qs

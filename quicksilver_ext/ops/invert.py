@@ -92,6 +92,8 @@ def invert(
     Returns:
         inverse (B, D, *S) in voxels, and residual (B, 1, *S): ``|w + u(x + w)|`` in voxels, not differentiable.
 
+    Cost: 28 bytes per voxel (3-D, float32), whatever the number of iterations; bound by their gathers.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> u = torch.full((1, 2, 8, 8), 0.5)

@@ -75,6 +75,8 @@ def jacobian(displacement: Tensor, faces: str = "one_sided") -> Tensor:
     Returns:
         (B, D, D, *S), without unit: entry (c, a) is the derivative of component c along array axis a.
 
+    Cost: 48 bytes per voxel (3-D, float32), and as many backward.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> qs.jacobian(torch.zeros(1, 2, 4, 5))[0, :, :, 2, 2].tolist()
@@ -97,6 +99,8 @@ def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tens
 
     Returns:
         (B, 1, *S), without unit. Central differences can miss a fold of one voxel: see quicksilver.evaluation.
+
+    Cost: 16 bytes per voxel (3-D, float32); backward 100.
 
     Example:
         >>> import torch, quicksilver_ext as qs

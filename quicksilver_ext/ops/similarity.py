@@ -117,6 +117,8 @@ def ssd(
     Returns:
         (B,): one sum for each entry of the batch, differentiable twice by all three.
 
+    Cost: 12 + 12 C bytes per voxel (3-D, float32), 12 more with the gradient by the displacement, and 4 C to sum.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> image = torch.rand(2, 1, 5, 6)
@@ -162,6 +164,8 @@ def lncc(
 
     Returns:
         (B,): between 0 (equal up to a linear change of intensities in every window) and 1.
+
+    Cost: composed in torch: five box means of D passes each around one `warp`.
 
     Example:
         >>> import torch, quicksilver_ext as qs

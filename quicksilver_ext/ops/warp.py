@@ -166,6 +166,8 @@ def warp(
     Raises:
         TypeError: a dtype is not supported or the two differ; ValueError: shapes, devices or options do not fit.
 
+    Cost: 12 + 8 C bytes per voxel of S (3-D, float32); backward 24 + 8 C for the displacement, 12 + 8 C for the image.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> image = torch.arange(4.0).reshape(1, 1, 2, 2)
@@ -209,6 +211,8 @@ def compose(
 
     Returns:
         (B, D, *S).
+
+    Cost: 36 bytes per voxel (3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs

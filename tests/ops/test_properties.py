@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -249,3 +250,16 @@ def test_deterministic(name, fields):
     finally:
         torch.use_deterministic_algorithms(False)
     assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def test_the_table_is_of_these_tests():
+    """A row for every operator, a column for every property, and nothing that failed."""
+    file = Path(__file__).parents[2] / "docs" / "operators" / "properties.md"
+    if not file.exists():
+        pytest.skip("the tests run without the documentation")
+    head, _, *rows = [line for line in file.read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (head, *rows)]
+    kinds = [name.removeprefix("test_") for name in globals() if name.startswith("test_")]
+    assert cells[0][1:] == [kind for kind in kinds if kind != "the_table_is_of_these_tests"]
+    assert [row[0].strip("`") for row in cells[1:]] == list(OPERATORS)
+    assert {cell for row in cells[1:] for cell in row[1:]} <= {"yes", "-"}
