@@ -33,9 +33,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     image, target, displacement, residual, slopes = ctx.saved_tensors
     how = ("linear", ctx.padding_mode)
-    twice = (
-        torch.is_grad_enabled()
-    )  # this is being differentiated: what was kept is no function of the inputs
+    # Where this is itself being differentiated, what was kept will not do: it is no function of the inputs.
+    twice = torch.is_grad_enabled()
     if twice:
         residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
     weight = 2 * grad.reshape(-1, *[1] * (image.ndim - 1))

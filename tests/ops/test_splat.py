@@ -167,3 +167,13 @@ def test_same_result_every_time(fields, grid, device):
     values, displacement = fields.noise(grid, batch=5), fields.displacement(grid, 3.3, batch=5)
     first = qs.splat(values, displacement)
     assert all(torch.equal(qs.splat(values, displacement), first) for _ in range(3))
+
+
+def test_a_sum_over_the_batch_under_vmap(fields, grid, close):
+    """What warp's backward pass asks for where one image serves a batch: one sum for each mapped entry."""
+    values = torch.stack([fields.noise(grid) for _ in range(3)])
+    displacement = fields.displacement(grid, 2.3)
+    how = (list(grid), 1, "linear", "border")
+    call = torch.ops.quicksilver.splat
+    found = torch.vmap(lambda v: call(v, displacement, *how))(values)
+    close(found, torch.stack([call(v, displacement, *how) for v in values]))
