@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-full lint benchmark clean
+.PHONY: demo test test-full lint docs benchmark clean
 
 # Tests run against what is installed, not against the sources.
 $(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
@@ -28,6 +28,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/cpp -name '*.h' -o -name '*.cu' -o -name '*.cpp')
 	$(BIN)/mypy
+
+docs: $(VENV)/installed
+	$(BIN)/pip install --quiet --group docs
+	$(BIN)/mkdocs build --quiet --strict
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.run

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from . import _core
+from ._threads import threads
 
 FLOATS = (torch.float32, torch.float64)
+HALVES = (torch.float16, torch.bfloat16)
 _BITS = {
     1: _core.DType.bits8,
     2: _core.DType.bits16,
@@ -34,12 +38,41 @@ def result(tensor: Tensor) -> _core.Field:
     return field(tensor)
 
 
+def packed(tensor: Tensor) -> Tensor:
+    """Contiguous, and a batch that is one entry repeated as that entry."""
+    if tensor.shape[0] > 1 and tensor.stride(0) == 0:
+        tensor = tensor[:1]
+    return tensor.contiguous()
+
+
+def batch_of(*tensors: Tensor) -> int:
+    """The batch size of tensors of which those with a batch of one serve every entry."""
+    return next((t.shape[0] for t in tensors if t.shape[0] != 1), 1)
+
+
+def to_batch(tensor: Tensor, batch: int) -> Tensor:
+    """What a gradient by an operand of this batch size is, or the operand itself: summed or repeated."""
+    if tensor.shape[0] == batch:
+        return tensor
+    return tensor.sum(0, keepdim=True) if batch == 1 else tensor.expand(batch, *tensor.shape[1:])
+
+
+def promoted(*tensors: Any) -> tuple[Any, ...]:
+    """Under torch.autocast half precision becomes float32, in which the operators compute."""
+    return tuple(
+        t.float()
+        if isinstance(t, Tensor) and t.dtype in HALVES and torch.is_autocast_enabled(t.device.type)
+        else t
+        for t in tensors
+    )
+
+
 def queue(tensor: Tensor) -> _core.Queue:
     """Where to work on a tensor: its device's current stream, or torch's number of threads."""
     if tensor.device.type == "cuda":
         stream = torch.cuda.current_stream(tensor.device).cuda_stream
         return _core.Queue(tensor.device.index, stream, 1)
-    return _core.Queue(-1, 0, torch.get_num_threads())
+    return _core.Queue(-1, 0, threads(torch.get_num_threads()))
 
 
 def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:
@@ -81,11 +114,15 @@ def check_vectors(op: str, argument: str, tensor: object) -> None:
 
 def check_same_place(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
     """Same dtype, device and number of axes as the operator's other tensor."""
+    check_same_dtype(op, argument, tensor, other)
+    check_same_axes(op, argument, tensor, other)
+
+
+def check_same_dtype(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
     if tensor.dtype != other.dtype:
         raise TypeError(
             f"{op}: {argument}: expected {other.dtype} as the other argument, found {tensor.dtype}; convert one of them"
         )
-    check_same_axes(op, argument, tensor, other)
 
 
 def check_same_device(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
@@ -125,14 +162,16 @@ def check_samples(op: str, argument: str, tensor: Tensor, mode: str) -> None:
         )
 
 
+def check_batch(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
+    """Equal batch sizes, or one of them one."""
+    if tensor.shape[0] != other.shape[0] and 1 not in (tensor.shape[0], other.shape[0]):
+        raise ValueError(
+            f"{op}: {argument}: expected a batch of {other.shape[0]} or 1, found {tensor.shape[0]}; match the batch sizes"
+        )
+
+
 def same_batch(op: str, argument: str, tensor: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Both tensors with one batch size: a batch of one is broadcast."""
-    if tensor.shape[0] == other.shape[0]:
-        return tensor, other
-    if tensor.shape[0] == 1:
-        return tensor.expand(other.shape[0], *tensor.shape[1:]), other
-    if other.shape[0] == 1:
-        return tensor, other.expand(tensor.shape[0], *other.shape[1:])
-    raise ValueError(
-        f"{op}: {argument}: expected a batch of {other.shape[0]} or 1, found {tensor.shape[0]}; match the batch sizes"
-    )
+    """Both tensors with one batch size: a batch of one is repeated."""
+    check_batch(op, argument, tensor, other)
+    batch = batch_of(tensor, other)
+    return to_batch(tensor, batch), to_batch(other, batch)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _core, _fft
+from ._threads import threads
 
 Array = Any
 """numpy.ndarray or cupy.ndarray."""
@@ -62,7 +63,7 @@ class Arrays:
         usable = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         )
-        return _core.Queue(-1, 0, (int(wanted) if wanted.isdigit() else 0) or usable or 1)
+        return _core.Queue(-1, 0, threads((int(wanted) if wanted.isdigit() else 0) or usable or 1))
 
     def empty(self, shape: Sequence[int], dtype: Any = None) -> Array:
         """A new array of this kind, on the first one's device."""

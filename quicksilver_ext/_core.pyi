@@ -16,6 +16,8 @@ class Mode:
 class Padding:
     border: Padding
     zeros: Padding
+    reflect: Padding
+    wrap: Padding
 
 class Faces:
     one_sided: Faces
@@ -51,6 +53,9 @@ class FluidTorus:
 def warp(
     image: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue
 ) -> None: ...
+def warp_bits(
+    image: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
+) -> None: ...
 def warp_labels(
     labels: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
 ) -> None: ...
@@ -76,7 +81,46 @@ def jacobian_determinant(displacement: Field, out: Field, faces: Faces, queue: Q
 def jacobian_determinant_gradient(
     displacement: Field, grad: Field, out: Field, faces: Faces, queue: Queue
 ) -> None: ...
-def jacobian_transpose(matrices: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def gradient(field: Field, out: Field, identity: bool, faces: Faces, queue: Queue) -> None: ...
+def gradient_transpose(matrices: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def divergence(field: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def divergence_transpose(field: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def warp_residual(
+    image: Field,
+    target: Field,
+    displacement: Field,
+    residual: Field,
+    slopes: Field,
+    padding: Padding,
+    queue: Queue,
+) -> None: ...
+def warp_tangent(
+    image: Field,
+    displacement: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
+) -> None: ...
+def splat_tangent(
+    values: Field,
+    displacement: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
+) -> None: ...
+def warp_hessian(
+    image: Field,
+    displacement: Field,
+    values: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
+) -> None: ...
+def ad(velocity: Field, other: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def ad_star(velocity: Field, momentum: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
 def Ad_star(
     momentum: Field, displacement: Field, out: Field, faces: Faces, queue: Queue
 ) -> None: ...

@@ -7,7 +7,12 @@ from collections.abc import Collection
 from . import _core
 
 MODES = {"nearest": _core.Mode.nearest, "linear": _core.Mode.linear, "cubic": _core.Mode.cubic}
-PADDINGS = {"border": _core.Padding.border, "zeros": _core.Padding.zeros}
+PADDINGS = {
+    "border": _core.Padding.border,
+    "zeros": _core.Padding.zeros,
+    "reflect": _core.Padding.reflect,
+    "wrap": _core.Padding.wrap,
+}
 FACES = {"one_sided": _core.Faces.one_sided, "half": _core.Faces.half}
 
 

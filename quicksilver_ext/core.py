@@ -28,11 +28,17 @@ from ._options import FACES, MODES, PADDINGS, choice, sampling
 __all__ = [
     "Ad_star",
     "FluidMetric",
+    "ad",
+    "ad_star",
     "compose",
+    "divergence",
+    "gradient",
     "invert",
+    "jacobian",
     "jacobian_determinant",
     "splat",
     "warp",
+    "warp_labels",
 ]
 
 
@@ -43,7 +49,8 @@ def warp(
 
     Args:
         image: (B, C, *Sin); any integer or boolean dtype too with ``mode="nearest"``.
-        displacement: (B, D, *S) in voxels. mode: "linear", "nearest", "cubic". padding_mode: "border", "zeros".
+        displacement: (B, D, *S) in voxels. mode: "linear", "nearest", "cubic". padding_mode: "border", "zeros",
+            "reflect", "wrap".
 
     Returns:
         (B, C, *S), the image's dtype.
@@ -63,9 +70,25 @@ def warp(
     out = arrays.empty((*image.shape[:2], *displacement.shape[2:]), image.dtype)
     result = field("out", out)
     if labels:
-        _core.warp_labels(source, moved, result, PADDINGS[padding_mode], arrays.queue)
+        _core.warp_bits(source, moved, result, PADDINGS[padding_mode], arrays.queue)
     else:
         _core.warp(source, moved, result, sampling(mode, padding_mode), arrays.queue)
+    return out
+
+
+def warp_labels(labels: Array, displacement: Array, padding_mode: str = "border") -> Array:
+    """The label with the largest sum of linear weights at ``x + u(x)``: any integer or boolean dtype, (B, C, *S)."""
+    choice("warp_labels", "padding_mode", padding_mode, PADDINGS)
+    arrays = Arrays("warp_labels", displacement=displacement)
+    moved, source = arrays.field("displacement", displacement), arrays.labels("labels", labels)
+    if labels.dtype.kind not in "iub":
+        raise TypeError(
+            f"warp_labels: labels: expected an integer or boolean dtype, found {labels.dtype}; convert it"
+        )
+    out = arrays.empty((*labels.shape[:2], *displacement.shape[2:]), labels.dtype)
+    _core.warp_labels(
+        source, moved, arrays.labels("out", out), PADDINGS[padding_mode], arrays.queue
+    )
     return out
 
 
@@ -131,6 +154,56 @@ def invert(
     results = arrays.field("inverse", inverse), arrays.field("residual", residual)
     _core.invert(source, *results, iterations, tolerance, arrays.queue)
     return inverse, residual
+
+
+def gradient(field: Array, faces: str = "one_sided") -> Array:
+    """``D_a f_c`` by central differences: (B, C, *S) to (B, C, D, *S); faces: "one_sided" or "half"."""
+    return _derivatives("gradient", "field", field, False, faces)
+
+
+def jacobian(displacement: Array, faces: str = "one_sided") -> Array:
+    """``D(id + u)`` by central differences: (B, D, *S) to (B, D, D, *S)."""
+    return _derivatives("jacobian", "displacement", displacement, True, faces)
+
+
+def _derivatives(op: str, argument: str, array: Array, identity: bool, faces: str) -> Array:
+    choice(op, "faces", faces, FACES)
+    arrays = Arrays(op, **{argument: array})
+    source = arrays.field(argument, array)
+    batch, channels, *shape = array.shape
+    out = arrays.empty((batch, channels * len(shape), *shape))
+    _core.gradient(source, arrays.field("out", out), identity, FACES[faces], arrays.queue)
+    return out.reshape(batch, channels, len(shape), *shape)
+
+
+def divergence(field: Array, faces: str = "one_sided") -> Array:
+    """``sum_a D_a v_a`` by central differences: (B, D, *S) to (B, 1, *S)."""
+    choice("divergence", "faces", faces, FACES)
+    arrays = Arrays("divergence", field=field)
+    source = arrays.field("field", field)
+    out = arrays.empty((field.shape[0], 1, *field.shape[2:]))
+    _core.divergence(source, arrays.field("out", out), FACES[faces], arrays.queue)
+    return out
+
+
+def ad(velocity: Array, other: Array, faces: str = "one_sided") -> Array:
+    """``ad_v w = D v w - D w v``, (B, D, *S) all."""
+    choice("ad", "faces", faces, FACES)
+    arrays = Arrays("ad", velocity=velocity)
+    first, second = arrays.field("velocity", velocity), arrays.field("other", other)
+    out = arrays.empty(velocity.shape)
+    _core.ad(first, second, arrays.field("out", out), FACES[faces], arrays.queue)
+    return out
+
+
+def ad_star(velocity: Array, momentum: Array, faces: str = "one_sided") -> Array:
+    """The transpose of `ad` in its second argument, to rounding, (B, D, *S) all."""
+    choice("ad_star", "faces", faces, FACES)
+    arrays = Arrays("ad_star", velocity=velocity)
+    first, second = arrays.field("velocity", velocity), arrays.field("momentum", momentum)
+    out = arrays.empty(velocity.shape)
+    _core.ad_star(first, second, arrays.field("out", out), FACES[faces], arrays.queue)
+    return out
 
 
 def jacobian_determinant(displacement: Array, faces: str = "one_sided") -> Array:

@@ -7,8 +7,104 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from . import _options
+from .ops.exponential import exponential
 from .ops.fluid import FluidMetric
 from .ops.geodesic import shoot
+from .ops.warp import warp
+
+
+class SpatialTransformer(nn.Module):
+    """`warp` with the signature of VoxelMorph's module of this name (0.3): an image and a displacement in voxels.
+
+    Args:
+        interpolation_mode: "linear" or "nearest".
+        align_corners: True: displacements are voxels, and nothing else is.
+
+    Shape:
+        moving_image (B, C, *S) and deformation_field (B, D, *S) to (B, C, *S); outside the image is 0.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> image = torch.rand(1, 1, 5, 6)
+        >>> bool((qs.SpatialTransformer()(image, torch.zeros(1, 2, 5, 6)) == image).all())
+        True
+    """
+
+    def __init__(self, interpolation_mode: str = "linear", align_corners: bool = True):
+        super().__init__()
+        modes = ("linear", "nearest")
+        _options.choice("SpatialTransformer", "interpolation_mode", interpolation_mode, modes)
+        if not align_corners:
+            raise ValueError(
+                "SpatialTransformer: align_corners: expected True, found False; convert with qs.from_grid_sample"
+            )
+        self.interpolation_mode = interpolation_mode
+
+    def forward(self, moving_image: Tensor, deformation_field: Tensor) -> Tensor:
+        return warp(moving_image, deformation_field, self.interpolation_mode, "zeros")
+
+    def extra_repr(self) -> str:
+        return f"interpolation_mode={self.interpolation_mode!r}"
+
+
+class Warp(nn.Module):
+    """`warp` with the signature of MONAI's block of this name: an image and a dense displacement field in voxels.
+
+    Args:
+        mode: "bilinear" (in 3-D, as there, trilinear) or "nearest".
+        padding_mode: "border", "zeros" or "reflection".
+
+    Shape:
+        image (B, C, *S) and ddf (B, D, *S) to (B, C, *S).
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> image = torch.rand(1, 1, 5, 6)
+        >>> bool((qs.Warp()(image, torch.zeros(1, 2, 5, 6)) == image).all())
+        True
+    """
+
+    MODES = {"bilinear": "linear", "nearest": "nearest"}  # noqa: RUF012
+    PADDINGS = {"border": "border", "zeros": "zeros", "reflection": "reflect"}  # noqa: RUF012
+
+    def __init__(self, mode: str = "bilinear", padding_mode: str = "border"):
+        super().__init__()
+        _options.choice("Warp", "mode", mode, self.MODES)
+        _options.choice("Warp", "padding_mode", padding_mode, self.PADDINGS)
+        self.mode, self.padding_mode = mode, padding_mode
+
+    def forward(self, image: Tensor, ddf: Tensor) -> Tensor:
+        return warp(image, ddf, self.MODES[self.mode], self.PADDINGS[self.padding_mode])
+
+    def extra_repr(self) -> str:
+        return f"mode={self.mode!r}, padding_mode={self.padding_mode!r}"
+
+
+class VectorIntegration(nn.Module):
+    """`exponential` as a module: VoxelMorph's ``IntegrateVelocityField`` (``VecInt`` of its earlier versions).
+
+    Args:
+        steps: squarings. padding_mode: of the displacement in each of them; VoxelMorph's is "zeros".
+
+    Shape:
+        velocity_field (B, D, *S) to the displacement (B, D, *S), in voxels.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> bool((qs.VectorIntegration()(torch.zeros(1, 2, 5, 6)) == 0).all())
+        True
+    """
+
+    def __init__(self, steps: int = 7, padding_mode: str = "zeros"):
+        super().__init__()
+        self.steps, self.padding_mode = steps, padding_mode
+
+    def forward(self, velocity_field: Tensor) -> Tensor:
+        return exponential(velocity_field, self.steps, padding_mode=self.padding_mode)
+
+    def extra_repr(self) -> str:
+        return f"steps={self.steps}, padding_mode={self.padding_mode!r}"
 
 
 class GeodesicShooting(nn.Module):

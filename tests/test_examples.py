@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,38 @@ import quicksilver_ext as qs
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
+def run(name: str, folder: Path) -> str:
+    """What an example prints."""
+    command = [sys.executable, str(EXAMPLES / name)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_cupy_and_torch(tmp_path):
     pytest.importorskip("cupy")
     if not qs.info()["cuda"]["usable"]:
         pytest.skip("no device")
-    file = EXAMPLES / "cupy_and_torch.py"
-    run = subprocess.run([sys.executable, file], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert "the same result" in run.stdout
+    assert "the same result" in run("cupy_and_torch.py", tmp_path)
+
+
+def test_a_network_learns_through_shooting(tmp_path):
+    first, last, folds = re.search(
+        r"from ([\d.]+) to ([\d.]+), (\d+) voxels folded", run("network_with_shooting.py", tmp_path)
+    ).groups()
+    assert float(last) < 0.5 * float(first) and folds == "0"
+
+
+def test_instead_of_grid_sample(tmp_path):
+    assert "the same image and the same gradients" in run("instead_of_grid_sample.py", tmp_path)
+
+
+def test_numpy_alone(tmp_path):
+    assert "without torch" in run("numpy_alone.py", tmp_path)
+
+
+def test_disc_to_c(tmp_path):
+    output = run("disc_to_c.py", tmp_path)
+    first, last = re.search(r"difference from ([\d.]+) to ([\d.]+)", output).groups()
+    assert float(last) < 0.2 * float(first)
+    assert (tmp_path / "disc_to_c.gif").read_bytes().startswith(b"GIF")

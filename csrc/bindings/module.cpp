@@ -107,7 +107,11 @@ PYBIND11_MODULE(_core, m) {
       .value("bits32", DType::bits32)
       .value("bits64", DType::bits64);
   py::enum_<Mode>(m, "Mode").value("nearest", Mode::nearest).value("linear", Mode::linear).value("cubic", Mode::cubic);
-  py::enum_<Padding>(m, "Padding").value("border", Padding::border).value("zeros", Padding::zeros);
+  py::enum_<Padding>(m, "Padding")
+      .value("border", Padding::border)
+      .value("zeros", Padding::zeros)
+      .value("reflect", Padding::reflect)
+      .value("wrap", Padding::wrap);
   py::enum_<Faces>(m, "Faces").value("one_sided", Faces::one_sided).value("half", Faces::half);
 
   py::class_<Field>(m, "Field").def(py::init(&make_field), py::arg("data"), py::arg("dtype"), py::arg("shape"));
@@ -135,6 +139,7 @@ PYBIND11_MODULE(_core, m) {
 
   const py::call_guard<py::gil_scoped_release> unlocked;
   m.def("warp", bound(&Operators::warp), unlocked);
+  m.def("warp_bits", bound(&Operators::warp_bits), unlocked);
   m.def("warp_labels", bound(&Operators::warp_labels), unlocked);
   m.def("warp_displacement_gradient", bound(&Operators::warp_displacement_gradient), unlocked);
   m.def("compose", bound(&Operators::compose), unlocked);
@@ -149,7 +154,16 @@ PYBIND11_MODULE(_core, m) {
   m.def("invert_gradient", bound(&Operators::invert_gradient), unlocked);
   m.def("jacobian_determinant", bound(&Operators::jacobian_determinant), unlocked);
   m.def("jacobian_determinant_gradient", bound(&Operators::jacobian_determinant_gradient), unlocked);
-  m.def("jacobian_transpose", bound(&Operators::jacobian_transpose), unlocked);
+  m.def("gradient", bound(&Operators::gradient), unlocked);
+  m.def("gradient_transpose", bound(&Operators::gradient_transpose), unlocked);
+  m.def("divergence", bound(&Operators::divergence), unlocked);
+  m.def("divergence_transpose", bound(&Operators::divergence_transpose), unlocked);
+  m.def("warp_residual", bound(&Operators::warp_residual), unlocked);
+  m.def("warp_tangent", bound(&Operators::warp_tangent), unlocked);
+  m.def("splat_tangent", bound(&Operators::splat_tangent), unlocked);
+  m.def("warp_hessian", bound(&Operators::warp_hessian), unlocked);
+  m.def("ad", bound(&Operators::ad), unlocked);
+  m.def("ad_star", bound(&Operators::ad_star), unlocked);
   m.def("Ad_star", bound(&Operators::Ad_star), unlocked);
   m.def("Ad_star_gradient", bound(&Operators::Ad_star_gradient), unlocked);
   m.def("advance", bound(&Operators::advance), unlocked);

@@ -33,6 +33,21 @@ inline void require_like(const Field& f, const Field& other, std::int64_t channe
   require(f.channels == channels, op, argument, f, "as many channels as the operator gives it");
 }
 
+// As many batch entries as the largest of the arguments; a batch of one stands for every entry of a larger one.
+inline std::int64_t common_batch(const Field& a, const Field& b) { return a.batch == 1 ? b.batch : a.batch; }
+
+inline void require_broadcast(const Field& f, std::int64_t batch, const char* op, const char* argument) {
+  require(f.batch == batch || f.batch == 1, op, argument, f, "the batch of the other arguments, or a batch of one");
+}
+
+// On the grid of another argument, with its dtype and this batch and many channels.
+inline void require_on(const Field& f, const Field& other, std::int64_t batch, std::int64_t channels, const char* op,
+                       const char* argument) {
+  require(f.dtype == other.dtype && same_grid(f, other), op, argument, f, "the dtype and grid of the other arguments");
+  require(f.batch == batch && f.channels == channels, op, argument, f,
+          "the batch, and as many channels as the operator gives it");
+}
+
 // Vector fields have one component per axis.
 inline void require_vectors(const Field& f, const char* op, const char* argument) {
   require(f.channels == f.dims, op, argument, f, "one component per axis: (B, D, *S)");

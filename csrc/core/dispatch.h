@@ -24,6 +24,23 @@ void dispatch(const Field& field, const char* op, F&& f) {
   }
 }
 
+// Calls f(Bits{}) with the unsigned integer of the field's element size.
+template <class F>
+void dispatch_bits(const Field& field, F&& f) {
+  switch (field.dtype) {
+    case DType::bits8:
+      return f(std::uint8_t{});
+    case DType::bits16:
+      return f(std::uint16_t{});
+    case DType::bits32:
+    case DType::float32:
+      return f(std::uint32_t{});
+    case DType::bits64:
+    case DType::float64:
+      return f(std::uint64_t{});
+  }
+}
+
 // Channels are worked on D at a time (a vector field in one pass), what is left one at a time.
 template <int D, class F>
 void for_channel_groups(std::int64_t channels, F&& f) {

@@ -28,7 +28,9 @@ struct Queue {
 };
 
 enum class Mode : int { nearest, linear, cubic };
-enum class Padding : int { border, zeros };
+// What an image is outside its grid: its border value; zero; its mirror image about the border samples, and that of the
+// mirror image; or itself again.
+enum class Padding : int { border, zeros, reflect, wrap };
 // The stencil on the first and last sample of an axis: the one-sided difference, or half of it (PyCA's "clamp").
 enum class Faces : int { one_sided, half };
 

@@ -11,28 +11,89 @@ namespace qs::QS_TARGET {
 template <int D, int N>
 constexpr int middle_taps = D == 3 ? N : 1;
 
-template <class T, int D, int N>
+// Where the samples of a footprint lie: next to each other, or wherever the folding of a periodic image puts them.
+template <int D, int N, bool Periodic>
+struct Places {
+  int first;             // offset of the first tap inside a volume
+  int plane0;            // its plane
+  int stride0, stride1;  // of the outer axes (the last axis is contiguous)
+
+  QS_HD int plane(int a) const { return plane0 + a; }
+  QS_HD int at(int a, int b, int c) const { return first + a * stride0 + b * stride1 + c; }
+  template <class T>
+  QS_HD Row<T, N> load(const T* values, int a, int b) const {
+    return Row<T, N>::load(values + at(a, b, 0));
+  }
+  template <class R, class V, class T, class Slab>
+  QS_HD void add(R* result, int a, int b, V factor, const Row<T, N>& weight, const Slab& slab) const {
+    slab.add(result + at(a, b, 0), factor, weight);
+  }
+};
+
+template <int D, int N>
+struct Places<D, N, true> {
+  int sample0[N];    // the planes
+  int offset[D][N];  // of each tap along each axis
+
+  QS_HD int plane(int a) const { return sample0[a]; }
+  QS_HD int at(int a, int b, int c) const {
+    return offset[0][a] + (D == 3 ? offset[D == 3 ? 1 : 0][b] : 0) + offset[D - 1][c];
+  }
+  template <class T>
+  QS_HD Row<T, N> load(const T* values, int a, int b) const {
+    Row<T, N> samples{};
+    unroll<N>([&](auto k) QS_INLINE { samples.x[static_cast<int>(k)] = values[at(a, b, k)]; });
+    return samples;
+  }
+  template <class R, class V, class T, class Slab>
+  QS_HD void add(R* result, int a, int b, V factor, const Row<T, N>& weight, const Slab& slab) const {
+    unroll<N>([&](auto k)
+                  QS_INLINE { slab.add(result + at(a, b, k), factor, Row<T, 1>{{weight.x[static_cast<int>(k)]}}); });
+  }
+};
+
+template <class T, int D, int N, bool Periodic = false>
 struct Footprint {
   Taps<T, N> axis[D];
-  int offset;            // of the first tap inside a volume
-  int stride0, stride1;  // of the outer axes (the last axis is contiguous)
+  Places<D, N, Periodic> place;
 
   QS_HD T middle(int b) const { return D == 3 ? axis[D == 3 ? 1 : 0].weight[b] : T(1); }
   QS_HD T middle_slope(int b) const { return D == 3 ? axis[D == 3 ? 1 : 0].slope[b] : T(0); }
 };
 
+// The derivative of a footprint by its position along an axis.
+template <int Axis, class T, int D, int N, bool Periodic>
+QS_HD Footprint<T, D, N, Periodic> along(Footprint<T, D, N, Periodic> f) {
+  unroll<N>([&](auto k) QS_INLINE {
+    f.axis[Axis].weight[k] = f.axis[Axis].slope[k];
+    f.axis[Axis].slope[k] = f.axis[Axis].curvature[k];
+  });
+  return f;
+}
+
 // The footprint of x + u(x) on a grid of the given extent; u by component.
 template <Mode M, Padding P, class T, int D>
-QS_HD Footprint<T, D, taps_of<M>> footprint(const Voxel& v, const T (&u)[D], const Extent& e) {
-  Footprint<T, D, taps_of<M>> f;
-  f.stride0 = e.stride(0);
-  f.stride1 = e.stride(1);
-  f.offset = 0;
+QS_HD Footprint<T, D, taps_of<M>, is_periodic<P>> footprint(const Voxel& v, const T (&u)[D], const Extent& e) {
+  Footprint<T, D, taps_of<M>, is_periodic<P>> f;
   unroll<D>([&](auto c) QS_INLINE {
     const int a = axis_of<D>(c);
     f.axis[c] = taps_at<T, M, P>(T(v.x[a]) + u[c], e.n[a]);
-    f.offset += f.axis[c].base * e.stride(a);
   });
+  if constexpr (is_periodic<P>) {
+    unroll<D>([&](auto c) QS_INLINE {
+      const int a = axis_of<D>(c);
+      unroll<taps_of<M>>([&](auto k) QS_INLINE {
+        const int sample = sample_at<P>(f.axis[c].base + k, e.n[a]);
+        f.place.offset[c][k] = sample * e.stride(a);
+        if constexpr (c == 0) {
+          f.place.sample0[k] = sample;
+        }
+      });
+    });
+  } else {
+    f.place = {0, f.axis[0].base, e.stride(0), e.stride(1)};
+    unroll<D>([&](auto c) QS_INLINE { f.place.first += f.axis[c].base * e.stride(axis_of<D>(c)); });
+  }
   return f;
 }
 
@@ -41,12 +102,12 @@ QS_HD void load_vector(const View<const T>& field, const Voxel& v, T (&u)[D]) {
   unroll<D>([&](auto c) QS_INLINE { u[c] = field.at(v, c); });
 }
 
-template <class T, int D, int N>
-QS_HD T gather(const T* QS_RESTRICT values, const Footprint<T, D, N>& f) {
+template <class T, int D, int N, bool P>
+QS_HD T gather(const T* QS_RESTRICT values, const Footprint<T, D, N, P>& f) {
   Row<T, N> sum{};
   unroll<N>([&](auto a) QS_INLINE {
     unroll<middle_taps<D, N>>([&](auto b) QS_INLINE {
-      const auto row = Row<T, N>::load(values + (f.offset + a * f.stride0 + b * f.stride1));
+      const auto row = f.place.load(values, a, b);
       sum.add(f.axis[0].weight[a] * f.middle(b), row);
     });
   });
@@ -54,12 +115,12 @@ QS_HD T gather(const T* QS_RESTRICT values, const Footprint<T, D, N>& f) {
 }
 
 // The interpolant's value, and its derivative by position added to gradient with the given factor.
-template <class T, int D, int N>
-QS_HD T gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>& f, T (&gradient)[D], T factor) {
+template <class T, int D, int N, bool P>
+QS_HD T gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N, P>& f, T (&gradient)[D], T factor) {
   Row<T, N> sum{}, along0{}, along1{};
   unroll<N>([&](auto a) QS_INLINE {
     unroll<middle_taps<D, N>>([&](auto b) QS_INLINE {
-      const auto row = Row<T, N>::load(values + (f.offset + a * f.stride0 + b * f.stride1));
+      const auto row = f.place.load(values, a, b);
       sum.add(f.axis[0].weight[a] * f.middle(b), row);
       along0.add(f.axis[0].slope[a] * f.middle(b), row);
       if constexpr (D == 3) {
@@ -78,17 +139,15 @@ QS_HD T gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>& f
 
 // The transpose of gather: adds value, weighted, to the samples of the footprint that this worker owns. The result is
 // of type T, or fixed-point for a value of type double.
-template <class R, class V, class T, int D, int N, class Slab>
-QS_HD void scatter(R* QS_RESTRICT result, const Footprint<T, D, N>& f, V value, const Slab& slab) {
+template <class R, class V, class T, int D, int N, bool P, class Slab>
+QS_HD void scatter(R* QS_RESTRICT result, const Footprint<T, D, N, P>& f, V value, const Slab& slab) {
   const auto weight = Row<T, N>::load(f.axis[D - 1].weight);
   unroll<N>([&](auto a) QS_INLINE {
-    if (!slab.owns(f.axis[0].base + a)) {
+    if (!slab.owns(f.place.plane(a))) {
       return;
     }
-    unroll<middle_taps<D, N>>([&](auto b) QS_INLINE {
-      R* row = result + (f.offset + a * f.stride0 + b * f.stride1);
-      slab.add(row, value * f.axis[0].weight[a] * f.middle(b), weight);
-    });
+    unroll<middle_taps<D, N>>(
+        [&](auto b) QS_INLINE { f.place.add(result, a, b, value * f.axis[0].weight[a] * f.middle(b), weight, slab); });
   });
 }
 

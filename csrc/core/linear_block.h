@@ -13,7 +13,7 @@
 
 namespace qs::QS_TARGET {
 
-// With Slopes, the interpolant's derivatives are gathered, otherwise its value.
+// With Slopes, the interpolant's derivatives can be gathered, otherwise only its value.
 template <class T, int D, bool Slopes>
 class LinearBlock {
  public:
@@ -22,7 +22,7 @@ class LinearBlock {
   QS_HD explicit LinearBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
 
   QS_HD void set(int k, const Footprint<T, D, 2>& f) {
-    offset_[k] = f.offset;
+    offset_[k] = f.place.first;
     unroll<2>([&](auto n) QS_INLINE {
       last_[n][k] = f.axis[D - 1].weight[n];
       if constexpr (Slopes) {
@@ -54,12 +54,20 @@ class LinearBlock {
     return dot(low[0], high[0], last_, k);
   }
 
-  // Adds the derivatives by position there, times factor, to gradient.
-  QS_HD void gather_gradient(const T* values, int k, const Packet<T>& factor, Packet<T> (&gradient)[D]) const {
+  // The values there, and their derivatives by position.
+  QS_HD Packet<T> linearise(const T* values, int k, Packet<T> (&slope)[D]) const {
     Packet<T> low[D], high[D];
     sum(values, k, low, high);
-    unroll<D - 1>([&](auto n) QS_INLINE { gradient[n].x += factor.x * dot(low[n + 1], high[n + 1], last_, k).x; });
-    gradient[D - 1].x += factor.x * dot(low[0], high[0], last_slope_, k).x;
+    unroll<D - 1>([&](auto n) QS_INLINE { slope[n] = dot(low[n + 1], high[n + 1], last_, k); });
+    slope[D - 1] = dot(low[0], high[0], last_slope_, k);
+    return dot(low[0], high[0], last_, k);
+  }
+
+  // Adds the derivatives by position there, times factor, to gradient.
+  QS_HD void gather_gradient(const T* values, int k, const Packet<T>& factor, Packet<T> (&gradient)[D]) const {
+    Packet<T> slope[D];
+    linearise(values, k, slope);
+    unroll<D>([&](auto a) QS_INLINE { gradient[a].x += factor.x * slope[a].x; });
   }
 
  private:
@@ -103,6 +111,19 @@ class LinearBlock {
     return {low.x * Packet<T>::load(weight[0] + k).x + high.x * Packet<T>::load(weight[1] + k).x};
   }
 };
+
+// The footprints of `count` voxels from v on.
+template <Padding P, class T, int D, bool Slopes>
+QS_HD void set_footprints(LinearBlock<T, D, Slopes>& block, const View<const T>& displacement, const Voxel& v,
+                          int count, const Extent& extent) {
+  QS_VECTORISE
+  for (int k = 0; k < count; ++k) {
+    T u[D];
+    load_vector(displacement, v.next(k), u);
+    block.set(k, footprint<Mode::linear, P>(v.next(k), u, extent));
+  }
+  block.end(count);
+}
 
 }  // namespace qs::QS_TARGET
 

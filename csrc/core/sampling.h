@@ -14,12 +14,27 @@ struct Sampler {
   static constexpr int taps = taps_of<M>;
 };
 
+// Calls f(std::integral_constant<Padding, padding>{}).
+template <class F>
+void dispatch_padding(Padding padding, F&& f) {
+  switch (padding) {
+    case Padding::border:
+      return f(std::integral_constant<Padding, Padding::border>{});
+    case Padding::zeros:
+      return f(std::integral_constant<Padding, Padding::zeros>{});
+    case Padding::reflect:
+      return f(std::integral_constant<Padding, Padding::reflect>{});
+    case Padding::wrap:
+      return f(std::integral_constant<Padding, Padding::wrap>{});
+  }
+}
+
 // Calls f(Sampler<mode, padding>{}).
 template <class F>
 void dispatch_sampling(const Sampling& sampling, F&& f) {
   const auto with_mode = [&](auto mode) {
     constexpr Mode m = decltype(mode)::value;
-    sampling.padding == Padding::border ? f(Sampler<m, Padding::border>{}) : f(Sampler<m, Padding::zeros>{});
+    dispatch_padding(sampling.padding, [&](auto padding) { f(Sampler<m, decltype(padding)::value>{}); });
   };
   switch (sampling.mode) {
     case Mode::nearest:

@@ -30,7 +30,8 @@ struct Extent {
 
 inline Extent extent_of(const Field& field) { return {{field.shape[0], field.shape[1], field.shape[2]}}; }
 
-// Channels of a field; volumes have fewer than 2^31 voxels, offsets across channels and batch are 64-bit.
+// Channels of a field; volumes have fewer than 2^31 voxels, offsets across channels and batch are 64-bit. A batch of
+// one stands for every entry of a larger one.
 template <class T>
 struct View {
   T* data;
@@ -44,7 +45,8 @@ struct View {
 template <class T>
 View<T> view(const Field& field, std::int64_t first_channel = 0) {
   const std::int64_t volume = static_cast<std::int64_t>(field.shape[0]) * field.shape[1] * field.shape[2];
-  return {static_cast<T*>(field.data) + first_channel * volume, volume, volume * field.channels};
+  const std::int64_t batch_stride = field.batch == 1 ? 0 : volume * field.channels;
+  return {static_cast<T*>(field.data) + first_channel * volume, volume, batch_stride};
 }
 
 }  // namespace qs::QS_TARGET

@@ -1,7 +1,8 @@
-// Ad*_psi m = det(D psi) (D psi)^T (m o psi), in one pass.
+// Ad*_psi m = det(D psi) (D psi)^T (m o psi), ad_v w = D v w - D w v and the transpose of the latter in w, each in one
+// pass.
 //
-// Each voxel reads the 2 D neighbours of u for D psi (from cache but for one plane) and 2^D samples of each component
-// of m: 4 * 3 D bytes per voxel in float32 (36 in 3-D), which bounds it.
+// Each voxel reads the 2 D neighbours of what is differentiated (from cache but for one plane) and, for Ad*, 2^D
+// samples of each component of m: 4 * 3 D bytes per voxel in float32 (36 in 3-D), which bounds them.
 #include "ops/adjoint.h"
 
 #include "core/dispatch.h"
@@ -63,7 +64,77 @@ struct AdStarGradient {
   }
 };
 
+template <class T, int D>
+struct Bracket {
+  static constexpr Loop loop = Loop::vectorised;
+  View<const T> velocity, other;
+  View<T> out;
+  Extent extent;
+  Faces faces;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T a[D], b[D], first[D], second[D];
+    load_vector(velocity, v, a);
+    load_vector(other, v, b);
+    multiply(derivative<T, D>(velocity, v, extent, faces), b, first);
+    multiply(derivative<T, D>(other, v, extent, faces), a, second);
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = first[c] - second[c]; });
+  }
+};
+
+// out_a = sum_c (D_a v_c) m_c - sum_b D_b^T (v_b m_a).
+template <class T, int D>
+struct BracketTransposed {
+  static constexpr Loop loop = Loop::vectorised;
+  View<const T> velocity, momentum;
+  View<T> out;
+  Extent extent;
+  Faces faces;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T m[D], sum[D];
+    load_vector(momentum, v, m);
+    multiply_transposed(derivative<T, D>(velocity, v, extent, faces), m, sum);
+    unroll<D>([&](auto a) QS_INLINE {
+      const T* const values = momentum.channel(v.batch, a);
+      unroll<D>([&](auto b) QS_INLINE {
+        const T* const speed = velocity.channel(v.batch, b);
+        const auto flux = [&](int offset) QS_INLINE { return speed[offset] * values[offset]; };
+        sum[a] -= difference_transposed<T, D>(flux, v, extent, b, faces);
+      });
+      out.at(v, a) = sum[a];
+    });
+  }
+};
+
+// Three vector fields on one grid.
+void check_vectors(const Field& velocity, const Field& other, const Field& out, const char* op, const char* argument) {
+  require_vectors(velocity, op, "velocity");
+  require_like(other, velocity, velocity.dims, op, argument);
+  require_like(out, velocity, velocity.dims, op, "out");
+}
+
 }  // namespace
+
+void ad(const Field& velocity, const Field& other, const Field& out, Faces faces, const Queue& queue) {
+  check_vectors(velocity, other, out, "ad", "other");
+  dispatch(velocity, "ad", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    for_each_voxel(grid_of(velocity), queue,
+                   Bracket<T, decltype(dims)::value>{view<const T>(velocity), view<const T>(other), view<T>(out),
+                                                     extent_of(velocity), faces});
+  });
+}
+
+void ad_star(const Field& velocity, const Field& momentum, const Field& out, Faces faces, const Queue& queue) {
+  check_vectors(velocity, momentum, out, "ad_star", "momentum");
+  dispatch(velocity, "ad_star", [&](auto scalar, auto dims) {
+    using T = decltype(scalar);
+    for_each_voxel(grid_of(velocity), queue,
+                   BracketTransposed<T, decltype(dims)::value>{view<const T>(velocity), view<const T>(momentum),
+                                                               view<T>(out), extent_of(velocity), faces});
+  });
+}
 
 void Ad_star(const Field& momentum, const Field& displacement, const Field& out, Faces faces, const Queue& queue) {
   require_vectors(displacement, "Ad_star", "displacement");

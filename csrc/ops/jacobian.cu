@@ -40,27 +40,6 @@ struct DeterminantGradient {
   }
 };
 
-template <class T, int D>
-struct Transpose {
-  static constexpr Loop loop = Loop::vectorised;
-  View<const T> matrices;
-  View<T> out;
-  Extent extent;
-  Faces faces;
-
-  QS_HD void operator()(const Voxel& v) const {
-    unroll<D>([&](auto c) QS_INLINE {
-      T sum = T(0);
-      unroll<D>([&](auto a) QS_INLINE {
-        const int axis = axis_of<D>(a);
-        const T* g = matrices.channel(v.batch, c * D + a);
-        sum += difference_transposed(g, v.offset, v.x[axis], extent.n[axis], extent.stride(axis), faces);
-      });
-      out.at(v, c) = sum;
-    });
-  }
-};
-
 }  // namespace
 
 void jacobian_determinant(const Field& displacement, const Field& out, Faces faces, const Queue& queue) {
@@ -86,17 +65,6 @@ void jacobian_determinant_gradient(const Field& displacement, const Field& grad,
     for_each_voxel(grid_of(displacement), queue,
                    DeterminantGradient<T, D>{view<const T>(displacement), view<const T>(grad), view<T>(out),
                                              extent_of(displacement), faces});
-  });
-}
-
-void jacobian_transpose(const Field& matrices, const Field& out, Faces faces, const Queue& queue) {
-  constexpr const char* op = "jacobian_transpose";
-  require_vectors(out, op, "out");
-  require_like(matrices, out, out.dims * out.dims, op, "matrices");
-  dispatch(matrices, op, [&](auto scalar, auto dims) {
-    using T = decltype(scalar);
-    constexpr int D = decltype(dims)::value;
-    for_each_voxel(grid_of(out), queue, Transpose<T, D>{view<const T>(matrices), view<T>(out), extent_of(out), faces});
   });
 }
 

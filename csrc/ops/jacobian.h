@@ -1,4 +1,4 @@
-// The Jacobian of a map id + u by finite differences: its determinant, and the transpose of taking it.
+// The determinant of the Jacobian of a map id + u by finite differences.
 #pragma once
 
 #include "core/field.h"
@@ -12,8 +12,5 @@ void jacobian_determinant(const Field& displacement, const Field& out, Faces fac
 // out = grad * d det / d (D psi), a D x D matrix per voxel in channels c * D + a.
 void jacobian_determinant_gradient(const Field& displacement, const Field& grad, const Field& out, Faces faces,
                                    const Queue& queue);
-
-// out_c = sum_a D_a^T matrices_(c * D + a): the gradient by u of anything that was computed from D psi.
-void jacobian_transpose(const Field& matrices, const Field& out, Faces faces, const Queue& queue);
 
 }  // namespace qs::QS_TARGET

@@ -8,6 +8,7 @@ namespace qs {
 
 struct Operators {
   void (*warp)(const Field& image, const Field& displacement, const Field& out, const Sampling&, const Queue&);
+  void (*warp_bits)(const Field& image, const Field& displacement, const Field& out, Padding, const Queue&);
   void (*warp_labels)(const Field& labels, const Field& displacement, const Field& out, Padding, const Queue&);
   void (*warp_displacement_gradient)(const Field& image, const Field& displacement, const Field& grad, const Field& out,
                                      const Sampling&, const Queue&);
@@ -21,7 +22,20 @@ struct Operators {
   void (*jacobian_determinant)(const Field& displacement, const Field& out, Faces, const Queue&);
   void (*jacobian_determinant_gradient)(const Field& displacement, const Field& grad, const Field& out, Faces,
                                         const Queue&);
-  void (*jacobian_transpose)(const Field& matrices, const Field& out, Faces, const Queue&);
+  void (*gradient)(const Field& field, const Field& out, bool identity, Faces, const Queue&);
+  void (*gradient_transpose)(const Field& matrices, const Field& out, Faces, const Queue&);
+  void (*divergence)(const Field& field, const Field& out, Faces, const Queue&);
+  void (*divergence_transpose)(const Field& field, const Field& out, Faces, const Queue&);
+  void (*warp_residual)(const Field& image, const Field& target, const Field& displacement, const Field& residual,
+                        const Field& slopes, Padding, const Queue&);
+  void (*warp_tangent)(const Field& image, const Field& displacement, const Field& direction, const Field& out,
+                       const Sampling&, const Queue&);
+  void (*splat_tangent)(const Field& values, const Field& displacement, const Field& direction, const Field& out,
+                        const Sampling&, const Queue&);
+  void (*warp_hessian)(const Field& image, const Field& displacement, const Field& values, const Field& direction,
+                       const Field& out, const Sampling&, const Queue&);
+  void (*ad)(const Field& velocity, const Field& other, const Field& out, Faces, const Queue&);
+  void (*ad_star)(const Field& velocity, const Field& momentum, const Field& out, Faces, const Queue&);
   void (*Ad_star)(const Field& momentum, const Field& displacement, const Field& out, Faces, const Queue&);
   void (*Ad_star_gradient)(const Field& momentum, const Field& displacement, const Field& grad, const Field& pulled,
                            const Field& matrices, const Field& direct, Faces, const Queue&);

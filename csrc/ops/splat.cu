@@ -28,7 +28,8 @@ struct Splat {
     const T u0 = displacement.at(v, 0);
     const auto outer = taps_at<T, S::mode, S::padding>(T(v.x[0]) + u0, extent.n[0]);
     bool mine = false;
-    unroll<S::taps>([&](auto a) QS_INLINE { mine = mine || slab.owns(outer.base + a); });
+    unroll<S::taps>([&](auto a)
+                        QS_INLINE { mine = mine || slab.owns(sample_at<S::padding>(outer.base + a, extent.n[0])); });
     if (!mine) {
       return;
     }
@@ -56,9 +57,11 @@ struct Splat {
     }
     const auto first = taps_at<T, S::mode, S::padding>(T(i) + low, extent.n[0]);
     const auto last = taps_at<T, S::mode, S::padding>(T(i) + high, extent.n[0]);
-    // A NaN lands at the low end whatever the comparisons above made of it.
-    const bool ordered_values = low <= high;
-    return {ordered_values ? first.base : 0, ordered_values ? last.base + S::taps - 1 : extent.n[0] - 1};
+    // A NaN lands at the low end whatever the comparisons above made of it; beyond a seam or a mirror planes come in no
+    // order.
+    const bool inside = T(i) + low >= T(S::taps) && T(i) + high <= T(extent.n[0] - 1 - S::taps);
+    const bool in_order = is_periodic<S::padding> ? inside : low <= high;
+    return {in_order ? first.base : 0, in_order ? last.base + S::taps - 1 : extent.n[0] - 1};
   }
 #endif
 };
@@ -67,11 +70,16 @@ struct Splat {
 
 void splat(const Field& values, const Field& displacement, const Field& out, const double* scale,
            const Sampling& sampling, const Queue& queue) {
+  const std::int64_t batch = common_batch(values, displacement);
   require_vectors(displacement, "splat", "displacement");
-  require_like(values, displacement, values.channels, "splat", "values");
-  require(out.dtype == (scale == nullptr ? values.dtype : DType::bits64) && out.batch == values.batch &&
-              out.channels == values.channels && out.dims == values.dims,
-          "splat", "out", out, "the dtype (64 bits where there is a scale), batch and channels of the values");
+  require(values.dtype == displacement.dtype && same_grid(values, displacement), "splat", "values", values,
+          "the dtype and grid of the displacement");
+  require_broadcast(values, batch, "splat", "values");
+  require_broadcast(displacement, batch, "splat", "displacement");
+  require(out.dtype == (scale == nullptr ? values.dtype : DType::bits64) && out.channels == values.channels &&
+              out.dims == values.dims,
+          "splat", "out", out, "the dtype (64 bits where there is a scale) and channels of the values");
+  require_broadcast(out, batch, "splat", "out");
   require_samples(out, taps_of_mode(sampling.mode), "splat", "out");
   dispatch(displacement, "splat", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
@@ -79,7 +87,7 @@ void splat(const Field& values, const Field& displacement, const Field& out, con
     dispatch_sampling(sampling, [&](auto sampler) {
       const auto run = [&](auto result, auto group, std::int64_t first) {
         using R = decltype(result);
-        scatter_voxels(grid_of(displacement), out.shape[0], queue,
+        scatter_voxels({extent_of(displacement), batch}, out.shape[0], queue,
                        Splat<T, R, D, decltype(group)::value, decltype(sampler)>{
                            view<const T>(values, first), view<const T>(displacement), view<R>(out, first),
                            extent_of(displacement), extent_of(out), scale});

@@ -2,11 +2,15 @@
 #include "ops/adjoint.h"
 #include "ops/fluid.h"
 #include "ops/geodesic.h"
+#include "ops/gradient.h"
 #include "ops/invert.h"
 #include "ops/jacobian.h"
+#include "ops/labels.h"
 #include "ops/operators.h"
 #include "ops/patches.h"
+#include "ops/similarity.h"
 #include "ops/splat.h"
+#include "ops/tangent.h"
 #include "ops/warp.h"
 
 namespace qs::QS_TARGET {
@@ -14,6 +18,7 @@ namespace qs::QS_TARGET {
 const Operators& operators() {
   static constexpr Operators table{
       warp,
+      warp_bits,
       warp_labels,
       warp_displacement_gradient,
       compose,
@@ -22,7 +27,16 @@ const Operators& operators() {
       invert_gradient,
       jacobian_determinant,
       jacobian_determinant_gradient,
-      jacobian_transpose,
+      gradient,
+      gradient_transpose,
+      divergence,
+      divergence_transpose,
+      warp_residual,
+      warp_tangent,
+      splat_tangent,
+      warp_hessian,
+      ad,
+      ad_star,
       Ad_star,
       Ad_star_gradient,
       fluid,

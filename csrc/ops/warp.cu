@@ -15,25 +15,11 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-// On the processor cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs.
+// On the processor cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs of neighbours.
 template <class S>
-constexpr Loop loop_of = S::mode == Mode::cubic    ? Loop::plain
-                         : S::mode == Mode::linear ? Loop::blocks
-                                                   : Loop::vectorised;
-
-#if !defined(__CUDACC__)
-template <class S, class T, int D, bool Slopes>
-QS_HD void set_footprints(LinearBlock<T, D, Slopes>& block, const View<const T>& displacement, const Voxel& v,
-                          int count, const Extent& extent) {
-  QS_VECTORISE
-  for (int k = 0; k < count; ++k) {
-    T u[D];
-    load_vector(displacement, v.next(k), u);
-    block.set(k, footprint<Mode::linear, S::padding>(v.next(k), u, extent));
-  }
-  block.end(count);
-}
-#endif
+constexpr Loop loop_of = S::mode == Mode::cubic                                ? Loop::plain
+                         : S::mode == Mode::linear && !is_periodic<S::padding> ? Loop::blocks
+                                                                               : Loop::vectorised;
 
 template <class T, int D, int C, class S, bool Compose>
 struct Warp {
@@ -57,7 +43,7 @@ struct Warp {
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, false> footprints(extent);
-    set_footprints<S>(footprints, displacement, v, count, extent);
+    set_footprints<S::padding>(footprints, displacement, v, count, extent);
     for (int k = 0; k < count; k += Packet<T>::size) {
       unroll<C>([&](auto c) QS_INLINE {
         Packet<T> value = footprints.gather(image.channel(v.batch, c), k);
@@ -93,7 +79,7 @@ struct WarpGradient {
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, true> footprints(extent);
-    set_footprints<S>(footprints, displacement, v, count, extent);
+    set_footprints<S::padding>(footprints, displacement, v, count, extent);
     for (int k = 0; k < count; k += Packet<T>::size) {
       Packet<T> sum[D] = {};
       unroll<C>([&](auto c) QS_INLINE {
@@ -113,9 +99,9 @@ struct WarpGradient {
 };
 
 template <class T, class Bits, int D, Padding P>
-struct WarpLabels {
+struct WarpBits {
   static constexpr Loop loop = Loop::plain;
-  View<const Bits> labels;
+  View<const Bits> image;
   View<const T> displacement;
   View<Bits> out;
   Extent extent;
@@ -128,15 +114,20 @@ struct WarpLabels {
     bool inside = true;
     unroll<D>([&](auto c) QS_INLINE { inside = inside && f.axis[c].weight[0] != T(0); });
     for (int c = 0; c < channels; ++c) {
-      out.at(v, c) = inside ? labels.channel(v.batch, c)[f.offset] : Bits(0);
+      out.at(v, c) = inside ? image.channel(v.batch, c)[f.place.at(0, 0, 0)] : Bits(0);
     }
   }
 };
 
-void check_gather(const Field& image, const Field& displacement, int taps, const char* op) {
+// A footprint of 64 samples, each at an index of its own, leaves registers for the slopes of one channel only.
+template <int D, class S>
+constexpr int gradient_channels = S::mode == Mode::cubic && is_periodic<S::padding> ? 1 : D;
+
+void check_gather(const Field& image, const Field& displacement, const Field& out, int taps, const char* op) {
   require_vectors(displacement, op, "displacement");
-  require(image.dims == displacement.dims && image.batch == displacement.batch, op, "image", image,
-          "the batch and number of axes of the displacement");
+  require(image.dims == displacement.dims, op, "image", image, "the number of axes of the displacement");
+  require_broadcast(image, out.batch, op, "image");
+  require_broadcast(displacement, out.batch, op, "displacement");
   require_samples(image, taps, op, "image");
 }
 
@@ -144,9 +135,9 @@ void check_gather(const Field& image, const Field& displacement, int taps, const
 
 void warp(const Field& image, const Field& displacement, const Field& out, const Sampling& sampling,
           const Queue& queue) {
-  check_gather(image, displacement, taps_of_mode(sampling.mode), "warp");
+  check_gather(image, displacement, out, taps_of_mode(sampling.mode), "warp");
   require(image.dtype == displacement.dtype, "warp", "image", image, "the dtype of the displacement");
-  require_like(out, displacement, image.channels, "warp", "out");
+  require_on(out, displacement, out.batch, image.channels, "warp", "out");
   dispatch(displacement, "warp", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
@@ -154,7 +145,7 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
       using S = decltype(sampler);
       for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
         for_each_voxel(
-            grid_of(displacement), queue,
+            grid_of(out), queue,
             Warp<T, D, decltype(group)::value, S, false>{view<const T>(image, first), view<const T>(displacement),
                                                          view<T>(out, first), extent_of(image)});
       });
@@ -162,54 +153,39 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
   });
 }
 
-void warp_labels(const Field& labels, const Field& displacement, const Field& out, Padding padding,
-                 const Queue& queue) {
-  check_gather(labels, displacement, 1, "warp");
-  require(same_grid(out, displacement) && out.channels == labels.channels && out.dtype == labels.dtype, "warp", "out",
-          out, "the labels' dtype and channels on the displacement's grid");
+void warp_bits(const Field& image, const Field& displacement, const Field& out, Padding padding, const Queue& queue) {
+  check_gather(image, displacement, out, 1, "warp");
+  require(same_grid(out, displacement) && out.channels == image.channels && out.dtype == image.dtype, "warp", "out",
+          out, "the image's dtype and channels on the displacement's grid");
   dispatch(displacement, "warp", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    const auto run = [&](auto bits, auto pad) {
+    dispatch_bits(image, [&](auto bits) {
       using Bits = decltype(bits);
-      for_each_voxel(grid_of(displacement), queue,
-                     WarpLabels<T, Bits, D, decltype(pad)::value>{view<const Bits>(labels), view<const T>(displacement),
-                                                                  view<Bits>(out), extent_of(labels),
-                                                                  static_cast<int>(labels.channels)});
-    };
-    const auto with_padding = [&](auto bits) {
-      padding == Padding::border ? run(bits, std::integral_constant<Padding, Padding::border>{})
-                                 : run(bits, std::integral_constant<Padding, Padding::zeros>{});
-    };
-    switch (labels.dtype) {
-      case DType::bits8:
-        return with_padding(std::uint8_t{});
-      case DType::bits16:
-        return with_padding(std::uint16_t{});
-      case DType::bits32:
-      case DType::float32:
-        return with_padding(std::uint32_t{});
-      case DType::bits64:
-      case DType::float64:
-        return with_padding(std::uint64_t{});
-    }
+      dispatch_padding(padding, [&](auto pad) {
+        for_each_voxel(grid_of(out), queue,
+                       WarpBits<T, Bits, D, decltype(pad)::value>{view<const Bits>(image), view<const T>(displacement),
+                                                                  view<Bits>(out), extent_of(image),
+                                                                  static_cast<int>(image.channels)});
+      });
+    });
   });
 }
 
 void warp_displacement_gradient(const Field& image, const Field& displacement, const Field& grad, const Field& out,
                                 const Sampling& sampling, const Queue& queue) {
   constexpr const char* op = "warp_displacement_gradient";
-  check_gather(image, displacement, taps_of_mode(sampling.mode), op);
+  check_gather(image, displacement, out, taps_of_mode(sampling.mode), op);
   require(image.dtype == displacement.dtype, op, "image", image, "the dtype of the displacement");
-  require_like(grad, displacement, image.channels, op, "grad");
-  require_like(out, displacement, displacement.dims, op, "out");
+  require_on(grad, displacement, out.batch, image.channels, op, "grad");
+  require_on(out, displacement, out.batch, displacement.dims, op, "out");
   dispatch(displacement, op, [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
     dispatch_sampling(sampling, [&](auto sampler) {
       using S = decltype(sampler);
-      for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
-        for_each_voxel(grid_of(displacement), queue,
+      for_channel_groups<gradient_channels<D, S>>(image.channels, [&](auto group, std::int64_t first) {
+        for_each_voxel(grid_of(out), queue,
                        WarpGradient<T, D, decltype(group)::value, S>{
                            view<const T>(image, first), view<const T>(displacement), view<const T>(grad, first),
                            view<T>(out), extent_of(image), first > 0});
@@ -219,14 +195,16 @@ void warp_displacement_gradient(const Field& image, const Field& displacement, c
 }
 
 void compose(const Field& outer, const Field& inner, const Field& out, const Sampling& sampling, const Queue& queue) {
-  check_gather(outer, inner, taps_of_mode(sampling.mode), "compose");
-  require_like(outer, inner, inner.dims, "compose", "outer");
-  require_like(out, inner, inner.dims, "compose", "out");
+  check_gather(outer, inner, out, taps_of_mode(sampling.mode), "compose");
+  require_vectors(outer, "compose", "outer");
+  require(outer.dtype == inner.dtype && same_grid(outer, inner), "compose", "outer", outer,
+          "the dtype and grid of the inner displacement");
+  require_on(out, inner, out.batch, inner.dims, "compose", "out");
   dispatch(inner, "compose", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
     dispatch_sampling(sampling, [&](auto sampler) {
-      for_each_voxel(grid_of(inner), queue,
+      for_each_voxel(grid_of(out), queue,
                      Warp<T, D, D, decltype(sampler), true>{view<const T>(outer), view<const T>(inner), view<T>(out),
                                                             extent_of(outer)});
     });

@@ -6,12 +6,13 @@
 
 namespace qs::QS_TARGET {
 
-// image (B, C, *Sin), displacement (B, D, *S) in voxels of Sin, out (B, C, *S).
+// image (B, C, *Sin), displacement (B, D, *S) in voxels of Sin, out (B, C, *S). In all of these an image or a
+// displacement with a batch of one serves every entry of out.
 void warp(const Field& image, const Field& displacement, const Field& out, const Sampling& sampling,
           const Queue& queue);
 
-// Nearest neighbour for any element of 1, 2, 4 or 8 bytes (label maps), moved as bits.
-void warp_labels(const Field& labels, const Field& displacement, const Field& out, Padding padding, const Queue& queue);
+// Nearest neighbour for any element of 1, 2, 4 or 8 bytes, moved as bits.
+void warp_bits(const Field& image, const Field& displacement, const Field& out, Padding padding, const Queue& queue);
 
 // out_a = sum_c grad_c(x) (d I_c / d position_a)(x + u(x)): the gradient of <grad, warp(I, u)> by u.
 void warp_displacement_gradient(const Field& image, const Field& displacement, const Field& grad, const Field& out,

@@ -103,7 +103,7 @@ class Cotangents:
             pulled, at, _args.field(self.momentum), 0, _options.sampling("linear", "zeros"), queue
         )
         self.psi.add_(self.spare)
-        _core.jacobian_transpose(_args.field(matrices), spare, faces, queue)
+        _core.gradient_transpose(_args.field(matrices), spare, faces, queue)
         self.psi.add_(self.spare)
 
 

@@ -201,6 +201,7 @@ class FluidMetric(Metric):
         return Smoothing(like, self.torus(like.shape[2:]), spacing, symbol, self.band)
 
     def _apply(self, op: str, argument: str, field: Tensor, *, inverse: bool) -> Tensor:
+        (field,) = _args.promoted(field)
         _args.check_vectors(op, argument, field)
         spacing = self.spacing_of(op, argument, field.ndim - 2)
         how = (list(self.torus(field.shape[2:])), list(spacing))

@@ -42,10 +42,10 @@ def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     for _ in range(ctx.iterations):
         pulled = through_inverse(solved)
         solved = grad - warp_displacement_gradient(increment, q, pulled, "linear", "zeros")
-    shape = list(inverse.shape[2:])
-    to_inverse = torch.ops.quicksilver.splat(solved, back, shape, "linear", ctx.padding_mode)
+    shape, batch = list(inverse.shape[2:]), inverse.shape[0]
+    to_inverse = torch.ops.quicksilver.splat(solved, back, shape, batch, "linear", ctx.padding_mode)
     to_increment = -torch.ops.quicksilver.splat(
-        through_inverse(solved), q, shape, "linear", "zeros"
+        through_inverse(solved), q, shape, batch, "linear", "zeros"
     )
     return to_inverse, to_increment, None, None, None
 
@@ -114,6 +114,7 @@ def _ab2_backward(
 @operator(
     f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_MANNER}) -> Tensor",
     fake=_fake_update,
+    batch_axes=((0, 0, 0, 1), ()),
 )
 def _shoot_ab2_backward(
     momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *manner: Any
@@ -131,6 +132,7 @@ def _shoot_ab2_backward(
     fake=_fake_ab2,
     setup_context=_save_ab2,
     backward=_ab2_backward,
+    batch_axes=((), (0, 0, 1)),
 )
 def _shoot_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
     kept = _fake_ab2(momentum, *manner)[2]
@@ -222,6 +224,8 @@ def shoot(
         psi, phi: displacements of phi^-1 and of phi, (B, D, *S), in voxels. ``warp(moving, psi)`` carries the moving
         image over to the target, ``warp(target, phi)`` the target back.
 
+    Cost: 180 bytes per voxel and step (3-D, float32), 72 of them the smoothing on CUDA; see docs/kernels.md.
+
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> x = torch.linspace(-3, 3, 16)
@@ -238,6 +242,7 @@ def shoot(
         raise TypeError(
             f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"
         )
+    (momentum,) = _args.promoted(momentum)
     _args.check_vectors("shoot", "momentum", momentum)
     _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
     for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):

@@ -168,7 +168,7 @@ struct Case {
       auto image = array(channels), grad = array(channels), out = array(channels), vectors = array(dims);
       Array<std::int64_t> sums(DType::bits64, dims, 2, channels, shape);
       for (const Mode mode : {Mode::nearest, Mode::linear, Mode::cubic}) {
-        for (const Padding padding : {Padding::border, Padding::zeros}) {
+        for (const Padding padding : {Padding::border, Padding::zeros, Padding::reflect, Padding::wrap}) {
           const Sampling how{mode, padding};
           same_bits<T>("warp", {&out}, [&](const Queue& q) { ops.warp(image.field, u.field, out.field, how, q); });
           same_bits<T>("splat", {&out},
@@ -192,9 +192,55 @@ struct Case {
     auto u = wild_displacement();
     Array<std::uint16_t> labels(DType::bits16, dims, 2, 2, shape), out(DType::bits16, dims, 2, 2, shape);
     labels.randomise(random, 1000);
-    same_bits<std::uint16_t>("warp_labels", {&out}, [&](const Queue& q) {
-      ops.warp_labels(labels.field, u.field, out.field, Padding::zeros, q);
-    });
+    for (const Padding padding : {Padding::zeros, Padding::reflect, Padding::wrap}) {
+      same_bits<std::uint16_t>("warp_bits", {&out},
+                               [&](const Queue& q) { ops.warp_bits(labels.field, u.field, out.field, padding, q); });
+      same_bits<std::uint16_t>("warp_labels", {&out},
+                               [&](const Queue& q) { ops.warp_labels(labels.field, u.field, out.field, padding, q); });
+    }
+  }
+
+  // One image for every displacement, and the sum of what they scatter.
+  void broadcasting() {
+    auto u = wild_displacement(), out = array(2);
+    Array<T> one(dtype_of<T>, dims, 1, 2, shape);
+    one.randomise(random, 1);
+    const Sampling how{Mode::linear, Padding::border};
+    same_bits<T>("warp of one image", {&out}, [&](const Queue& q) { ops.warp(one.field, u.field, out.field, how, q); });
+    same_bits<T>("splat into one image", {&one},
+                 [&](const Queue& q) { ops.splat(out.field, u.field, one.field, nullptr, how, q); });
+  }
+
+  void second_order() {
+    auto u = wild_displacement(), image = array(2), values = array(2), h = array(dims), out = array(2),
+         vectors = array(dims);
+    for (const Mode mode : {Mode::linear, Mode::cubic}) {
+      for (const Padding padding : {Padding::border, Padding::zeros, Padding::reflect, Padding::wrap}) {
+        const Sampling how{mode, padding};
+        same_bits<T>("warp_tangent", {&out},
+                     [&](const Queue& q) { ops.warp_tangent(image.field, u.field, h.field, out.field, how, q); });
+        same_bits<T>("splat_tangent", {&out},
+                     [&](const Queue& q) { ops.splat_tangent(values.field, u.field, h.field, out.field, how, q); });
+        same_bits<T>("warp_hessian", {&vectors}, [&](const Queue& q) {
+          ops.warp_hessian(image.field, u.field, values.field, h.field, vectors.field, how, q);
+        });
+      }
+    }
+  }
+
+  void residual() {
+    auto u = wild_displacement(), image = array(dims + 1), target = array(dims + 1), out = array(dims + 1),
+         slopes = array(dims);
+    Field none = slopes.field;
+    none.data = nullptr;
+    for (const Padding padding : {Padding::border, Padding::zeros}) {
+      same_bits<T>("warp_residual", {&out, &slopes}, [&](const Queue& q) {
+        ops.warp_residual(image.field, target.field, u.field, out.field, slopes.field, padding, q);
+      });
+      same_bits<T>("warp_residual alone", {&out}, [&](const Queue& q) {
+        ops.warp_residual(image.field, target.field, u.field, out.field, none, padding, q);
+      });
+    }
   }
 
   void maps() {
@@ -206,8 +252,14 @@ struct Case {
       same_bits<T>("jacobian_determinant_gradient", {&result}, [&](const Queue& q) {
         ops.jacobian_determinant_gradient(u.field, grad.field, result.field, faces, q);
       });
-      same_bits<T>("jacobian_transpose", {&out},
-                   [&](const Queue& q) { ops.jacobian_transpose(matrices.field, out.field, faces, q); });
+      same_bits<T>("gradient", {&result}, [&](const Queue& q) { ops.gradient(m.field, result.field, true, faces, q); });
+      same_bits<T>("gradient_transpose", {&out},
+                   [&](const Queue& q) { ops.gradient_transpose(matrices.field, out.field, faces, q); });
+      same_bits<T>("divergence", {&scalar}, [&](const Queue& q) { ops.divergence(m.field, scalar.field, faces, q); });
+      same_bits<T>("divergence_transpose", {&out},
+                   [&](const Queue& q) { ops.divergence_transpose(grad.field, out.field, faces, q); });
+      same_bits<T>("ad", {&out}, [&](const Queue& q) { ops.ad(u.field, m.field, out.field, faces, q); });
+      same_bits<T>("ad_star", {&out}, [&](const Queue& q) { ops.ad_star(u.field, m.field, out.field, faces, q); });
       same_bits<T>("Ad_star", {&out}, [&](const Queue& q) { ops.Ad_star(m.field, u.field, out.field, faces, q); });
       same_bits<T>("Ad_star_gradient", {&out, &result, &other}, [&](const Queue& q) {
         ops.Ad_star_gradient(m.field, u.field, g.field, out.field, result.field, other.field, faces, q);
@@ -329,6 +381,9 @@ struct Case {
   void all() {
     sampling();
     labels();
+    broadcasting();
+    second_order();
+    residual();
     maps();
     steps();
     fluid();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
@@ -145,3 +146,50 @@ def close() -> Callable:
         assert error <= allowed, f"{error:.1e} > {allowed:.0e}"
 
     return check
+
+
+def pytest_addoption(parser) -> None:
+    parser.addoption(
+        "--properties",
+        metavar="FILE",
+        help="write what tests/ops/test_properties.py found as a table of Markdown",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keeps the outcome of every test of an operator's property on the session."""
+    report = yield
+    ran = report.when == "call" or report.skipped or report.failed
+    if ran and item.path.name == "test_properties.py" and hasattr(item, "callspec"):
+        found = item.session.__dict__.setdefault("properties", {})
+        key = item.callspec.params["name"], item.originalname.removeprefix("test_")
+        found.setdefault(key, set()).add(report.outcome)
+    return report
+
+
+def pytest_sessionfinish(session) -> None:
+    file = session.config.getoption("--properties", None)
+    found = session.__dict__.get("properties", {})
+    if file and found:
+        Path(file).write_text(properties_table(found))
+
+
+def properties_table(found: dict[tuple[str, str], set[str]]) -> str:
+    """A row per operator, a column per property: yes where all its tests passed, no where one failed, - where skipped."""
+    names = list(dict.fromkeys(name for name, _ in found))
+    properties = list(dict.fromkeys(kind for _, kind in found))
+    words = {frozenset(["passed"]): "yes", frozenset(["skipped"]): "-"}
+    rows = [
+        [f"`{name}`", *(words.get(frozenset(found.get((name, p), ())), "no") for p in properties)]
+        for name in names
+    ]
+    lines = [["operator", *properties], ["---"] * (1 + len(properties)), *rows]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return (
+        "# What each operator promises\n\n"
+        "Made by `python -m pytest tests/ops/test_properties.py --properties docs/operators/properties.md`: yes where every\n"
+        "test of a property passed, in 2-D and 3-D where both are tried; - where it is not promised (a second derivative is\n"
+        "then refused). Each test says in `tests/ops/test_properties.py` what it asks for.\n\n"
+        f"{table}\n"
+    )

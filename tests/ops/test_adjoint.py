@@ -1,4 +1,4 @@
-"""Ad_star: the twin, affine maps, and its duality with the pushforward of velocities."""
+"""Ad_star, Ad, ad and ad_star: the twins, affine maps, and how they belong together."""
 
 from __future__ import annotations
 
@@ -71,3 +71,96 @@ def test_nothing_comes_from_outside(fields, grid):
     momentum = fields.noise(grid, len(grid))
     away = torch.full_like(momentum, 50.0)
     assert not qs.Ad_star(momentum, away).any()
+
+
+@FACES
+@pytest.mark.parametrize("name", ["ad", "ad_star"])
+def test_algebra_twin(fields, grid, dtype, agree, name, faces):
+    agree(
+        lambda v, w: getattr(qs, name)(v, w, faces),
+        lambda v, w: getattr(reference, name)(v, w, faces),
+        fields.noise(grid, len(grid), dtype=dtype),
+        fields.noise(grid, len(grid), dtype=dtype),
+    )
+
+
+@pytest.mark.parametrize("name", ["ad", "ad_star"])
+def test_algebra_gradchecks(fields, small_grid, gradcheck, name):
+    v, w = (fields.noise(small_grid, len(small_grid), batch=1) for _ in range(2))
+    gradcheck(getattr(qs, name), v, w)
+    assert torch.autograd.gradgradcheck(getattr(qs, name), (v.requires_grad_(), w.requires_grad_()))
+
+
+@FACES
+def test_ad_star_is_the_transpose_of_ad(fields, grid, faces):
+    v, m, w = (fields.noise(grid, len(grid)) for _ in range(3))
+    left, right = (qs.ad_star(v, m, faces) * w).sum(), (m * qs.ad(v, w, faces)).sum()
+    assert abs(left - right) <= 1e-12 * m.norm() * qs.ad(v, w, faces).norm()
+
+
+def test_ad_of_affine_velocities(fields, grid, close):
+    """[A x, B x] = (A B - B A) x: differences are exact on them."""
+    x = torch.stack(
+        torch.meshgrid(*[torch.arange(n, dtype=torch.float64) for n in grid], indexing="ij")
+    )
+    a, b = fields.noise((len(grid),), len(grid), batch=2).cpu()
+    velocities = [torch.einsum("ca,a...->c...", m, x)[None].to(fields.device) for m in (a, b)]
+    expected = torch.einsum("ca,a...->c...", a @ b - b @ a, x)[None].to(fields.device)
+    close(qs.ad(*velocities), expected)
+
+
+def test_Ad_twin(fields, grid, agree):
+    velocity, displacement = fields.noise(grid, len(grid)), fields.smooth(grid, 0.7, 3.0, batch=2)
+    agree(qs.Ad, reference.Ad, velocity, displacement, tolerance=1e-3)  # Newton stops at 1e-4
+    inverse = fields.displacement(grid, 2.3)
+    agree(qs.Ad, reference.Ad, velocity, displacement, inverse)
+
+
+def test_Ad_gradcheck(fields, small_grid, gradcheck):
+    fields_of = [fields.displacement(small_grid, 0.7, batch=1) for _ in range(3)]
+    gradcheck(qs.Ad, *fields_of)
+
+
+def test_Ad_of_affine_maps(fields, grid, close):
+    """(A v) o psi^-1 with v(x) = M x, away from the faces."""
+    dims = len(grid)
+    x = torch.stack(
+        torch.meshgrid(*[torch.arange(n, dtype=torch.float64) for n in grid], indexing="ij")
+    )
+    noise = fields.noise((dims,), dims, batch=2).cpu()
+    matrix, speed = torch.eye(dims, dtype=torch.float64) + 0.03 * noise[0], noise[1]
+    back = torch.linalg.inv(matrix)
+    displacement, velocity = (torch.einsum("ca,a...->c...", m, x) for m in (matrix, speed))
+    displacement, inverse = displacement - x, torch.einsum("ca,a...->c...", back, x) - x
+    found = qs.Ad(*(f[None].to(fields.device) for f in (velocity, displacement, inverse)))
+    expected = torch.einsum("ca,a...->c...", matrix @ speed @ back, x)
+    position = x + inverse
+    last = torch.tensor([n - 1 for n in grid]).reshape(-1, *[1] * dims)
+    inside = ((position >= 0) & (position <= last)).all(0)
+    assert inside.double().mean() > 0.5
+    close(found[0].cpu()[:, inside], expected[:, inside])
+
+
+def test_Ad_and_Ad_star_are_dual_on_smooth_fields(fields):
+    grid = (64, 48)
+    window = torch.ones(1, dtype=torch.float64)
+    for n in grid:
+        window = window[..., None] * torch.hann_window(n, periodic=False, dtype=torch.float64)
+    window = window.to(fields.device)
+    momentum, velocity = (window * fields.smooth(grid, 1.0, 5.0) for _ in range(2))
+    displacement = window * fields.smooth(grid, 3.0, 7.0)
+    left = (qs.Ad_star(momentum, displacement) * velocity).sum()
+    right = (momentum * qs.Ad(velocity, displacement)).sum()
+    assert abs(left - right) <= 0.02 * momentum.norm() * velocity.norm()
+    assert abs(left - (momentum * velocity).sum()) > 5 * abs(left - right)
+
+
+def test_ad_is_the_derivative_of_Ad(fields):
+    """Ad by the map id + t v at t = 0, by a difference, on smooth fields."""
+    grid = (48, 40)
+    v, w = fields.smooth(grid, 1.0, 6.0), fields.smooth(grid, 1.0, 6.0)
+    step = 1e-2
+    change = (qs.Ad(w, step * v, -step * v) - qs.Ad(w, -step * v, step * v)) / (2 * step)
+    inside = (..., slice(2, -2), slice(2, -2))
+    error = (change - qs.ad(v, w))[inside].norm() / qs.ad(v, w)[inside].norm()
+    assert error < 0.05

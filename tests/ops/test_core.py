@@ -14,7 +14,9 @@ from quicksilver_ext import core
 
 GRIDS = [(7, 6, 9), (8, 11)]
 OPTIONS = [
-    (mode, padding) for mode in ("linear", "cubic", "nearest") for padding in ("border", "zeros")
+    (mode, padding)
+    for mode in ("linear", "cubic", "nearest")
+    for padding in ("border", "zeros", "reflect", "wrap")
 ]
 
 
@@ -65,7 +67,17 @@ class TestSameAsTorch:
         m, u = vectors(random, xp, grid, dtype), vectors(random, xp, grid, dtype, 0.3)
         tensors = as_tensor(m), as_tensor(u)
         same(core.Ad_star(m, u, faces), qs.Ad_star(*tensors, faces))
-        same(core.jacobian_determinant(u, faces), qs.jacobian_determinant(tensors[1], faces))
+        same(core.ad(m, u, faces), qs.ad(*tensors, faces))
+        same(core.ad_star(m, u, faces), qs.ad_star(*tensors, faces))
+        for name in ("gradient", "divergence", "jacobian", "jacobian_determinant"):
+            same(getattr(core, name)(u, faces), getattr(qs, name)(tensors[1], faces))
+
+    @pytest.mark.parametrize("padding", ["border", "wrap"])
+    def test_labels(self, xp, random, grid, dtype, padding):
+        labels = xp.asarray(random.integers(0, 5, (2, 1, *grid)), dtype=np.int16)
+        u = vectors(random, xp, grid, dtype, 2)
+        found = core.warp_labels(labels, u, padding)
+        same(found, qs.warp_labels(as_tensor(labels), as_tensor(u), padding))
 
     def test_maps(self, xp, random, grid, dtype):
         u, w = vectors(random, xp, grid, dtype, 0.2), vectors(random, xp, grid, dtype, 0.2)

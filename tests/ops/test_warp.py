@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver_ext import reference
+from quicksilver_ext import _core, reference
 
 MODES = ["linear", "cubic", "nearest"]
-PADDINGS = ["border", "zeros"]
+PADDINGS = ["border", "zeros", "reflect", "wrap"]
 LABEL_DTYPES = [
     getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)
 ]
@@ -103,6 +103,8 @@ def test_far_outside(fields, grid, dtype, mode):
         clamped = qs.warp(image, displacement, mode, "border").flatten(2)
         assert torch.equal(clamped, corner[..., None].expand_as(clamped))
         assert not qs.warp(image, displacement, mode, "zeros").any()
+        for padding_mode in ("reflect", "wrap"):
+            qs.warp(image, displacement, mode, padding_mode)
     undefined = torch.full((2, len(grid), *grid), float("nan"), dtype=dtype, device=image.device)
     for padding_mode in PADDINGS:
         qs.warp(image, undefined, mode, padding_mode)
@@ -158,6 +160,107 @@ def test_identity_is_neutral(fields, grid, dtype, mode):
     identity = torch.zeros_like(displacement)
     assert torch.equal(qs.compose(displacement, identity, mode), displacement)
     assert torch.equal(qs.compose(identity, displacement, mode), displacement)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_whole_periods_change_nothing(fields, grid, close, mode):
+    image, displacement = fields.noise(grid), fields.displacement(grid, 3.3)
+    for padding_mode, shorter in (("wrap", 0), ("reflect", 2)):
+        turns = torch.tensor([-3.0, 2.0, 1.0][: len(grid)])
+        periods = torch.tensor([(2 * n - 2) if shorter else n for n in grid]) * turns
+        further = displacement + periods.reshape(-1, *[1] * len(grid)).to(displacement)
+        found = qs.warp(image, further, mode, padding_mode)
+        close(found, qs.warp(image, displacement, mode, padding_mode))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_reflect_is_that_of_grid_sample(fields, grid, close, mode):
+    image, displacement = fields.noise(grid), fields.displacement(grid, 9.3)
+    index = torch.meshgrid(*[torch.arange(n) for n in grid], indexing="ij")
+    last = torch.tensor([n - 1 for n in grid]).reshape(-1, *[1] * len(grid)).to(displacement)
+    position = 2 * (torch.stack(index).to(displacement) + displacement) / last - 1
+    sampled = torch.nn.functional.grid_sample(
+        image,
+        position.movedim(1, -1).flip(-1),
+        {"linear": "bilinear"}.get(mode, mode),
+        "reflection",
+        align_corners=True,
+    )
+    close(qs.warp(image, displacement, mode, "reflect"), sampled)
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("batches", [(1, 3), (3, 1)])
+def test_a_batch_of_one_serves_all(fields, grid, agree, mode, padding_mode, batches):
+    """Forward, and the sums over the batch backward; whether it is one entry or one expanded."""
+    image = fields.noise(grid, 4, batch=batches[0])
+    displacement = fields.displacement(grid, 3.3, batch=batches[1])
+    agree(
+        lambda i, u: qs.warp(i, u, mode, padding_mode),
+        lambda i, u: reference.warp(i, u, mode, padding_mode),
+        image,
+        displacement,
+    )
+    expanded = [t.expand(3, *t.shape[1:]) for t in (image, displacement)]
+    found = qs.warp(*expanded, mode, padding_mode)
+    assert torch.equal(found, qs.warp(image, displacement, mode, padding_mode))
+
+
+def test_expanded_gradients(fields, grid, close):
+    image = fields.noise(grid, 4).requires_grad_()
+    displacement = fields.displacement(grid, 2.3).requires_grad_()
+    expected = torch.autograd.grad(reference.warp(image, displacement).sum(), (image, displacement))
+    found = torch.autograd.grad(qs.warp(image, displacement).sum(), (image, displacement))
+    for a, b in zip(found, expected, strict=True):
+        close(a, b)
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mode", MODES)
+def test_half_precision_images(fields, grid, half, mode):
+    """The maths is that of float32; the result is rounded once."""
+    image = fields.noise(grid, dtype=half).requires_grad_()
+    displacement = fields.displacement(grid, 3.3, dtype=torch.float32).requires_grad_()
+    warped = qs.warp(image, displacement, mode)
+    assert warped.dtype == half
+    assert torch.equal(warped, qs.warp(image.float(), displacement, mode).to(half))
+    warped.float().sum().backward()
+    assert image.grad.dtype == half and displacement.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_second_order(fields, device, mode, padding_mode):
+    for grid, channels, batches in (((5, 6), 2, (2, 1)), ((4, 5, 4), 1, (1, 1))):
+        image = fields.noise(grid, channels, batch=batches[0]).requires_grad_()
+        displacement = fields.displacement(grid, 1.7, batch=batches[1]).requires_grad_()
+        assert torch.autograd.gradgradcheck(
+            lambda i, u: qs.warp(i, u, mode, padding_mode),
+            (image, displacement),
+            nondet_tol=0.0 if device.type == "cpu" else 1e-10,
+        )
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_compose_second_order(fields, device, mode):
+    maps = [fields.displacement((5, 4), 1.3).requires_grad_() for _ in range(2)]
+    assert torch.autograd.gradgradcheck(
+        lambda a, b: qs.compose(a, b, mode), maps, nondet_tol=0.0 if device.type == "cpu" else 1e-10
+    )
+
+
+def test_unneeded_gradients_are_not_computed(fields, grid, monkeypatch):
+    """No scatter without a gradient by the image, no slopes without one by the displacement."""
+    calls = []
+    for name in ("splat", "warp_displacement_gradient"):
+        original = getattr(_core, name)
+        monkeypatch.setattr(_core, name, lambda *a, o=original, n=name: (calls.append(n), o(*a))[1])
+    image, displacement = fields.noise(grid), fields.displacement(grid, 2.3)
+    qs.warp(image.clone().requires_grad_(), displacement).sum().backward()
+    assert calls == ["splat"]
+    qs.warp(image, displacement.clone().requires_grad_()).sum().backward()
+    assert calls == ["splat", "warp_displacement_gradient"]
 
 
 def test_same_result_every_time(fields, grid, device):

@@ -1,0 +1,184 @@
+"""How alike two images are, one of them seen through a map: ssd and lncc."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import _args, _core, _options
+from .._register import operator
+from .warp import warp, warp_displacement_gradient
+
+PADDINGS = ("border", "zeros")
+
+
+def _fake(
+    image: Tensor, target: Tensor, displacement: Tensor, slopes: bool, *_: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    batch = _args.batch_of(image, target, displacement)
+    shape = displacement.shape[2:]
+    kept = displacement.new_empty((batch if slopes else 0, displacement.shape[1], *shape))
+    return image.new_empty(batch), image.new_empty((batch, image.shape[1], *shape)), kept
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    image, target, displacement, _, ctx.padding_mode = inputs
+    ctx.save_for_backward(image, target, displacement, *output[1:])
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    image, target, displacement, residual, slopes = ctx.saved_tensors
+    how = ("linear", ctx.padding_mode)
+    # Where this is itself being differentiated, what was kept will not do: it is no function of the inputs.
+    twice = torch.is_grad_enabled()
+    if twice:
+        residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
+    weight = 2 * grad.reshape(-1, *[1] * (image.ndim - 1))
+    weighted = weight * residual if twice or any(ctx.needs_input_grad[:2]) else residual
+    to_image = to_target = to_displacement = None
+    if ctx.needs_input_grad[0]:
+        sizes = (image.shape[2:], image.shape[0])
+        to_image = torch.ops.quicksilver.splat(weighted, displacement, *sizes, *how)
+    if ctx.needs_input_grad[1]:
+        to_target = _args.to_batch(-weighted, target.shape[0])
+    if ctx.needs_input_grad[2]:
+        moves = (
+            warp_displacement_gradient(image, displacement, weighted, *how)
+            if twice
+            else weight * slopes
+        )
+        to_displacement = _args.to_batch(moves, displacement.shape[0])
+    return to_image, to_target, to_displacement, None, None
+
+
+@operator(
+    "ssd(Tensor image, Tensor target, Tensor displacement, bool slopes, str padding_mode)"
+    " -> (Tensor, Tensor, Tensor)",
+    fake=_fake,
+    setup_context=_save,
+    backward=_backward,
+)
+def _ssd(
+    image: Tensor, target: Tensor, displacement: Tensor, slopes: bool, padding_mode: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The sums of squares, the residual, and where slopes its product with the derivative of the image."""
+    _, residual, kept = _fake(image, target, displacement, slopes)
+    image, target, displacement = map(_args.packed, (image, target, displacement))
+    _core.warp_residual(
+        _args.field(image),
+        _args.field(target),
+        _args.field(displacement),
+        _args.result(residual),
+        _args.result(kept),
+        _options.PADDINGS[padding_mode],
+        _args.queue(image),
+    )
+    return residual.flatten(1).square().sum(1), residual, kept
+
+
+def _checked(
+    op: str, image: Tensor, target: Tensor, displacement: Tensor, padding_mode: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    _options.choice(op, "padding_mode", padding_mode, PADDINGS)
+    image, target, displacement = _args.promoted(image, target, displacement)
+    _args.check_field(op, "image", image)
+    _args.check_field(op, "target", target)
+    _args.check_vectors(op, "displacement", displacement)
+    _args.check_same_place(op, "displacement", displacement, image)
+    _args.check_samples(op, "image", image, "linear")
+    _args.check_same_grid(op, "target", target, displacement)
+    if target.shape[1] != image.shape[1]:
+        raise ValueError(
+            f"{op}: target: expected {image.shape[1]} channels as the image, found {target.shape[1]}; pass as many"
+        )
+    _args.check_batch(op, "displacement", displacement, image)
+    for other in (image, displacement):
+        _args.check_batch(op, "target", target, other)
+    return image, target, displacement
+
+
+def ssd(
+    image: Tensor, target: Tensor, displacement: Tensor, padding_mode: str = "border"
+) -> Tensor:
+    """Sum of squared differences of a warped image and a target: ``sum_x,c (I(x + u(x)) - J(x))^2``.
+
+    One pass, which where the displacement has a gradient computes that as well; nothing is warped in the backward pass.
+
+    Args:
+        image: (B, C, *Sin), I, float32 or float64.
+        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are broadcast.
+        padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
+
+    Returns:
+        (B,): one sum for each entry of the batch, differentiable twice by all three.
+
+    Cost: 12 + 12 C bytes per voxel (3-D, float32), 12 more with the gradient by the displacement, and 4 C to sum.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> image = torch.rand(2, 1, 5, 6)
+        >>> qs.ssd(image, image, torch.zeros(1, 2, 5, 6))
+        tensor([0., 0.])
+    """
+    image, target, displacement = _checked("ssd", image, target, displacement, padding_mode)
+    slopes = displacement.requires_grad and torch.is_grad_enabled()
+    sums: Tensor = _ssd(image, target, displacement, slopes, padding_mode)[0]
+    return sums
+
+
+def _box_mean(field: Tensor, window: int) -> Tensor:
+    """The mean over a window around every voxel, zeros outside: axis by axis."""
+    dims = field.ndim - 2
+    pool = F.avg_pool3d if dims == 3 else F.avg_pool2d
+    for axis in range(dims):
+        size = tuple(window if a == axis else 1 for a in range(dims))
+        pad = tuple(window // 2 if a == axis else 0 for a in range(dims))
+        field = pool(field, size, stride=1, padding=pad)
+    return field
+
+
+def lncc(
+    image: Tensor,
+    target: Tensor,
+    displacement: Tensor,
+    window: int = 9,
+    epsilon: float = 1e-10,
+    padding_mode: str = "border",
+) -> Tensor:
+    """Local normalised cross-correlation of a warped image and a target, as a loss: ``1 - mean_x,c cc^2``.
+
+    ``cc^2 = cov(I o phi, J)^2 / (var(I o phi) var(J) + epsilon)`` over a cubic window around each voxel, zeros outside the
+    grid: what VoxelMorph's NCC is, which is this less one, with its 1e-5 for ``epsilon * window^(2 D)``.
+
+    Args:
+        image: (B, C, *Sin), I, float32 or float64.
+        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are broadcast.
+        window: voxels along each axis, odd.
+        epsilon: in intensity to the fourth power; keeps flat regions from counting.
+        padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
+
+    Returns:
+        (B,): between 0 (equal up to a linear change of intensities in every window) and 1.
+
+    Cost: composed in torch: five box means of D passes each around one `warp`.
+
+    Example:
+        >>> import torch, quicksilver_ext as qs
+        >>> image = torch.rand(1, 1, 16, 16, dtype=torch.float64)
+        >>> bool(qs.lncc(image, 3 - 2 * image, torch.zeros(1, 2, 16, 16, dtype=torch.float64)) < 0.3)
+        True
+    """
+    image, target, displacement = _checked("lncc", image, target, displacement, padding_mode)
+    if not isinstance(window, int) or window < 1 or window % 2 == 0:
+        raise ValueError(f"lncc: window: expected an odd integer >= 1, found {window!r}; try 9")
+    warped = warp(image, displacement, "linear", padding_mode)
+    mean, other = _box_mean(warped, window), _box_mean(target, window)
+    covariance = _box_mean(warped * target, window) - mean * other
+    variance = _box_mean(warped * warped, window) - mean * mean
+    variances = variance * (_box_mean(target * target, window) - other * other)
+    correlation = covariance * covariance / (variances + epsilon)
+    return 1 - correlation.flatten(1).mean(1)

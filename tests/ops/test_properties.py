@@ -1,0 +1,265 @@
+"""What every differentiable operator promises, operator by operator: the table in docs/operators/properties.md is made of this file.
+
+``python -m pytest tests/ops/test_properties.py --properties docs/operators/properties.md``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver_ext import reference
+
+METRIC = qs.FluidMetric(0.5, 0.3, 0.5)
+
+
+@dataclass
+class Case:
+    """call(module, *tensors) with module quicksilver_ext or its twin; inputs(fields, grid, batch) in float64."""
+
+    call: Callable[..., Any]
+    inputs: Callable[..., tuple[Tensor, ...]]
+    broadcast: bool = True  # a batch of one in the first argument
+    twice: bool = True  # differentiable twice
+    mapped: bool = True  # has a rule for vmap
+    tolerance: float = 1e-11
+
+
+def image_and_map(fields, grid, batch):
+    return fields.noise(grid, 2, batch), fields.displacement(grid, 1.7)
+
+
+def two_maps(fields, grid, batch):
+    return fields.displacement(grid, 1.3, batch), fields.displacement(grid, 0.7)
+
+
+def vector(fields, grid, batch):
+    return (fields.displacement(grid, 0.7),)
+
+
+def three_images(fields, grid, batch):
+    image, target = fields.noise(grid, 2, batch), fields.noise(grid, 2)
+    return image, target, fields.displacement(grid, 1.7)
+
+
+def matrix_and_map(fields, grid, batch):
+    dims = len(grid)
+    noise = 0.1 * fields.noise((dims + 1,), dims, batch)
+    eye = torch.eye(dims, dims + 1, dtype=noise.dtype, device=noise.device)
+    return noise + eye, fields.displacement(grid, 0.7)
+
+
+def one_image(fields, grid, batch):
+    return (fields.noise(grid, 2),)
+
+
+def bigger(tensor: Tensor) -> list[int]:
+    return [n + 2 for n in tensor.shape[2:]]
+
+
+def sharp(m: Any, momentum: Tensor) -> Tensor:
+    return METRIC.sharp(momentum) if m is qs else reference.sharp(momentum, METRIC)
+
+
+def flat(m: Any, velocity: Tensor) -> Tensor:
+    return METRIC.flat(velocity) if m is qs else reference.flat(velocity, METRIC)
+
+
+def patches(m: Any, image: Tensor) -> Tensor:
+    corners = torch.zeros(2, image.ndim - 1, dtype=torch.int64, device=image.device)
+    corners[1] = 1
+    found = m.extract_patches(image, corners, 3)
+    return m.average_patches(found, corners, tuple(image.shape[2:]), image.shape[0])
+
+
+OPERATORS = {
+    "warp": Case(lambda m, i, u: m.warp(i, u, "cubic", "reflect"), image_and_map),
+    "splat": Case(lambda m, i, u: m.splat(i, u, bigger(i), "linear", "zeros"), image_and_map),
+    "splat_count": Case(lambda m, u: m.splat_count(u, bigger(u), "cubic"), vector, False),
+    "compose": Case(lambda m, a, b: m.compose(a, b, "cubic"), two_maps),
+    "exponential": Case(lambda m, v: m.exponential(v, 2), vector, False),
+    "invert": Case(lambda m, u: m.invert(u, 30, 1e-13)[0], vector, False, False, tolerance=1e-8),
+    "gradient": Case(lambda m, f: m.gradient(f), one_image, False),
+    "divergence": Case(lambda m, v: m.divergence(v), vector, False),
+    "jacobian": Case(lambda m, u: m.jacobian(u), vector, False),
+    "jacobian_determinant": Case(
+        lambda m, u: m.jacobian_determinant(u), vector, False, twice=False
+    ),
+    "Ad": Case(lambda m, v, u: m.Ad(v, u, -0.5 * u), two_maps, twice=True),
+    "Ad_star": Case(lambda m, p, u: m.Ad_star(p, u), two_maps, twice=False),
+    "ad": Case(lambda m, v, w: m.ad(v, w), two_maps),
+    "ad_star": Case(lambda m, v, p: m.ad_star(v, p), two_maps),
+    "affine": Case(lambda m, a, u: m.affine(a, displacement=u), matrix_and_map),
+    "resize": Case(lambda m, i: m.resize(i, bigger(i), "cubic"), one_image, False),
+    "resize_displacement": Case(lambda m, u: m.resize_displacement(u, bigger(u)), vector, False),
+    "ssd": Case(lambda m, i, j, u: m.ssd(i, j, u), three_images),
+    "lncc": Case(lambda m, i, j, u: m.lncc(i, j, u, 3, 0.1), three_images, tolerance=1e-9),
+    "sharp": Case(sharp, vector, False),
+    "flat": Case(flat, vector, False),
+    "shoot": Case(lambda m, p: torch.cat(m.shoot(p, METRIC, 2)), vector, False, twice=False),
+    "patches": Case(patches, one_image, False, mapped=False),
+}
+each = pytest.mark.parametrize("name", OPERATORS)
+GRIDS = [(5, 4), (4, 5, 6)]
+both = pytest.mark.parametrize("grid", GRIDS, ids=["2d", "3d"])
+
+
+def leaves(name, fields, grid, batch=1) -> list[Tensor]:
+    return [t.clone().requires_grad_() for t in OPERATORS[name].inputs(fields, grid, batch)]
+
+
+def run(name: str, *tensors: Tensor) -> Tensor:
+    return OPERATORS[name].call(qs, *tensors)
+
+
+def gradients(result: Tensor, tensors: list[Tensor]) -> tuple[Tensor, ...]:
+    weight = torch.linspace(-1, 2, result.numel()).reshape(result.shape).to(result)
+    return torch.autograd.grad((weight * result).sum(), tensors, materialize_grads=True)
+
+
+def same(found, expected, tolerance):
+    for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape
+        assert (a - b).abs().max() <= tolerance * b.abs().max().clamp(min=1e-30)
+
+
+@both
+@each
+def test_twin(name, fields, grid):
+    """Values and gradients are the plain-torch twin's, a batch of one being broadcast."""
+    case, results = OPERATORS[name], []
+    for module in (qs, reference):
+        tensors = leaves(name, type(fields)(fields.device), grid)
+        result = case.call(module, *tensors)
+        results.append([result.detach(), *gradients(result, tensors)])
+    same(*results, case.tolerance)
+
+
+@both
+@each
+def test_gradcheck(name, fields, grid, device):
+    nondeterminism = 0.0 if device.type == "cpu" else 1e-10
+    inputs = leaves(name, fields, grid, 1 if OPERATORS[name].broadcast else 2)
+    assert torch.autograd.gradcheck(lambda *t: run(name, *t), inputs, nondet_tol=nondeterminism)
+
+
+@each
+def test_gradgradcheck(name, fields, device):
+    nondeterminism = 0.0 if device.type == "cpu" else 1e-10
+    inputs = leaves(name, fields, (5, 4))
+    if not OPERATORS[name].twice:
+        first = torch.autograd.grad(run(name, *inputs).square().sum(), inputs, create_graph=True)
+        with pytest.raises(NotImplementedError, match="expected no derivative"):
+            first[0].square().sum().backward()
+        pytest.skip("differentiable once; refuses twice")
+    assert torch.autograd.gradgradcheck(lambda *t: run(name, *t), inputs, nondet_tol=nondeterminism)
+
+
+@both
+@each
+def test_strides(name, fields, grid):
+    """Transposed inputs and expanded gradients give what contiguous ones do."""
+    inputs = leaves(name, fields, grid, 2)
+    strided = [
+        t.movedim(0, -1).contiguous().movedim(-1, 0).detach().requires_grad_() for t in inputs
+    ]
+    assert not any(t.is_contiguous() for t in strided)
+    expected, found = run(name, *inputs), run(name, *strided)
+    same([found], [expected], 1e-14)
+    same(
+        torch.autograd.grad(found.sum(), strided),
+        torch.autograd.grad((expected * torch.ones_like(expected)).sum(), inputs),
+        1e-14,
+    )
+
+
+@each
+def test_compile(name, fields):
+    """One graph, forward and backward."""
+    inputs = leaves(name, fields, (5, 4))
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda *t: run(name, *t), fullgraph=True, backend="aot_eager")
+    result, expected = compiled(*inputs), run(name, *inputs)
+    same([result], [expected], 1e-14)
+    same(gradients(result, inputs), gradients(expected, inputs), 1e-12)
+
+
+@each
+def test_export(name, fields):
+    class Model(torch.nn.Module):
+        def forward(self, *tensors: Tensor) -> Tensor:
+            return run(name, *tensors)
+
+    inputs = tuple(t.detach() for t in leaves(name, fields, (5, 4)))
+    program = torch.export.export(Model(), inputs)
+    same([program.module()(*inputs)], [run(name, *inputs)], 1e-14)
+
+
+@each
+def test_vmap(name, fields):
+    """All arguments mapped, and only the last."""
+    if not OPERATORS[name].mapped:
+        pytest.skip("no rule: patches are already many")
+    several = [leaves(name, fields, (5, 4), 2) for _ in range(3)]
+    stacked = [torch.stack(tensors).detach() for tensors in zip(*several, strict=True)]
+    found = torch.vmap(lambda *t: run(name, *t))(*stacked)
+    same(found, [run(name, *tensors) for tensors in several], 1e-12)
+    *first, last = stacked
+    found = torch.vmap(lambda t: run(name, *(f[0] for f in first), t))(last)
+    same(found, [run(name, *several[0][:-1], tensors[-1]) for tensors in several], 1e-12)
+
+
+@each
+def test_autocast(name, fields, device):
+    """Half precision comes in, float32 is computed, and float64 stays."""
+    inputs = [t.detach() for t in leaves(name, fields, (5, 4))]
+    halves = [t.bfloat16() for t in inputs]
+    with torch.autocast(device.type, torch.bfloat16):
+        found, double = run(name, *halves), run(name, *inputs)
+    assert found.dtype == torch.float32 and double.dtype == torch.float64
+    same([found], [run(name, *(t.float() for t in halves))], 1e-6)
+
+
+@each
+def test_inference_mode(name, fields):
+    inputs = [t.detach() for t in leaves(name, fields, (5, 4))]
+    with torch.inference_mode():
+        found = run(name, *inputs)
+    assert found.is_inference()
+    same([found], [run(name, *inputs)], 1e-14)
+
+
+@each
+def test_deterministic(name, fields):
+    """Requested, values and gradients are refused by nothing and equal from run to run."""
+    if name == "shoot" and fields.device.type == "cuda":
+        pytest.skip("its backward refuses, by intent")
+    inputs, runs = leaves(name, fields, (5, 4)), []
+    torch.use_deterministic_algorithms(True)
+    try:
+        for _ in range(2):
+            result = run(name, *inputs)
+            runs.append([result.detach(), *gradients(result, inputs)])
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))
+
+
+def test_the_table_is_of_these_tests():
+    """A row for every operator, a column for every property, and nothing that failed."""
+    file = Path(__file__).parents[2] / "docs" / "operators" / "properties.md"
+    if not file.exists():
+        pytest.skip("the tests run without the documentation")
+    head, _, *rows = [line for line in file.read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (head, *rows)]
+    kinds = [name.removeprefix("test_") for name in globals() if name.startswith("test_")]
+    assert cells[0][1:] == [kind for kind in kinds if kind != "the_table_is_of_these_tests"]
+    assert [row[0].strip("`") for row in cells[1:]] == list(OPERATORS)
+    assert {cell for row in cells[1:] for cell in row[1:]} <= {"yes", "-"}
