@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import lddmm, results
+from quicksilver import lddmm, processes, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import SUFFIX, FittedPair, PairPaths, save_pair
 from quicksilver.folds import count_folds
@@ -23,11 +22,6 @@ Tell = Callable[[str], None]
 
 OTHERS = ("target", "moving_mask", "target_mask")
 """What must lie on the moving image's grid."""
-
-
-def share() -> tuple[int, int]:
-    """Which process this is, of how many, as `torchrun` says: (0, 1) without it."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def fit_list(
@@ -44,15 +38,15 @@ def fit_list(
 
     The images of a pair must lie on one grid (aligned and resampled alike), in whose voxels the
     metric and the momentum are; up to `batch` pairs in turn whose grids have equal sizes are fitted
-    together. Of several processes (`share`) each takes every n-th pair. A file is complete or
+    together. Of several processes (`torchrun`) each takes every n-th pair. A file is complete or
     absent, and what is under way saves its state beside them: stop at any time and call again.
     tell: told of every iteration. What still folds is damped (`quicksilver.unfolding`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings = settings or lddmm.Settings()
-    rank, processes = share()
-    missing = [pair for pair in pairs[rank::processes] if not _file(folder, pair).exists()]
+    own = pairs[processes.rank() :: processes.count()]
+    missing = [pair for pair in own if not _file(folder, pair).exists()]
     done: list[Path] = []
     for group in _batches(missing, batch):
         state = folder / f".{group[0].paths.id}.state"

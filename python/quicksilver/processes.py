@@ -14,6 +14,11 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def local_rank() -> int:
+    """The number of this process on its machine: which of the GPUs is its own."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def count() -> int:
     """How many processes there are."""
     return int(os.environ.get("WORLD_SIZE", "1"))
@@ -29,7 +34,7 @@ def join(device: torch.device) -> torch.device:
     if count() == 1:
         return device
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = torch.device("cuda", local_rank())
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

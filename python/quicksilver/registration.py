@@ -7,7 +7,6 @@ which carries the target back.
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver import processes
 from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField
@@ -81,7 +81,7 @@ def pick_device(name: str) -> torch.device:
     Raises QuicksilverError where there is no such device.
     """
     if name == "auto":
-        own = os.environ.get("LOCAL_RANK", "0")  # of several processes that torchrun started
+        own = processes.local_rank()  # of several processes that torchrun started
         return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
