@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
+import yaml
 
 import quicksilver_ext as qs
 from quicksilver.fits import FittedPair
@@ -12,6 +15,8 @@ from quicksilver.synthesis import random_geodesic, smooth_noise
 from quicksilver.volumes import Volumes
 
 METRIC = qs.FluidMetric(pad=9)
+FRAME = {"shape": [24, 24, 24], "spacing": 2.0, "origin": [-23, -23, -23], "held_out": 2}
+STAGE = {"steps": 3, "precision": "float32", "shooting_steps": 2, "validations": 1}
 
 
 def fitted_pair(seed: int, shape=(18, 17, 19)) -> FittedPair:
@@ -34,3 +39,18 @@ def people(count: int, labelled: bool = False) -> Volumes:
     labels = ((images > 0).int() + (images > 0.6).int()).to(torch.int16) if labelled else None
     names = tuple(f"p{k}" for k in range(count))
     return Volumes(names, images.half(), labels, Grid((24, 24, 24), np.eye(4)))
+
+
+def recipe_file(folder: Path, **changes) -> Path:
+    content = {
+        "name": "small",
+        "data": {"images": "p*_t1.nii.gz", "labels": "p*_lab.nii.gz", **FRAME},
+        "network": {"features": 2},
+        "shooting": {"steps": 2},
+        "prediction": STAGE,
+        "correction": STAGE,
+        **changes,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path

@@ -1,0 +1,43 @@
+"""Recipes: those of the project are ones, wrong ones are refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.recipes import read_recipe
+from tests.quicksilver.training_data import FRAME, STAGE, recipe_file
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_of_the_project_are_recipes(path):
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prediction": {"steps": 0}}, "wrong 'prediction.steps'"),
+        ({"predictions": STAGE}, "wrong 'predictions'"),
+        ({"prediction": {**STAGE, "source": "fits", "objective": "momentum"}}, "say in `fits`"),
+        ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
+        ({"data": FRAME}, "give images or labels"),
+        ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
+        ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_sentence(changes, sentence, tmp_path):
+    with pytest.raises(QuicksilverError, match=sentence) as error:
+        read_recipe(recipe_file(tmp_path, **changes))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["a: [", "\xff\x00", "", "[1, 2]"])
+def test_what_is_no_recipe_is_refused(content, tmp_path):
+    (tmp_path / "r.yaml").write_text(content, encoding="latin-1")
+    with pytest.raises(QuicksilverError, match=r"expected .* (recipe|YAML)"):
+        read_recipe(tmp_path / "r.yaml")
