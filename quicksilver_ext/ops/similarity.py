@@ -162,14 +162,14 @@ def lncc(
         padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
 
     Returns:
-        (B,): between 0 (equal up to a linear change of intensities in every window) and 1.
+        (B,): between 0 (equal up to a linear change of intensities in every window inside the grid) and 1.
 
     Cost: composed in torch: five box means of D passes each around one `warp`.
 
     Example:
         >>> import torch, quicksilver_ext as qs
-        >>> image = torch.rand(1, 1, 16, 16, dtype=torch.float64)
-        >>> bool(qs.lncc(image, 3 - 2 * image, torch.zeros(1, 2, 16, 16, dtype=torch.float64)) < 0.3)
+        >>> image, still = torch.rand(1, 1, 16, 16), torch.zeros(1, 2, 16, 16)
+        >>> bool(qs.lncc(image, image, still) < 1e-4 < qs.lncc(image, image.flip(2), still))
         True
     """
     image, target, displacement = _checked("lncc", image, target, displacement, padding_mode)
