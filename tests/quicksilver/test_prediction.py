@@ -12,11 +12,11 @@ from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
 
 
-class Difference(nn.Module):
+class Difference(PatchNetwork):
     """A "network" whose momentum is known: (target - moving, moving, 1), voxel by voxel."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(features=1)
         self.batches: list[int] = []
 
     def forward(self, moving, target):
@@ -73,9 +73,11 @@ def test_two_empty_images_have_no_momentum():
 def test_batches_have_the_size_asked_for_and_progress_reaches_the_end():
     network, seen = Difference(), []
     image = volume((43, 15, 15))
-    predict_momentum(
-        network, image, image, 14, 2, progress=lambda done, total: seen.append((done, total))
-    )
+
+    def report(done, total):
+        seen.append((done, total))
+
+    predict_momentum(network, image, image, batch_size=2, progress=report)
     assert network.batches == [2, 1]
     assert seen == [(2, 3), (3, 3)]
 
