@@ -24,8 +24,8 @@ from quicksilver.folds import count_folds
 from quicksilver.images import normalise, read_image
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import LNCC, SSD
+from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
-from quicksilver.prediction import predict_momentum
 from quicksilver.training import GAP
 from quicksilver.unfolding import unfolded
 
@@ -69,13 +69,7 @@ def row(folder: Path, pair: str, name: str, settings: Settings, start: Tensor | 
 
 def predicted(moving: Tensor, target: Tensor) -> Tensor:
     """The default model's momentum, corrected."""
-    model = default_model()
-    assert model.correction is not None
-    with torch.no_grad():
-        momentum = predict_momentum(model.prediction, moving, target, model.config.stride)
-        _, phi = model.config.shoot(momentum, GAP)
-        back = qs.warp(target, phi)
-        return momentum + predict_momentum(model.correction, moving, back, model.config.stride)
+    return predicted_momentum(default_model(), moving, target, pad=GAP)
 
 
 def main() -> None:
