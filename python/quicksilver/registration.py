@@ -170,11 +170,14 @@ def register(
             with stages("sample") as tell:
                 drawn = sample(model, draw, samples, seed, tell)
             momentum = drawn.momentum
+        tame = partial(unfolded, shoot=lambda m: config.shoot(m, "none", steps))
         if refine > 0:
             with stages("refine") as tell:
-                momentum = _refined(pair, momentum, metric, steps, refine, tell)
+                # From folds the fit, which pays for them, finds no way down.
+                begin = tame(momentum).momentum
+                momentum = _refined(pair, begin, metric, steps, refine, tell)
         with stages("shoot again" if corrected and samples is None else "shoot"):
-            last = unfolded(momentum, lambda m: config.shoot(m, "none", steps))
+            last = tame(momentum)
         found = _judged(pair, last, metric, settings, stages)
     return found if drawn is None else _with_spread(found, drawn)
 
