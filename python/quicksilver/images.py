@@ -78,23 +78,46 @@ def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
     >>> image.data.dtype, image.grid.shape
     (dtype('float32'), (4, 5, 6))
     """
+    volumes, grid = read_series(path, labels)
+    if volumes.shape[3] > 1:
+        raise QuicksilverError(
+            f"expected a 3-D image in {path}, found {volumes.shape[3]} volumes; give one volume"
+        )
+    return Image(volumes[..., 0], grid.affine)
+
+
+def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
+    """Read a NIfTI volume, or a series of them, as `read_image` does: (X, Y, Z, T) and the grid."""
     stored, affine = nifti.load(path)
-    volume = stored[..., 0] if stored.ndim == 4 and stored.shape[3] == 1 else stored
-    if volume.ndim != 3 or min(volume.shape) < 2:
+    volumes = stored[..., None] if stored.ndim == 3 else stored
+    if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
             f"expected a 3-D image in {path}, found the shape {stored.shape}; give one volume"
         )
-    bad = volume.size - int(np.isfinite(volume).sum())
+    bad = volumes.size - int(np.isfinite(volumes).sum())
     if bad:
         raise QuicksilverError(
             f"expected finite intensities in {path}, found {bad} voxels with NaN or infinity; "
             "replace them first"
         )
-    if not volume.any():
+    if not volumes.any():
         raise QuicksilverError(
             f"expected an image with non-zero voxels in {path}, found only zeros; check the file"
         )
-    return Image(_as_labels(path, volume) if labels else volume.astype(np.float32), affine)
+    values = _as_labels(path, volumes) if labels else volumes.astype(np.float32)
+    x, y, z = volumes.shape[:3]
+    return values, Grid((x, y, z), affine)
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """The grid of a NIfTI volume or series, from its header alone."""
+    shape, affine = nifti.load_grid(path)
+    if len(shape) < 3 or min(shape[:3]) < 2:
+        raise QuicksilverError(
+            f"expected a 3-D image in {path}, found the shape {shape}; give one volume"
+        )
+    x, y, z = shape[:3]
+    return Grid((x, y, z), affine)
 
 
 def _as_labels(path: str | os.PathLike[str], volume: np.ndarray) -> np.ndarray:

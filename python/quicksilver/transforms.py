@@ -72,6 +72,12 @@ class Chain:
         """The grid of the first transform, where it has one: the one to warp images onto."""
         return self.transforms[0].grid
 
+    @property
+    def moving_grid(self) -> Grid | None:
+        """The grid of the inverse of the last transform, where it has one: of the moving image."""
+        last = self.transforms[-1].backward
+        return last.grid if isinstance(last, WorldField) else None
+
     def inverted(self) -> Chain:
         """The chain the other way; QuicksilverError where one of the inverses is not known."""
         return Chain([transform.inverted() for transform in reversed(self.transforms)])
