@@ -148,11 +148,11 @@ def _read_gifti(path: Path) -> PointSet:
     scanner = nib.nifti1.xform_codes["scanner"]
     keys = ["VolGeomC_R", "VolGeomC_A", "VolGeomC_S"]
     in_world = array.coordsys is not None and array.coordsys.dataspace == scanner
-    offset = np.array([0.0 if in_world else float(array.metadata.get(key, 0)) for key in keys])
+    offset = np.array([0.0 if in_world else float(array.meta.get(key, 0)) for key in keys])
 
     def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
         array.data = points.astype(np.float32)
-        array.metadata.update({key: "0.0" for key in keys if key in array.metadata})
+        array.meta.update({key: "0.0" for key in keys if key in array.meta})
         array.coordsys = GiftiCoordSystem(scanner, scanner, np.eye(4))
         nib.save(surface, path)
 
