@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 import zlib
@@ -45,7 +46,7 @@ def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     path = require_file(path, "an image")
     try:
         file = _open(path)
-        array = np.asanyarray(file.dataobj)
+        array = _voxels(path, file)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     if array.dtype.kind not in "iuf":
@@ -65,6 +66,17 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     return file.shape, _affine(path, file)
+
+
+def _voxels(path: Path, file: Any) -> np.ndarray:
+    """The array of a file, after gzip's checksum at its end, which nibabel alone does not reach."""
+    if not (isinstance(file, nib.Nifti1Image) and path.name.endswith(".gz")):
+        return np.asanyarray(file.dataobj)
+    with gzip.open(path) as stream:
+        holder = nib.FileHolder(fileobj=stream)
+        array = np.asanyarray(type(file).from_file_map({"image": holder}).dataobj)
+        stream.read(1)
+    return array
 
 
 def _unreadable(path: Path, error: Exception) -> QuicksilverError:
