@@ -18,7 +18,7 @@ import quicksilver_ext as qs
 from quicksilver import nifti, report
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
-from quicksilver.files import filling, write_json
+from quicksilver.files import filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
 from quicksilver.registration import Registration
 from quicksilver.stages import Progress, Stages
@@ -132,8 +132,11 @@ def load(folder: str | os.PathLike[str]) -> Result:
     """
     folder = Path(folder)
     try:
-        summary = json.loads((folder / "result.json").read_text())
-    except (OSError, ValueError) as error:
+        file = require_file(folder / "result.json", "the summary of a registration")
+        summary = json.loads(file.read_text())
+        if not isinstance(summary, dict):
+            raise ValueError(f"a {type(summary).__name__}")
+    except (QuicksilverError, OSError, ValueError, RecursionError) as error:
         raise QuicksilverError(
             f"expected a folder that `quicksilver register` wrote, found no readable result.json "
             f"in {folder}; register first"

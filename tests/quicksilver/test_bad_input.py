@@ -81,7 +81,7 @@ def test_one_sentence(verb, kind, name, good, tmp_path, command, monkeypatch):
     sentence = error.strip().splitlines()[-1]
     assert sentence.startswith("quicksilver: expected") and error.count("quicksilver:") == 1, error
     assert "found" in sentence and ";" in sentence and "Traceback" not in error
-    assert "patch" not in sentence, "it was read, and refused for its size"
+    assert "one patch" not in sentence, "it was read, and refused for its size"
     assert (listing(tmp_path), listing(good)) == before, "something was left behind"
 
 
