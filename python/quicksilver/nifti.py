@@ -19,6 +19,7 @@ LARGEST = 1 << 34  # bytes of voxels; more does not fit beside its copies
 SMALL = 1 << 28  # bytes up to which anything that gzip can make is believed
 GZIP_RATIO = 1100  # that of zeros, beyond which nothing compresses
 LARGEST_RATIO = 500  # of large files: more is made to fill memory
+FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
 
 UNREADABLE = (
     OSError,
@@ -75,7 +76,7 @@ def _voxels(path: Path, file: Any) -> np.ndarray:
     with gzip.open(path) as stream:
         holder = nib.FileHolder(fileobj=stream)
         array = np.asanyarray(type(file).from_file_map({"image": holder}).dataobj)
-        stream.read(1)
+        stream.read(1 << 16)
     return array
 
 
@@ -104,18 +105,18 @@ def _open(path: Path) -> Any:
 def _affine(path: Path, file: Any) -> np.ndarray:
     if _singular(file.affine):
         raise QuicksilverError(
-            f"expected an invertible affine in {path}, found {file.affine[:3].round(4).tolist()}; "
+            f"expected an invertible affine in {path}, in mm, found {file.affine[:3].round(4).tolist()}; "
             "repair its sform or qform"
         )
     return np.asarray(file.affine, dtype=np.float64)
 
 
 def _singular(affine: np.ndarray) -> bool:
-    """Whether the directions of the axes do not span space, whatever their lengths."""
-    if not np.isfinite(affine).all():
+    """Whether the axes do not span space, or lengths or origin are of no image."""
+    if not np.abs(affine).max() < FARTHEST:  # so that NaN is, too
         return True
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return not lengths.all() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
+    return lengths.min() < 1 / FARTHEST or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
 
 
 def save(

@@ -132,7 +132,6 @@ IMAGES: dict[str, Maker] = {
     "absent, not utf-8": named(os.fsdecode(b"\xff\xfe.nii")),
     "a newline in the name": named("two\nlines.nii"),
     "a name too long": named("n" * 300 + ".nii"),
-    "a NUL in the name": named("n\0ul.nii"),
     "below a file": below_a_file,
     "a folder": in_the_way("folder.nii.gz"),
     "a dangling link": linked("nowhere.nii.gz"),
