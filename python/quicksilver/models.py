@@ -48,12 +48,14 @@ class ModelConfig:
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
-    correction network does.
+    correction network does. `corrections`: how often that one corrects, each time by the target
+    warped back along what has been found so far.
     """
 
     features: int
     architecture: Literal["patch", "horizontal"] = "patch"
     prediction_factor: int = 1
+    corrections: int = 1
     dropout: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE

@@ -41,6 +41,20 @@ def test_the_recipe(brains, model, registration):
     assert list(found.seconds) == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
 
 
+def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model):
+    twice = dataclasses.replace(model, config=dataclasses.replace(model.config, corrections=2))
+    pair = prepare(*brains, 2.0)
+    momentum = predict_momentum(model.prediction, pair.moving, pair.target)
+    for _ in range(2):
+        _, phi = qs.shoot(momentum, qs.FluidMetric(pad="none"), steps=4)
+        back = qs.warp(pair.target, phi)
+        momentum = momentum + predict_momentum(model.correction, pair.moving, back)
+    found = register(*brains, twice)
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    once = register(*brains, model)
+    assert (found.momentum - once.momentum).abs().max() > 1e-3
+
+
 def test_without_correction_and_with_other_steps(brains, model):
     found = register(*brains, model, correction=False, steps=2)
     pair = found.pair
