@@ -138,6 +138,12 @@ def _extent(image: Image) -> tuple[np.ndarray, np.ndarray]:
     return world.min(axis=0), world.max(axis=0)
 
 
+def longest_side(image: Image) -> float:
+    """Of the box around the non-zero voxels, along the axes R, A and S, in mm."""
+    low, high = _extent(image)
+    return float((high - low).max())
+
+
 def _spell(extent: tuple[np.ndarray, np.ndarray]) -> str:
     return " x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(*extent, strict=True))
 
