@@ -10,6 +10,7 @@ the search begins anew from the principal axes of both brains, in all 48 orders 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -87,12 +88,9 @@ class Level:
 
 
 def align(
-    moving: Image,
-    target: Image,
-    start: np.ndarray | None = None,
-    device: torch.device | str = "cpu",
+    moving: Sequence[Level], target: Sequence[Level], start: np.ndarray | None = None
 ) -> Alignment:
-    """The affine map of the target's points to the moving image's; skull-stripped images.
+    """The affine map of the target's points to the moving image's, from the `levels` of both.
 
     start: a matrix to begin with instead of what the headers say.
 
@@ -102,17 +100,17 @@ def align(
     >>> ball = ((x / 18) ** 2 + (y / 15) ** 2 + (z / 12) ** 2 < 1) * np.exp(noise)
     >>> shift = np.eye(4); shift[:3, 3] = 7, -30, 9
     >>> image = Image(ball.astype(np.float32), np.eye(4))
-    >>> align(Image(image.data, shift), image).matrix[:3, 3].round(1).tolist()
+    >>> found = align(levels(Image(image.data, shift)), levels(image))
+    >>> found.matrix[:3, 3].round(1).tolist()
     [7.0, -30.0, 9.0]
     """
-    first, second = _levels(moving, device), _levels(target, device)
-    second[-1] = second[-1].every(STRIDE)
-    along = [partial(_descended, moving=a, target=b) for a, b in zip(first, second, strict=True)]
-    begin = _from_headers(first[0], second[0]) if start is None else start[None]
+    seen = [*target[:-1], target[-1].every(STRIDE)]
+    along = [partial(_descended, moving=a, target=b) for a, b in zip(moving, seen, strict=True)]
+    begin = _from_headers(moving[0], target[0]) if start is None else start[None]
     matrices, scores = _best(*along[0](begin, iterations=ITERATIONS[0]))
     turned = False
     if start is None and scores[0] < ALIKE:
-        others, better = along[0](_from_axes(first[0], second[0]), iterations=ITERATIONS[0])
+        others, better = along[0](_from_axes(moving[0], target[0]), iterations=ITERATIONS[0])
         turned = bool(better.max() >= ALIKE)
         matrices, scores = _best_of_each_hand(others, better) if turned else (matrices, scores)
     matrices, reached = along[1](matrices, iterations=ITERATIONS[1])
@@ -129,17 +127,15 @@ def _best(matrices: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndar
     return matrices[[first]], scores[[first]]
 
 
-def _best_of_each_hand(
-    matrices: np.ndarray, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _best_of_each_hand(matrices: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of those that mirror and those that do not: only finer levels tell a brain's left from right."""
     mirrors = np.linalg.det(matrices[:, :3, :3]) < 0
     best = [int(np.where(mirrors == hand, scores, -np.inf).argmax()) for hand in (False, True)]
     return matrices[best], scores[best]
 
 
-def _levels(image: Image, device: torch.device | str) -> list[Level]:
-    """Coarsest first."""
+def levels(image: Image, device: torch.device | str = "cpu") -> list[Level]:
+    """A skull-stripped image at all resolutions, the coarsest first."""
     spacing = max(longest_side(image) / SIZE, float(image.grid.spacing.min()))
     grid = working_grid(image, image, spacing, margin=MARGIN)
     fine = normalise(resample(image, grid, device=device))
@@ -218,7 +214,9 @@ def _descended(
     for _ in range(iterations + 1):
         found, *linearised = _linearised(trial, moving, target)
         gain, better = found - scores, found > scores
-        for kept, new in zip((best, scores, hessian, slope), (trial, found, *linearised), strict=True):
+        for kept, new in zip(
+            (best, scores, hessian, slope), (trial, found, *linearised), strict=True
+        ):
             kept[better] = new[better]
         if (better & (gain < GAIN)).all():
             break
@@ -254,7 +252,11 @@ def _linearised(
     weighted = derivative * weight.flatten(1)[:, None]
     hessian = weighted @ derivative.transpose(1, 2)
     slope = weighted @ (theirs - contrast).flatten(1)[:, :, None]
-    return tuple(x.double().cpu().numpy() for x in (similarity, hessian, slope[..., 0]))
+    return similarity.cpu().numpy(), _doubles(hessian), _doubles(slope[..., 0])
+
+
+def _doubles(values: Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()
 
 
 def _places(level: Level) -> Tensor:
