@@ -46,15 +46,14 @@ def show_registration(summary: dict[str, Any]) -> None:
     for stage, seconds in summary["seconds"].items():
         table.add_row(stage, f"{seconds:.2f}")
     energies, quality = summary["energies"], summary["quality"]
-    spacing = summary["settings"]["working_spacing_mm"]
     facts = Table("measure", "value", title="quality")
     before, after = energies["mismatch_before"], energies["mismatch_after"]
     facts.add_row("squared difference, before and after", f"{before:.1f}, {after:.1f}")
     facts.add_row("kinetic energy", f"{energies['kinetic']:.1f}")
-    length = quality["displacement_voxels"]
+    length = quality["displacement_mm"]
     facts.add_row(
         "displacement, mean and largest",
-        f"{length['mean'] * spacing:.2f} mm, {length['max'] * spacing:.2f} mm",
+        f"{length['mean']:.2f} mm, {length['max']:.2f} mm",
     )
     facts.add_row("folded voxels", str(quality["folded_voxels"]))
     facts.add_row("sd of log Jacobian", f"{quality['log_jacobian_sd']:.3f}")
@@ -63,11 +62,11 @@ def show_registration(summary: dict[str, Any]) -> None:
         "inverse consistency, median and largest",
         f"{undone['median']:.4f}, {undone['max']:.4f} voxels",
     )
-    if "deviation_voxels" in quality:
-        deviation = quality["deviation_voxels"]
+    if "deviation_mm" in quality:
+        deviation = quality["deviation_mm"]
         facts.add_row(
             "standard deviation of the samples, median and largest",
-            f"{deviation['median'] * spacing:.2f} mm, {deviation['max'] * spacing:.2f} mm",
+            f"{deviation['median']:.2f} mm, {deviation['max']:.2f} mm",
         )
     facts.add_row("peak memory", f"{summary['peak_memory_mb']:.0f} MB")
     console = Console()

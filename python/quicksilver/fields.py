@@ -39,11 +39,11 @@ class WorldField:
     @classmethod
     def from_voxels(cls, displacement: Tensor, grid: Grid) -> WorldField:
         """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
-        return cls(_turn(grid.affine[:3, :3], displacement), grid)
+        return cls(turn(grid.affine[:3, :3], displacement), grid)
 
     def in_voxels(self) -> Tensor:
         """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
-        return _turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
+        return turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
 
     def onto(self, grid: Grid) -> WorldField:
         """The same field on another grid: linear between voxels, continued by its border value."""
@@ -73,7 +73,7 @@ class WorldField:
         start = affine_displacement(
             inverse @ self.grid.affine, self.grid.shape, self.vectors.device
         )
-        return start + _turn(inverse[:3, :3], self.vectors)
+        return start + turn(inverse[:3, :3], self.vectors)
 
 
 def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
@@ -85,7 +85,14 @@ def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
     return qs.warp(values, positions, padding_mode="border")
 
 
-def _turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
+def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
+    """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
+    change = np.eye(4)
+    change[:3] += (matrix - np.eye(4))[:3] @ grid.affine
+    return WorldField(affine_displacement(change, grid.shape, device), grid)
+
+
+def turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
     """Multiply every vector of a field (1, 3, X, Y, Z) by a 3 x 3 matrix."""
     factor = torch.as_tensor(matrix, dtype=vectors.dtype, device=vectors.device)
     return torch.einsum("ij,bjxyz->bixyz", factor, vectors).contiguous()

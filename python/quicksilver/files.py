@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,36 @@ from quicksilver.errors import QuicksilverError
 
 _HIDDEN = os.umask(0)  # which can only be read by setting it
 os.umask(_HIDDEN)
+
+
+def require_file(path: str | os.PathLike[str], what: str) -> Path:
+    """The path of a regular file; `what` names in the error what was expected there.
+
+    Raises QuicksilverError where there is nothing, or something that reading might wait for or
+    never come to the end of: a pipe, a device; or a folder.
+
+    >>> require_file("/dev/zero", "an image")
+    Traceback (most recent call last):
+    ...
+    quicksilver.errors.QuicksilverError: expected an image at /dev/zero, found a device; give a file
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise QuicksilverError(
+            f"expected {what} at {path}, found no such file; check the path"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise QuicksilverError(
+            f"expected {what} at {path!s}, found '{reason}'; check the path"
+        ) from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        found = kinds.get(stat.S_IFMT(mode), "a device")
+        raise QuicksilverError(f"expected {what} at {path}, found {found}; give a file")
+    return path
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -175,6 +176,14 @@ def default_model() -> Model:
     resource = files("quicksilver") / "weights" / DEFAULT
     with as_file(resource) as path:
         return load_model(path)
+
+
+def open_model(path: str | os.PathLike[str] | None) -> Model:
+    """The model of a file in either format, or the one that ships where there is none."""
+    if path is None:
+        return default_model()
+    published = Path(path).name.endswith((".pth.tar", ".pth", ".tar"))
+    return load_published(Path(path)) if published else load_model(Path(path))
 
 
 def load_published(

@@ -47,18 +47,26 @@ def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
             f"expected a whole NIfTI image (.nii or .nii.gz) at {path}, found '{error}'; "
             "convert or export it again"
         ) from error
+    return native(array, file.affine, f"{path}")
+
+
+def native(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """An array as numpy computes fastest with it, and its affine; checked as `load` checks a file.
+
+    name: what errors call it.
+    """
     if array.dtype.kind not in "iuf":
         raise QuicksilverError(
-            f"expected one real number per voxel in {path}, found {array.dtype}; "
+            f"expected one real number per voxel in {name}, found {array.dtype}; "
             "convert it to a scalar image"
         )
-    if _singular(file.affine):
+    affine = np.asarray(affine, dtype=np.float64)
+    if affine.shape != (4, 4) or _singular(affine):
         raise QuicksilverError(
-            f"expected an invertible affine in {path}, found {file.affine[:3].round(4).tolist()}; "
+            f"expected an invertible affine in {name}, found {affine[:3].round(4).tolist()}; "
             "repair its sform or qform"
         )
-    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    return native, np.asarray(file.affine, dtype=np.float64)
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), affine
 
 
 def _open(path: Path) -> Any:

@@ -14,7 +14,8 @@ from quicksilver.fields import WorldField, carry
 from quicksilver.images import Grid, brain_box, normalise, resample
 
 if TYPE_CHECKING:
-    from quicksilver.registration import Pair, Registration
+    from quicksilver.pair import Pair
+    from quicksilver.registration import Registration
 
 BORDER_MM = 5.0  # shown around the brains
 TITLES = (
@@ -104,17 +105,16 @@ def _volumes(registration: Registration) -> _Volumes:
     field = WorldField.from_voxels(registration.psi, pair.grid).onto(grid)
     determinant = qs.jacobian_determinant(registration.psi)
     moving, target = (
-        normalise(resample(image, grid))[0, 0].numpy()
-        for image in (pair.moving_image, pair.target_image)
+        normalise(resample(image, grid))[0, 0].numpy() for image in (pair.placed, pair.target_image)
     )
     drawn, deviation = registration.uncertainty, None
     if drawn is not None:
-        length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt() * float(pair.grid.spacing[0])
+        length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt()
         deviation = carry(length, pair.grid, grid)[0, 0].cpu().numpy()
     return _Volumes(
         moving=moving,
         target=target,
-        warped=normalise(torch.from_numpy(field.warp(pair.moving_image).data)).numpy(),
+        warped=normalise(torch.from_numpy(field.warp(pair.placed).data)).numpy(),
         field=field.in_voxels()[0].cpu().numpy(),
         jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
         deviation=deviation,
@@ -131,7 +131,7 @@ def _largest(volumes: _Volumes) -> float:
 
 def _display_grid(pair: Pair, spacing: float) -> Grid:
     """A RAS grid of `spacing` mm around both brains."""
-    low, high = brain_box(pair.moving_image, pair.target_image)
+    low, high = brain_box(pair.placed, pair.target_image)
     x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low - BORDER_MM
@@ -222,7 +222,7 @@ def _draw_scales(figure: Any, columns: int, largest: float) -> None:
 def _headline(registration: Registration) -> str:
     energies, quality = registration.energies, registration.quality
     change = 100 * (1 - energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12))
-    length = quality["displacement_voxels"]["max"] * registration.pair.grid.spacing[0]
+    length = quality["displacement_mm"]["max"]
     facts = (
         "Quicksilver",
         f"squared difference {-change:+.0f} %",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from quicksilver.commands.common import (
+    Affine,
     Device,
     Folder,
+    HistogramMatching,
+    InitialAffine,
     ModelFile,
     Moving,
+    MovingMask,
+    Reference,
     Steps,
     Target,
-    chosen_model,
-    read_pair,
-    save_registration,
+    TargetMask,
+    write_registration,
 )
 
 
@@ -24,6 +29,12 @@ def register(
     target: Target,
     output: Folder,
     model: ModelFile = None,
+    affine: Affine = True,
+    initial_affine: InitialAffine = None,
+    moving_mask: MovingMask = None,
+    target_mask: TargetMask = None,
+    histogram_matching: HistogramMatching = False,
+    reference: Reference = None,
     device: Device = "auto",
     steps: Steps = None,
     no_correction: Annotated[bool, typer.Option("--no-correction", help="Predict only.")] = False,
@@ -35,31 +46,26 @@ def register(
         int, typer.Option(min=0, help="Iterations of LDDMM from the prediction on.")
     ] = 0,
 ) -> None:
-    """Register two affinely aligned images: predict, shoot, correct, shoot."""
-    from quicksilver import console, files, registration
+    """Register two skull-stripped images: align, predict, shoot, correct, shoot."""
+    import quicksilver
 
-    files.require_writable(output)
-    chosen = registration.pick_device(device)
-    with console.progress() as progress:
-        first, second, seconds = read_pair(progress, moving, target)
-        found = registration.register(
-            first,
-            second,
-            chosen_model(model),
-            device=chosen,
-            steps=steps,
-            correction=not no_correction,
-            refine=refine,
-            samples=samples,
-            seed=seed,
-            progress=progress,
-        )
-        about = {
-            "command": "register",
-            "moving": str(moving),
-            "target": str(target),
-            "model": str(model or "default"),
-        }
-        summary = save_registration(found, output, about, seconds, progress)
-    console.show_registration(summary)
-    typer.echo(f"report: {output / 'report.png'}")
+    run = partial(
+        quicksilver.register,
+        moving,
+        target,
+        model,
+        affine=affine,
+        initial_affine=initial_affine,
+        moving_mask=moving_mask,
+        target_mask=target_mask,
+        histogram_matching=histogram_matching,
+        reference=reference,
+        device=device,
+        steps=steps,
+        correction=not no_correction,
+        samples=samples,
+        seed=seed,
+        refine=refine,
+    )
+    about = {"moving": str(moving), "target": str(target), "model": str(model or "default")}
+    write_registration("register", output, about, run)
