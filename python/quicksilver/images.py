@@ -82,27 +82,57 @@ def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
     >>> image.data.dtype, image.grid.shape
     (dtype('float32'), (4, 5, 6))
     """
+    return single(*read_series(path, labels), f"{path}")
+
+
+def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
+    """Read a NIfTI volume, or a series of them, as `read_image` does: (X, Y, Z, T) and the grid."""
     return checked(*nifti.load(path), f"{path}", labels)
 
 
-def checked(stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False) -> Image:
-    """The image of an array and its affine, as `read_image` has it of a file called `name`."""
-    volume = stored[..., 0] if stored.ndim == 4 and stored.shape[3] == 1 else stored
-    if volume.ndim != 3 or min(volume.shape) < 2:
+def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
+    """The image of a series (X, Y, Z, 1); QuicksilverError, calling it `name`, where there are more."""
+    if volumes.shape[3] > 1:
+        raise QuicksilverError(
+            f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
+        )
+    return Image(volumes[..., 0], grid.affine)
+
+
+def checked(
+    stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
+) -> tuple[np.ndarray, Grid]:
+    """The volumes (X, Y, Z, T) of an array, and their grid, as `read_series` has them of a file
+    called `name`."""
+    volumes = stored[..., None] if stored.ndim == 3 else stored
+    if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
         )
-    bad = volume.size - int(np.isfinite(volume).sum())
+    bad = volumes.size - int(np.isfinite(volumes).sum())
     if bad:
         raise QuicksilverError(
             f"expected finite intensities in {name}, found {bad} voxels with NaN or infinity; "
             "replace them first"
         )
-    if not volume.any():
+    if not volumes.any():
         raise QuicksilverError(
             f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
         )
-    return Image(_as_labels(name, volume) if labels else volume.astype(np.float32), affine)
+    values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
+    x, y, z = volumes.shape[:3]
+    return values, Grid((x, y, z), affine)
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """The grid of a NIfTI volume or series, from its header alone."""
+    shape, affine = nifti.load_grid(path)
+    if len(shape) < 3 or min(shape[:3]) < 2:
+        raise QuicksilverError(
+            f"expected a 3-D image in {path}, found the shape {shape}; give one volume"
+        )
+    x, y, z = shape[:3]
+    return Grid((x, y, z), affine)
 
 
 def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
