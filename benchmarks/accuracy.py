@@ -26,7 +26,7 @@ from quicksilver.files import write_json
 
 from .methods import Method, Subject, digest, methods
 from .table import section, with_section
-from .timing import machine
+from .machine import machine
 
 Record = dict[str, Any]
 Pair = tuple[str, str]
