@@ -40,7 +40,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     )
     folder = Path(__file__).parent / "results"
     parser.add_argument("--pair", nargs=2, type=Path, metavar=("MOVING", "TARGET"))
-    parser.add_argument("--model", type=Path, action="append", default=[], help="beside the shipped")
+    parser.add_argument(
+        "--model", type=Path, action="append", default=[], help="beside the shipped"
+    )
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--budget", type=float, default=3.0, help="seconds for the runs of a case")
     parser.add_argument("--device", default=None, help="cuda where there is one, else cpu")
@@ -72,9 +74,7 @@ def shipped_models() -> list[Path]:
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(words)
-    device = torch.device(
-        arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    )
+    device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     place = Place(device, arguments.smoke, SMALL_BUDGET if arguments.smoke else arguments.budget)
     suffix = "-smoke" if arguments.smoke else ""
     results = Results(arguments.output / f"{device_name(device)}{suffix}.json", arguments.smoke)

@@ -126,15 +126,22 @@ TARGETS = [
         times(WARP.replace("warp", "warp backward"), "grid_sample"),
     ),
     Target("`warp` forward and backward against `grid_sample`", "at least", 4, _both_ways),
-    Target("`exponential` against `VecInt`", "at least", 5, times(EXPONENTIAL, "VoxelMorph VecInt")),
     Target(
-        "`sharp` against `irfftn(symbol * rfftn)`, same size", "at least", 1, times(SHARP, "torch.fft")
+        "`exponential` against `VecInt`", "at least", 5, times(EXPONENTIAL, "VoxelMorph VecInt")
+    ),
+    Target(
+        "`sharp` against `irfftn(symbol * rfftn)`, same size",
+        "at least",
+        1,
+        times(SHARP, "torch.fft"),
     ),
     Target("`sharp` against it at 229 x 193 x 193", "at least", 2, times(PRIMES, "torch.fft")),
     Target("`shoot(ab2)` against plain-torch RK4", "at least", 10, times(SHOOT, "plain torch RK4")),
     Target("error of `shoot(ab2)` over that of RK4", "at most", 1, _errors),
     Target("vector fields at the peak of `shoot`'s backward, memory small", "at most", 16, _fields),
-    Target("`register` at 2 mm against ANTs SyN, computing", "at least", 5, _register(2.0, "register")),
+    Target(
+        "`register` at 2 mm against ANTs SyN, computing", "at least", 5, _register(2.0, "register")
+    ),
     Target(
         "`register` at 2 mm against ANTs SyN, whole command",
         "at least",
@@ -142,7 +149,10 @@ TARGETS = [
         _register(2.0, "register command"),
     ),
     Target(
-        "`register` at 1 mm against ANTs SyN, computing", "at least", 0.7, _register(1.0, "register")
+        "`register` at 1 mm against ANTs SyN, computing",
+        "at least",
+        0.7,
+        _register(1.0, "register"),
     ),
     Target(
         "`register` at 1 mm against ANTs SyN, whole command",

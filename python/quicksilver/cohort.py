@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from quicksilver import processes
@@ -26,6 +27,9 @@ from quicksilver.fits import PairPaths
 
 FAILURES = "failures"
 """The folder, beside those of the pairs, with a sentence on every pair that could not be registered."""
+
+NEEDED = 4 * 2**30
+"""Bytes for a pair, reading and writing included: of 1 mm images and the model that ships, 3 GB and some."""
 
 Work = Callable[[PairPaths, Path, dict[str, Any]], None]
 """Registers a pair into a folder; `result.json` there must hold the entries that it is given."""
@@ -71,6 +75,14 @@ def run(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return outcomes
+
+
+def suitable_jobs(device: torch.device) -> int:
+    """How many pairs at once: on a GPU two, so that one reads and writes while another computes; on
+    the processor as many as there are threads and memory for."""
+    if device.type == "cuda":
+        return 2
+    return max(1, min(torch.get_num_threads(), int(psutil.virtual_memory().available // NEEDED)))
 
 
 def _attempt(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:

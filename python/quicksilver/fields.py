@@ -65,7 +65,7 @@ class WorldField:
         """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
         offset = matrix @ self.grid.affine - self.grid.affine + np.eye(4)
         start = affine_displacement(offset, self.grid.shape, self.vectors.device)
-        return WorldField(start + _turn(matrix[:3, :3], self.vectors), self.grid)
+        return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
 
     def determinant(self) -> Tensor:
         """The Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own grid."""

@@ -78,11 +78,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+RESULT = "result.json"
+"""The file of a folder of results whose presence says that all others are there."""
+
+PARTIAL = ".????????.partial"
+"""Pattern of the folders that `filling` fills: what is left of one was killed."""
+
+
 @contextmanager
 def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
 
-    `folder` is made where it is missing, and taken away again if the block fails and it is empty.
+    An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
+    the program in between. `folder` is made where it is missing, and taken away again if the block
+    fails and it is empty.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with filling(Path(folder) / "out") as temporary:
@@ -92,14 +102,17 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """
     folder = Path(folder)
     made = not folder.exists()
-    temporary = folder / f".{secrets.token_hex(4)}"
+    temporary = folder / f".{secrets.token_hex(4)}.partial"
     try:
         temporary.mkdir(parents=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
         yield temporary
-        for file in sorted(temporary.iterdir()):
+        files = sorted(temporary.iterdir(), key=lambda file: (file.name == RESULT, file.name))
+        if files:
+            (folder / RESULT).unlink(missing_ok=True)
+        for file in files:
             file.replace(folder / file.name)
     except OSError as error:
         raise unwritable(folder, error) from error

@@ -8,6 +8,7 @@ checkpoints (`.pth.tar`) can be read too.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -119,6 +120,14 @@ class Model:
         """The networks by the prefix of their tensors in a file."""
         pair = {"prediction": self.prediction}
         return pair if self.correction is None else pair | {"correction": self.correction}
+
+    def digest(self) -> str:
+        """A short name of the weights and the configuration: equal for equal models."""
+        content = hashlib.sha256(json.dumps(dataclasses.asdict(self.config)).encode())
+        for network in self.networks().values():
+            for name, value in network.state_dict().items():
+                content.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()[:16]
 
     def to(self, device: str | torch.device) -> Model:
         """The same model on another device, its weights in the order that convolutions like there."""
