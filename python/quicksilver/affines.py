@@ -111,7 +111,7 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
         try:
             sitk.WriteTransform(transform, str(temporary))
         except RuntimeError as error:
-            raise OSError(_reason(error)) from error
+            raise OSError(last_line(error)) from error
 
 
 def linear(transform: Any) -> np.ndarray:
@@ -137,7 +137,7 @@ def _itk(content: bytes, suffix: str) -> np.ndarray:
         try:
             return linear(sitk.ReadTransform(str(copy)))
         except RuntimeError as error:
-            raise ValueError(_reason(error)) from error
+            raise ValueError(last_line(error)) from error
 
 
 def _check_whole(content: bytes, suffix: str) -> None:
@@ -163,7 +163,7 @@ def _check_whole(content: bytes, suffix: str) -> None:
         raise ValueError("a file that is cut short")
 
 
-def _reason(error: RuntimeError) -> str:
+def last_line(error: Exception) -> str:
     """The last line of ITK's messages; those before it name its source files."""
     return str(error).strip().splitlines()[-1]
 

@@ -11,6 +11,7 @@ from quicksilver.commands.demo import demo
 from quicksilver.commands.evaluate import evaluate
 from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
+from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.register import register
 from quicksilver.commands.train import train
 from quicksilver.errors import QuicksilverError
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (register, fit, train, import_weights, apply, evaluate, demo):
+for command in (register, fit, train, import_weights, apply, jacobian, evaluate, demo):
     app.command()(command)
 
 

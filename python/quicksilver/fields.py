@@ -19,6 +19,8 @@ from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
 from quicksilver.images import Grid, Image, affine_displacement
 
+Mode = Literal["linear", "nearest", "majority"]
+
 LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # RAS to LPS, and back
 
 
@@ -41,6 +43,11 @@ class WorldField:
         """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
         return cls(turn(grid.affine[:3, :3], displacement), grid)
 
+    @classmethod
+    def identity(cls, grid: Grid) -> WorldField:
+        """The field that leaves every point of a grid where it is."""
+        return cls(torch.zeros((1, 3, *grid.shape)), grid)
+
     def in_voxels(self) -> Tensor:
         """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
         return turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
@@ -54,18 +61,40 @@ class WorldField:
         moved = qs.warp(after.vectors, self._positions(after.grid), padding_mode="border")
         return WorldField(self.vectors + moved, self.grid)
 
-    def warp(self, image: Image, mode: Literal["linear", "nearest"] = "linear") -> Image:
+    def then_affine(self, matrix: np.ndarray) -> WorldField:
+        """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
+        start = affine_field(matrix, self.grid, self.vectors.device).vectors
+        return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
+
+    def determinant(self) -> Tensor:
+        """The Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own grid."""
+        return qs.jacobian_determinant(self.in_voxels())
+
+    def warp(self, image: Image, mode: Mode = "linear") -> Image:
         """The image at x + d(x) on the field's grid, resampled once; zero outside of the image.
 
-        "linear" gives float32, "nearest" keeps the image's integer type.
+        "linear" gives float32; "nearest" and "majority" (`qs.warp_labels`: the label with the
+        largest sum of linear weights) keep the image's integer type.
         """
-        positions = self._positions(image.grid)
+        return Image(
+            self.warp_volumes(image.data[..., None], image.grid, mode)[..., 0], self.grid.affine
+        )
+
+    def warp_volumes(self, volumes: np.ndarray, grid: Grid, mode: Mode = "linear") -> np.ndarray:
+        """Volumes (X, Y, Z, T) of one grid as `warp` has them, one after the other."""
+        positions = self._positions(grid)
         # torch has few operations for the unsigned types of label maps, so they travel as int64.
-        data = image.data.astype(np.float32 if mode == "linear" else np.int64, copy=False)
-        source = torch.from_numpy(np.ascontiguousarray(data))[None, None].to(positions.device)
-        warped = qs.warp(source, positions, mode=mode, padding_mode="zeros")[0, 0].cpu().numpy()
-        kind = np.float32 if mode == "linear" else image.data.dtype
-        return Image(warped.astype(kind, copy=False), self.grid.affine)
+        travels, kind = (np.float32, np.float32) if mode == "linear" else (np.int64, volumes.dtype)
+        result = np.empty((volumes.shape[3], *self.grid.shape), kind).transpose(1, 2, 3, 0)
+        for index in range(volumes.shape[3]):
+            data = np.ascontiguousarray(volumes[..., index], dtype=travels)
+            source = torch.from_numpy(data)[None, None].to(positions.device)
+            if mode == "majority":
+                warped = qs.warp_labels(source, positions, padding_mode="zeros")
+            else:
+                warped = qs.warp(source, positions, mode=mode, padding_mode="zeros")
+            result[..., index] = warped[0, 0].cpu().numpy()
+        return result
 
     def _positions(self, other: Grid) -> Tensor:
         """Where the field takes its voxels, in voxels of another grid, less their own indices."""
@@ -87,8 +116,7 @@ def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
 
 def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
     """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
-    change = np.eye(4)
-    change[:3] += (matrix - np.eye(4))[:3] @ grid.affine
+    change = matrix @ grid.affine - grid.affine + np.eye(4)
     return WorldField(affine_displacement(change, grid.shape, device), grid)
 
 
@@ -113,9 +141,13 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
     if stored.ndim != 5 or stored.shape[3:] != (1, 3):
         raise QuicksilverError(
             f"expected a displacement field (X, Y, Z, 1, 3) in {path}, found {stored.shape}; "
-            "give a folder that `quicksilver register` wrote"
+            "give one that ITK, ANTs or `quicksilver register` wrote"
         )
     x, y, z = stored.shape[:3]
     vectors = stored[:, :, :, 0] * LPS
+    if not np.isfinite(vectors).all():
+        raise QuicksilverError(
+            f"expected a finite displacement field in {path}, found NaN or infinity; write it again"
+        )
     moved = np.ascontiguousarray(vectors.transpose(3, 0, 1, 2), dtype=np.float32)
     return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affine))

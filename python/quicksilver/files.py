@@ -62,6 +62,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['notes.txt']
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
+        raise QuicksilverError(
+            f"expected a file to write at {path}, found something else; rename it"
+        )
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import Image, checked, read_image
+from quicksilver.images import Image, checked, read_image, single
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image | tuple[Any, Any] | Any
 """A path, an `Image`, a nibabel image, or a pair of a volume (X, Y, Z), as NumPy or torch have it,
@@ -39,7 +39,8 @@ def as_image(source: ImageLike, labels: bool = False) -> Image:
             "expected a path, a nibabel image, or an array and its affine, found "
             f"{type(source).__name__}; give one of these"
         )
-    return checked(*nifti.native(volume, affine, "the image"), "the image", labels)
+    name = "the image"
+    return single(*checked(*nifti.native(volume, affine, name), name, labels), name)
 
 
 def _as_array(part: Any) -> np.ndarray:

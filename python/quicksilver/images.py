@@ -82,27 +82,56 @@ def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
     >>> image.data.dtype, image.grid.shape
     (dtype('float32'), (4, 5, 6))
     """
+    return single(*read_series(path, labels), f"{path}")
+
+
+def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
+    """Read a NIfTI volume, or a series of them, as `read_image` does: (X, Y, Z, T) and the grid."""
     return checked(*nifti.load(path), f"{path}", labels)
 
 
-def checked(stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False) -> Image:
-    """The image of an array and its affine, as `read_image` has it of a file called `name`."""
-    volume = stored[..., 0] if stored.ndim == 4 and stored.shape[3] == 1 else stored
-    if volume.ndim != 3 or min(volume.shape) < 2:
+def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
+    """The one volume of a series called `name`."""
+    if volumes.shape[3] > 1:
+        raise QuicksilverError(
+            f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
+        )
+    return Image(volumes[..., 0], grid.affine)
+
+
+def checked(
+    stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
+) -> tuple[np.ndarray, Grid]:
+    """An array of a volume or a series of them and its affine, as `read_series` gives a file's."""
+    volumes = stored[..., None] if stored.ndim == 3 else stored
+    if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
         )
-    bad = volume.size - int(np.isfinite(volume).sum())
+    bad = volumes.size - int(np.isfinite(volumes).sum())
     if bad:
         raise QuicksilverError(
             f"expected finite intensities in {name}, found {bad} voxels with NaN or infinity; "
             "replace them first"
         )
-    if not volume.any():
+    if not volumes.any():
         raise QuicksilverError(
             f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
         )
-    return Image(_as_labels(name, volume) if labels else volume.astype(np.float32), affine)
+    values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
+    x, y, z = volumes.shape[:3]
+    return values, Grid((x, y, z), affine)
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """The grid of a NIfTI volume or series, from its header alone."""
+    shape, affine = nifti.load_grid(path)
+    if len(shape) < 3 or min(shape[:3]) < 2:
+        raise QuicksilverError(
+            f"expected a 3-D image in {path}, found the shape {shape}; give one volume"
+        )
+    x, y, z = shape[:3]
+    return Grid((x, y, z), affine)
 
 
 def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
@@ -261,25 +290,3 @@ def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
             "shift the image so that its background is 0"
         )
     return (data / scale).clamp(0, 1.2)
-
-
-def match_histogram(data: Tensor, reference: Tensor) -> Tensor:
-    """Intensities with the distribution of the reference's, non-zero voxels alone; zeros stay.
-
-    Between 101 quantiles of both the map is linear, so that it keeps their order.
-
-    >>> match_histogram(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0, 30.0, 0.0]))
-    tensor([ 0., 10., 20., 30.])
-    """
-    inside = data != 0
-    old, new = (
-        np.percentile(values[values != 0].cpu().numpy(), np.linspace(0, 100, 101))
-        for values in (data, reference)
-    )
-    # Values that are many voxels' make several quantiles equal; of these the map takes the middle.
-    levels, first, counts = np.unique(old, return_index=True, return_counts=True)
-    middle = new[first + (counts - 1) // 2]
-    matched = np.interp(data[inside].cpu().numpy(), levels, middle).astype(np.float32)
-    result = torch.zeros_like(data)
-    result[inside] = torch.from_numpy(matched).to(data)
-    return result

@@ -221,7 +221,7 @@ def damaged_files(folder):
     [
         ("absent.nii.gz", "no such file"),
         ("text.nii.gz", "NIfTI"),
-        ("folder.nii", "NIfTI"),
+        ("folder.nii", "found a folder"),
         ("half.nii.gz", "NIfTI"),
         ("short.nii", "NIfTI"),
         ("other.mgz", "MGHImage"),

@@ -1,0 +1,46 @@
+"""The Jacobian determinant of a saved transform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FLOOR = 1e-3
+"""What the logarithm takes a smaller determinant for, so that folds have one too."""
+
+
+def jacobian(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT|FIELD", help="Folder that register or fit wrote, or a displacement field."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="NIfTI file to write.")],
+    log: Annotated[bool, typer.Option("--log", help="Its natural logarithm.")] = False,
+    inverse: Annotated[bool, typer.Option("--inverse", help="Of the inverse map.")] = False,
+) -> None:
+    """Write how a transform changes volumes: above 1 where the moving image is shrunk.
+
+    The determinant is of the map that takes points of the target to the moving image, the affine part
+    included, on the target's grid.
+    """
+    from quicksilver import nifti
+    from quicksilver.errors import QuicksilverError
+    from quicksilver.transforms import read_chain
+
+    chain = read_chain([source])
+    chain = chain.inverted() if inverse else chain
+    if chain.grid is None:
+        raise QuicksilverError(
+            f"expected a displacement field, found {source}, an affine; its determinant is the "
+            "same everywhere"
+        )
+    field = chain.onto(chain.grid)
+    determinant = field.determinant()
+    folds = int((determinant <= 0).sum())
+    values = determinant.clamp(min=FLOOR).log() if log else determinant
+    nifti.save(output, values[0, 0].numpy(), field.grid.affine)
+    typer.echo(f"{folds} folded voxels" + (f", taken for {FLOOR} in the logarithm" if log else ""))

@@ -1,0 +1,196 @@
+"""Transforms of any origin, and chains of them that become one map.
+
+A transform takes points of the target to the matching points of the moving image, RAS millimetres:
+the direction in which images are resampled. Points themselves move the other way, by its inverse.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quicksilver import affines, results
+from quicksilver.errors import QuicksilverError
+from quicksilver.fields import LPS, WorldField, read_field
+from quicksilver.files import require_file
+from quicksilver.images import Grid
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One map and, where it is known, its inverse; each an affine (4, 4), RAS mm, or a field."""
+
+    forward: np.ndarray | WorldField
+    backward: np.ndarray | WorldField | None
+    name: str
+
+    @property
+    def grid(self) -> Grid | None:
+        """Where the map is given: the target's grid for a field, nowhere for an affine."""
+        return self.forward.grid if isinstance(self.forward, WorldField) else None
+
+    def inverted(self) -> Transform:
+        """The transform the other way; QuicksilverError where the inverse is not known."""
+        if self.backward is None:
+            raise QuicksilverError(
+                f"expected a transform with an inverse, found the displacement field {self.name} "
+                "alone; give the folder that `quicksilver register` wrote, or the field of the "
+                "inverse in a list that you invert yourself"
+            )
+        return Transform(self.backward, self.forward, self.name)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Transforms one after the other, in the order of antsApplyTransforms.
+
+    The first one takes the points of the output grid, the last one arrives in the moving image: an
+    image is, so to speak, warped by the last one first.
+
+    >>> shift, double = np.eye(4), np.diag([2.0, 2, 2, 1])
+    >>> shift[0, 3] = 1
+    >>> both = Chain([Transform(m, np.linalg.inv(m), "") for m in (double, shift)])
+    >>> both.at(np.array([[10.0, 0, 0]]))
+    array([[21.,  0.,  0.]])
+    >>> both.inverted().at(np.array([[21.0, 0, 0]]))
+    array([[10.,  0.,  0.]])
+    """
+
+    transforms: Sequence[Transform]
+
+    @property
+    def grid(self) -> Grid | None:
+        """The grid of the first transform, where it has one: the one to warp images onto."""
+        return self.transforms[0].grid
+
+    @property
+    def moving_grid(self) -> Grid | None:
+        """The grid of the inverse of the last transform, where it has one: of the moving image."""
+        last = self.transforms[-1].backward
+        return last.grid if isinstance(last, WorldField) else None
+
+    def inverted(self) -> Chain:
+        """The chain the other way; QuicksilverError where one of the inverses is not known."""
+        return Chain([transform.inverted() for transform in reversed(self.transforms)])
+
+    def onto(self, grid: Grid) -> WorldField:
+        """The whole chain as one displacement on a grid."""
+        return self._after(WorldField.identity(grid))
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, 3), RAS mm, taken by the whole chain, to single precision."""
+        # A list of points is a field on a made-up grid. Its indices stay small in a cube, and so
+        # do the roundings of displacements that are counted from them.
+        side = max(2, int(np.ceil(len(points) ** (1 / 3))))
+        cube = np.zeros((side**3, 3))
+        cube[: len(points)] = points
+        index = np.indices((side,) * 3).reshape(3, -1).T
+        vectors = torch.from_numpy((cube - index).T.reshape(1, 3, side, side, side)).float()
+        moved = self._after(WorldField(vectors.contiguous(), Grid((side,) * 3, np.eye(4)))).vectors
+        return (index + moved[0].double().reshape(3, -1).numpy().T)[: len(points)]
+
+    def _after(self, field: WorldField) -> WorldField:
+        for transform in self.transforms:
+            if isinstance(transform.forward, WorldField):
+                field = field.then(transform.forward)
+            else:
+                field = field.then_affine(transform.forward)
+        return field
+
+
+def read_chain(
+    names: Sequence[str], moving: Grid | None = None, target: Grid | None = None
+) -> Chain:
+    """The transforms of a list of names as one chain; `read_transform` says what a name may be."""
+    return Chain([part for name in names for part in read_transform(name, moving, target)])
+
+
+def read_transform(
+    name: str | os.PathLike[str], moving: Grid | None = None, target: Grid | None = None
+) -> list[Transform]:
+    """Read a transform, told by its content; one of ITK's composites may hold several.
+
+    name: a folder that `quicksilver register` wrote, a displacement field (.nii, .nii.gz) of ours
+    or ITK's, an affine (`affines.read_affine`; FSL's needs the grids) or a composite (.h5) of ITK. As
+    for antsApplyTransforms, "[NAME,1]" is its inverse.
+    Raises QuicksilverError where it is none of these or has no inverse.
+    """
+    inverse = re.fullmatch(r"\[(.*),\s*([01])\s*\]", str(name))
+    if inverse is not None:
+        parts = Chain(read_transform(inverse[1], moving, target))
+        return list((parts.inverted() if inverse[2] == "1" else parts).transforms)
+    path = Path(name)
+    if path.is_dir():
+        result = results.load(path)
+        return [Transform(result.displacement, result.inverse, str(path))]
+    require_file(path, "a transform")
+    if path.name.endswith((".nii", ".nii.gz")):
+        return [Transform(read_field(path), None, str(path))]
+    with path.open("rb") as file:
+        composite = file.read(len(HDF5)) == HDF5
+    if composite:
+        return _read_composite(path)
+    return [_affine(affines.read_affine(path, moving, target), str(path))]
+
+
+def _affine(matrix: np.ndarray, name: str) -> Transform:
+    return Transform(matrix, np.linalg.inv(matrix), name)
+
+
+def _read_composite(path: Path) -> list[Transform]:
+    import SimpleITK as sitk
+
+    try:
+        stored = sitk.ReadTransform(str(path))
+        return [_from_itk(part, str(path)) for part in _parts(stored)]
+    except (RuntimeError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected a transform of ITK in {path}, affine or a displacement field, found "
+            f"'{affines.last_line(error)}'; write one of these"
+        ) from error
+
+
+def _parts(transform: Any) -> list[Any]:
+    """The transforms of a composite in the order in which points meet them: the last one first."""
+    if transform.GetName() != "CompositeTransform":
+        return [transform]
+    import SimpleITK as sitk
+
+    whole = sitk.CompositeTransform(transform)
+    parts = [whole.GetNthTransform(n) for n in reversed(range(whole.GetNumberOfTransforms()))]
+    return [inner for part in parts for inner in _parts(part)]
+
+
+def _from_itk(transform: Any, name: str) -> Transform:
+    import SimpleITK as sitk
+
+    if transform.GetName() != "DisplacementFieldTransform":
+        return _affine(affines.checked(affines.linear(transform)), name)
+    field = sitk.DisplacementFieldTransform(transform)
+    vectors = _from_itk_image(field.GetDisplacementField())
+    inverse = field.GetInverseDisplacementField()
+    backward = _from_itk_image(inverse) if inverse.GetSize()[0] > 0 else None
+    return Transform(vectors, backward, name)
+
+
+def _from_itk_image(image: Any) -> WorldField:
+    import SimpleITK as sitk
+
+    vectors = sitk.GetArrayFromImage(image).transpose(3, 2, 1, 0) * LPS[:, None, None, None]
+    if not np.isfinite(vectors).all():
+        raise ValueError("a displacement field with NaN or infinity")
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    x, y, z = image.GetSize()
+    moved = np.ascontiguousarray(vectors, dtype=np.float32)
+    return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affines.LPS @ affine))
