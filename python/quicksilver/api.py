@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import models, registration, results
+from quicksilver import devices, models, registration, results
 from quicksilver.affines import read_affine
 from quicksilver.evaluation import mean_overlap
 from quicksilver.fields import WorldField
@@ -211,7 +211,7 @@ def _registered(
     device: str | torch.device,
     progress: Progress | None,
 ) -> Registered:
-    chosen = registration.pick_device(str(device))
+    chosen = devices.pick_device(str(device))
     stages = Stages(progress, chosen)
     with stages("read"):
         images = pairing.images(moving, target)

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from quicksilver import processes
+from quicksilver.devices import free_memory
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import PARTIAL, RESULT, replacing
 from quicksilver.fits import PairPaths
@@ -82,7 +82,7 @@ def suitable_jobs(device: torch.device) -> int:
     the processor as many as there are threads and memory for."""
     if device.type == "cuda":
         return 2
-    return max(1, min(torch.get_num_threads(), int(psutil.virtual_memory().available // NEEDED)))
+    return max(1, min(torch.get_num_threads(), free_memory(device) // NEEDED))
 
 
 def _attempt(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:

@@ -63,8 +63,7 @@ class WorldField:
 
     def then_affine(self, matrix: np.ndarray) -> WorldField:
         """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
-        offset = matrix @ self.grid.affine - self.grid.affine + np.eye(4)
-        start = affine_displacement(offset, self.grid.shape, self.vectors.device)
+        start = affine_field(matrix, self.grid, self.vectors.device).vectors
         return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
 
     def determinant(self) -> Tensor:
@@ -117,8 +116,7 @@ def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
 
 def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
     """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
-    change = np.eye(4)
-    change[:3] += (matrix - np.eye(4))[:3] @ grid.affine
+    change = matrix @ grid.affine - grid.affine + np.eye(4)
     return WorldField(affine_displacement(change, grid.shape, device), grid)
 
 

@@ -91,7 +91,7 @@ def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.
 
 
 def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
-    """The image of a series (X, Y, Z, 1); QuicksilverError, calling it `name`, where there are more."""
+    """The one volume of a series called `name`."""
     if volumes.shape[3] > 1:
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
@@ -102,8 +102,7 @@ def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
 def checked(
     stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
 ) -> tuple[np.ndarray, Grid]:
-    """The volumes (X, Y, Z, T) of an array, and their grid, as `read_series` has them of a file
-    called `name`."""
+    """An array of a volume or a series of them and its affine, as `read_series` gives a file's."""
     volumes = stored[..., None] if stored.ndim == 3 else stored
     if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
@@ -291,25 +290,3 @@ def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
             "shift the image so that its background is 0"
         )
     return (data / scale).clamp(0, 1.2)
-
-
-def match_histogram(data: Tensor, reference: Tensor) -> Tensor:
-    """Intensities with the distribution of the reference's, non-zero voxels alone; zeros stay.
-
-    Between 101 quantiles of both the map is linear, so that it keeps their order.
-
-    >>> match_histogram(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0, 30.0, 0.0]))
-    tensor([ 0., 10., 20., 30.])
-    """
-    inside = data != 0
-    old, new = (
-        np.percentile(values[values != 0].cpu().numpy(), np.linspace(0, 100, 101))
-        for values in (data, reference)
-    )
-    # Values that are many voxels' make several quantiles equal; of these the map takes the middle.
-    levels, first, counts = np.unique(old, return_index=True, return_counts=True)
-    middle = new[first + (counts - 1) // 2]
-    matched = np.interp(data[inside].cpu().numpy(), levels, middle).astype(np.float32)
-    result = torch.zeros_like(data)
-    result[inside] = torch.from_numpy(matched).to(data)
-    return result

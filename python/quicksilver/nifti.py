@@ -10,6 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing, require_file
@@ -52,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def native(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """An array as numpy computes fastest with it, and its affine; checked as `load` checks a file.
+    """An array as NumPy computes fastest with it, and its affine; checked as `load` checks a file.
 
     name: what errors call it.
     """
@@ -61,7 +62,8 @@ def native(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray
             f"expected one real number per voxel in {name}, found {array.dtype}; "
             "convert it to a scalar image"
         )
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), _checked(affine, name)
+    packed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return packed, _invertible(affine, name)
 
 
 def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray]:
@@ -71,7 +73,7 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
         file = _open(path)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return file.shape, _checked(file.affine, f"{path}")
+    return file.shape, _invertible(file.affine, f"{path}")
 
 
 def _unreadable(path: Path, error: Exception) -> QuicksilverError:
@@ -96,7 +98,7 @@ def _open(path: Path) -> Any:
     return file
 
 
-def _checked(affine: np.ndarray, name: str) -> np.ndarray:
+def _invertible(affine: np.ndarray, name: str) -> np.ndarray:
     affine = np.asarray(affine, dtype=np.float64)
     if affine.shape != (4, 4) or _singular(affine):
         raise QuicksilverError(
@@ -132,4 +134,10 @@ def save(
     file.header.set_intent(intent)
     file.header.set_xyzt_units("mm")
     with replacing(path) as temporary:
-        nib.save(file, temporary)
+        if path.suffix == ".gz":
+            # As small as by zlib, in a tenth of its time; no time of day, so that equal results are
+            # equal files.
+            with temporary.open("wb") as raw, igzip.IGzipFile("", "wb", 1, raw, 0) as stream:
+                file.to_stream(stream)
+        else:
+            nib.save(file, temporary)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import processes
 from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField, carry, turn
@@ -25,7 +24,7 @@ from quicksilver.folds import count_folds
 from quicksilver.images import Grid, Image, brain_box
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
-from quicksilver.pair import Pair, Placement, prepare
+from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded
@@ -72,25 +71,6 @@ class Registration:
             np.linalg.det(self.pair.placement.affine[:3, :3])
         )
         return carry(local, self.pair.grid, grid or self.pair.target_image.grid)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
-
-    Raises QuicksilverError where there is no such device.
-    """
-    if name == "auto":
-        own = processes.local_rank()  # of several processes that torchrun started
-        return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise QuicksilverError(
-            f"expected a device of this machine, found '{name}', which torch cannot use; "
-            "try --device cpu"
-        ) from error
-    return device
 
 
 def register(
@@ -140,6 +120,7 @@ def register(
                 config.intensity,
                 placement,
                 histogram_matching,
+                fitting_memory(steps) if refine else PREDICTING,
             )
         _check_patch(pair, config.spacing, config.patch_size)
         predicted = partial(
@@ -226,6 +207,7 @@ def optimise(
             device,
             placement=placement,
             histogram_matching=histogram_matching,
+            memory=fitting_memory(settings.steps),
         )
     with stages("fit") as tell:
         images = Images(pair.moving, pair.target)

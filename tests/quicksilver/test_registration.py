@@ -13,8 +13,9 @@ from quicksilver.images import Image, normalise, resample, working_grid
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import SSD
 from quicksilver.models import Model
+from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum
-from quicksilver.registration import optimise, pick_device, prepare, register
+from quicksilver.registration import optimise, register
 from tests.quicksilver.phantoms import make_affine, make_brain
 
 
@@ -169,14 +170,3 @@ def test_an_exploding_model_is_refused(brains, model):
         torch.nn.init.constant_(parameter, 1e4)
     with pytest.raises(QuicksilverError, match="finite deformation"):
         register(*brains, Model(model.config, network))
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
-def test_devices_that_do_not_exist_are_refused(name):
-    with pytest.raises(QuicksilverError, match=name):
-        pick_device(name)
-
-
-def test_the_device_that_is_picked():
-    assert pick_device("cpu").type == "cpu"
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

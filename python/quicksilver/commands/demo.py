@@ -21,10 +21,10 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
-    from quicksilver import console, models, registration
+    from quicksilver import console, devices, models
     from quicksilver import demo as example
 
-    chosen = registration.pick_device(device)
+    chosen = devices.pick_device(device)
     with console.progress() as progress:
         summary = example.run(
             models.open_model(model), output, seed=seed, device=chosen, progress=progress

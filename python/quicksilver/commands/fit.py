@@ -124,11 +124,11 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, files, fits, fitting, registration, volumes
+    from quicksilver import console, devices, files, fits, fitting, volumes
 
     files.require_writable(output)
     listed = fits.read_list(pairs)
-    chosen = registration.pick_device(device)
+    chosen = devices.pick_device(device)
     metric = qs.FluidMetric(pad=volumes.GAP)  # the images' own grids may lack a margin
     with console.progress() as progress:
         written = fitting.fit_list(

@@ -121,11 +121,11 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, files, fits, models, registration
+    from quicksilver import bids, cohort, cohort_page, console, devices, files, fits, models
 
     files.require_writable(output)
     listed = fits.read_list(source) if target is None else bids.pairs_to(source, target)
-    chosen = registration.pick_device(device)
+    chosen = devices.pick_device(device)
     used = models.open_model(model)
     about = {"command": "register", "model": str(model or "default")}
     work = partial(_work, model=used, device=chosen, about=about, options=options)
