@@ -1,7 +1,9 @@
 """report.html: a registration to look through, slice by slice, in any browser and without a network.
 
 One file holds everything: the page (`viewer.html`), volumes of 8 bits as pictures, and the numbers. A
-volume is a PNG of its axial sections side by side, which the page unpacks and draws from.
+volume is a picture of its axial sections side by side, which the page unpacks and draws from: WebP, which
+loses a grey level or two of what is looked at and is a fifth of a PNG, and PNG where levels have a
+meaning of their own.
 """
 
 from __future__ import annotations
@@ -49,12 +51,15 @@ def _content(shown: Shown, tables: Tables, title: str, subtitle: str) -> dict[st
     volumes = {
         name: _byte(getattr(shown, name) / GREY * 255) for name in ("moving", "target", "warped")
     }
-    # 0 is kept for folds.
-    volumes["jacobian"] = np.where(shown.jacobian > 0, _byte(128 + 127 * octaves), 0)
+    # 0 is kept for folds; nothing is shown outside of the brain.
+    signed = np.where(shown.jacobian > 0, _byte(128 + 127 * octaves), 0)
+    volumes["jacobian"] = np.where(shown.target > 0, signed, 128).astype(np.uint8)
     largest = float(np.abs(shown.field).max()) or 1.0
     if shown.deviation is not None:
         volumes["deviation"] = _byte(255 * shown.deviation / shown.largest_deviation)
-    field = np.moveaxis(_byte(128 + 127 * shown.field / largest), 0, -1)
+    volumes |= {
+        f"field{axis}": _byte(128 + 127 * part / largest) for axis, part in enumerate(shown.field)
+    }
     return {
         "title": title,
         "subtitle": subtitle,
@@ -64,8 +69,7 @@ def _content(shown: Shown, tables: Tables, title: str, subtitle: str) -> dict[st
         "spacing": shown.spacing,
         "largest": largest,
         "deviation_mm": round(shown.largest_deviation, 2),
-        "volumes": {name: _picture(volume, columns) for name, volume in volumes.items()},
-        "field": _picture(field, columns),
+        "volumes": {name: _picture(name, volume, columns) for name, volume in volumes.items()},
     }
 
 
@@ -74,16 +78,16 @@ def _byte(values: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _picture(volume: np.ndarray, columns: int) -> str:
-    """The axial sections of (X, Y, Z) or (X, Y, Z, 3) side by side, `columns` to a row, as a PNG."""
+def _picture(name: str, volume: np.ndarray, columns: int) -> str:
+    """The axial sections of (X, Y, Z) side by side, `columns` to a row, as the address of a picture."""
     from PIL import Image
 
-    x, y, z = volume.shape[:3]
+    x, y, z = volume.shape
     rows = math.ceil(z / columns)
-    padded = np.zeros((rows * columns, y, x, *volume.shape[3:]), np.uint8)
+    padded = np.zeros((rows * columns, y, x), np.uint8)
     padded[:z] = volume.swapaxes(0, 2)
-    sections = padded.reshape(rows, columns, y, x, *volume.shape[3:]).swapaxes(1, 2)
-    mosaic = sections.reshape(rows * y, columns * x, *volume.shape[3:])
+    mosaic = padded.reshape(rows, columns, y, x).swapaxes(1, 2).reshape(rows * y, columns * x)
+    kind, options = ("PNG", {}) if name == "jacobian" else ("WEBP", {"quality": 85, "method": 2})
     stream = io.BytesIO()
-    Image.fromarray(mosaic).save(stream, "PNG")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    Image.fromarray(mosaic).save(stream, kind, **options)
+    return f"data:image/{kind.lower()};base64," + base64.b64encode(stream.getvalue()).decode()

