@@ -11,7 +11,7 @@ $(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quic
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet ".[demo,test]"
+	$(BIN)/pip install --quiet ".[test]"
 	touch $@
 
 demo: $(VENV)/installed
@@ -34,7 +34,7 @@ docs: $(VENV)/installed
 	$(BIN)/mkdocs build --quiet --strict
 
 benchmark: $(VENV)/installed
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

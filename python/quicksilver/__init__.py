@@ -1,15 +1,28 @@
 """Quicksilver: fast diffeomorphic registration of brain images.
 
-The parts are imported by name, so that ``import quicksilver`` and the command line start at once:
+>>> import quicksilver
+>>> found = quicksilver.register("moving.nii.gz", "target.nii.gz")  # doctest: +SKIP
 
->>> from quicksilver.images import read_image
->>> from quicksilver.registration import register
+`register` and `fit` are those of `quicksilver.api`, imported when they are asked for, so that
+``import quicksilver`` and the command line start at once; the parts are imported by name.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
 
-def __getattr__(name: str) -> str:
+if TYPE_CHECKING:
+    from quicksilver.api import fit as fit
+    from quicksilver.api import register as register
+
+__all__ = ["fit", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from quicksilver import api
+
+        return getattr(api, name)
     if name == "__version__":  # written once, in quicksilver_ext, whose import brings torch along
         from quicksilver_ext import __version__
 

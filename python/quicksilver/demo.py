@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 import quicksilver_ext as qs
 from quicksilver import results
-from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import spread
 from quicksilver.fields import WorldField
 from quicksilver.files import require_writable
 from quicksilver.images import Image, normalise, resample, working_grid, write_image
+from quicksilver.placement import template
 from quicksilver.registration import register
 from quicksilver.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic
@@ -37,18 +36,14 @@ class Puzzle:
     truth: WorldField
 
 
-def template() -> Image:
-    """The MNI152 brain at 2 mm of nilearn; QuicksilverError where that is not installed."""
-    try:
-        from nilearn import datasets
-    except ImportError as error:
-        raise QuicksilverError(
-            "expected nilearn, which holds the brain of the demo, found it missing; "
-            "run pip install 'quicksilver[demo]'"
-        ) from error
-    head = datasets.load_mni152_template(resolution=2)
-    brain = datasets.load_mni152_brain_mask(resolution=2).get_fdata() > 0
-    return Image(np.where(brain, head.get_fdata(), 0).astype(np.float32), head.affine)
+SPACING = 2.0  # mm, of the brain that is deformed
+
+
+def brain() -> Image:
+    """The template's brain, on a coarser grid."""
+    fine = template()
+    grid = working_grid(fine, fine, SPACING, margin=4)
+    return Image(resample(fine, grid)[0, 0].numpy(), grid.affine)
 
 
 def puzzle(moving: Image, seed: int = 0) -> Puzzle:
@@ -87,7 +82,7 @@ def run(
     require_writable(folder)
     if progress is not None:
         progress("make")
-    made = puzzle(template(), seed)
+    made = puzzle(brain(), seed)
     found = register(made.moving, made.target, model, device=device, progress=progress)
     about = {"command": "demo", "seed": seed, "error_mm": errors(made, found.displacement())}
     summary = results.save(found, folder, about=about, progress=progress)

@@ -41,7 +41,7 @@ class WorldField:
     @classmethod
     def from_voxels(cls, displacement: Tensor, grid: Grid) -> WorldField:
         """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
-        return cls(_turn(grid.affine[:3, :3], displacement), grid)
+        return cls(turn(grid.affine[:3, :3], displacement), grid)
 
     @classmethod
     def identity(cls, grid: Grid) -> WorldField:
@@ -50,7 +50,7 @@ class WorldField:
 
     def in_voxels(self) -> Tensor:
         """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
-        return _turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
+        return turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
 
     def onto(self, grid: Grid) -> WorldField:
         """The same field on another grid: linear between voxels, continued by its border value."""
@@ -63,9 +63,8 @@ class WorldField:
 
     def then_affine(self, matrix: np.ndarray) -> WorldField:
         """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
-        offset = matrix @ self.grid.affine - self.grid.affine + np.eye(4)
-        start = affine_displacement(offset, self.grid.shape, self.vectors.device)
-        return WorldField(start + _turn(matrix[:3, :3], self.vectors), self.grid)
+        start = affine_field(matrix, self.grid, self.vectors.device).vectors
+        return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
 
     def determinant(self) -> Tensor:
         """The Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own grid."""
@@ -103,7 +102,7 @@ class WorldField:
         start = affine_displacement(
             inverse @ self.grid.affine, self.grid.shape, self.vectors.device
         )
-        return start + _turn(inverse[:3, :3], self.vectors)
+        return start + turn(inverse[:3, :3], self.vectors)
 
 
 def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
@@ -115,7 +114,13 @@ def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
     return qs.warp(values, positions, padding_mode="border")
 
 
-def _turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
+def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
+    """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
+    change = matrix @ grid.affine - grid.affine + np.eye(4)
+    return WorldField(affine_displacement(change, grid.shape, device), grid)
+
+
+def turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
     """Multiply every vector of a field (1, 3, X, Y, Z) by a 3 x 3 matrix."""
     factor = torch.as_tensor(matrix, dtype=vectors.dtype, device=vectors.device)
     return torch.einsum("ij,bjxyz->bixyz", factor, vectors).contiguous()

@@ -145,8 +145,11 @@ def _pair(path: Path, number: int, row: dict[str, str], taken: set[str]) -> Pair
         if column == "id" or not (entry or column in ("moving", "target")):
             continue
         files[column] = path.parent / entry
-        if not files[column].is_file():
-            raise complain(column, "the path of a file", "give it from the folder of the list")
+        try:
+            require_file(files[column], "a file")
+        except QuicksilverError as error:
+            advice = "give it from the folder of the list"
+            raise complain(column, "the path of a file", advice) from error
     name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
     if name in taken or name != Path(name).name or name.startswith("."):
         expected = "a file name that no row before has (by default that of both images)"

@@ -64,6 +64,10 @@ class Image:
         x, y, z = self.data.shape
         return Grid((x, y, z), self.affine)
 
+    def moved(self, matrix: np.ndarray) -> Image:
+        """The same image in a world from which `matrix` (4, 4) leads to this one."""
+        return Image(self.data, np.linalg.inv(matrix) @ self.affine)
+
 
 def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
     """Read a NIfTI volume, of any orientation, as float32 intensities or as integer labels.
@@ -78,33 +82,43 @@ def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
     >>> image.data.dtype, image.grid.shape
     (dtype('float32'), (4, 5, 6))
     """
-    volumes, grid = read_series(path, labels)
-    if volumes.shape[3] > 1:
-        raise QuicksilverError(
-            f"expected a 3-D image in {path}, found {volumes.shape[3]} volumes; give one volume"
-        )
-    return Image(volumes[..., 0], grid.affine)
+    return single(*read_series(path, labels), f"{path}")
 
 
 def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
     """Read a NIfTI volume, or a series of them, as `read_image` does: (X, Y, Z, T) and the grid."""
-    stored, affine = nifti.load(path)
+    return checked(*nifti.load(path), f"{path}", labels)
+
+
+def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
+    """The one volume of a series called `name`."""
+    if volumes.shape[3] > 1:
+        raise QuicksilverError(
+            f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
+        )
+    return Image(volumes[..., 0], grid.affine)
+
+
+def checked(
+    stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
+) -> tuple[np.ndarray, Grid]:
+    """An array of a volume or a series of them and its affine, as `read_series` gives a file's."""
     volumes = stored[..., None] if stored.ndim == 3 else stored
     if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
-            f"expected a 3-D image in {path}, found the shape {stored.shape}; give one volume"
+            f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
         )
     with np.errstate(over="ignore"):  # told of as infinity
-        values = _as_labels(path, volumes) if labels else volumes.astype(np.float32)
+        values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
     bad = values.size - int(np.isfinite(values).sum())
     if bad:
         raise QuicksilverError(
-            f"expected finite intensities in {path}, found {bad} voxels with NaN or infinity; "
+            f"expected finite intensities in {name}, found {bad} voxels with NaN or infinity; "
             "replace them first"
         )
     if not values.any():
         raise QuicksilverError(
-            f"expected an image with non-zero voxels in {path}, found only zeros; check the file"
+            f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
         )
     x, y, z = volumes.shape[:3]
     return values, Grid((x, y, z), affine)
@@ -121,14 +135,14 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     return Grid((x, y, z), affine)
 
 
-def _as_labels(path: str | os.PathLike[str], volume: np.ndarray) -> np.ndarray:
+def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
     if volume.dtype.kind in "iu":
         return volume
     with np.errstate(invalid="ignore"):  # NaN is no integer either
         whole: np.ndarray = np.rint(volume).astype(np.int32)
     if not np.array_equal(whole, volume):
         raise QuicksilverError(
-            f"expected integer labels in {path}, found fractions; give a label map"
+            f"expected integer labels in {name}, found fractions; give a label map"
         )
     return whole
 
@@ -163,22 +177,37 @@ def _extent(image: Image) -> tuple[np.ndarray, np.ndarray]:
     return world.min(axis=0), world.max(axis=0)
 
 
+def longest_side(image: Image) -> float:
+    """Of the box around the non-zero voxels, along the axes R, A and S, in mm."""
+    low, high = _extent(image)
+    return float((high - low).max())
+
+
 def _spell(extent: tuple[np.ndarray, np.ndarray]) -> str:
     return " x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(*extent, strict=True))
 
 
-def working_grid(moving: Image, target: Image, spacing: float, margin: int = MARGIN) -> Grid:
-    """The grid on which two images are registered: RAS axes, `spacing` mm, around both brains.
+def working_grid(
+    moving: Image,
+    target: Image,
+    spacing: float,
+    margin: int = MARGIN,
+    frame: np.ndarray | None = None,
+) -> Grid:
+    """The grid on which two images are registered: `spacing` mm, around both brains.
 
-    The box holds the non-zero voxels of both images with `margin` voxels on each side, is centred
-    on them, and has sizes whose only prime factors are 2, 3 and 5.
+    frame: (4, 4), an affine from the coordinates along whose axes the grid lies and in which its
+    spacing is meant, to the images' world; None: the world's own, R, A and S. The box holds the
+    non-zero voxels of both images with `margin` voxels on each side, is centred on them, and has
+    sizes whose only prime factors are 2, 3 and 5.
     Raises QuicksilverError where the images do not overlap or are too large for their spacing.
 
     >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
     >>> working_grid(ball, ball, spacing=2.0).shape
     (45, 45, 48)
     """
-    low, high = brain_box(moving, target)
+    frame = np.eye(4) if frame is None else frame
+    low, high = brain_box(moving.moved(frame), target.moved(frame))
     counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margin
     if counts.max() > MAX_SIZE:
         raise QuicksilverError(
@@ -188,7 +217,7 @@ def working_grid(moving: Image, target: Image, spacing: float, margin: int = MAR
     x, y, z = qs.FluidMetric().torus([int(count) for count in counts])
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = (low + high) / 2 - spacing * (np.array([x, y, z]) - 1) / 2
-    return Grid((x, y, z), affine)
+    return Grid((x, y, z), frame @ affine)
 
 
 def affine_displacement(

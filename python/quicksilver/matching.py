@@ -45,11 +45,13 @@ def predicted_momentum(
     correcting = model.correction if correction else None
     if correcting is None:
         return momentum
-    with stages("shoot"):
-        _, phi = config.shoot(momentum, pad, steps)
-    with stages("correct") as tell:
-        back = qs.warp(target, phi)
-        return momentum + _predict(correcting, moving, back, config, tell)
+    for _ in range(config.corrections):
+        with stages("shoot"):
+            _, phi = config.shoot(momentum, pad, steps)
+        with stages("correct") as tell:
+            back = qs.warp(target, phi)
+            momentum = momentum + _predict(correcting, moving, back, config, tell)
+    return momentum
 
 
 def _predict(

@@ -8,7 +8,9 @@ checkpoints (`.pth.tar`) can be read too.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -48,12 +50,14 @@ class ModelConfig:
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
-    correction network does.
+    correction network does. `corrections`: how often that one corrects, each time by the target
+    warped back along what has been found so far.
     """
 
     features: int
     architecture: Literal["patch", "horizontal"] = "patch"
     prediction_factor: int = 1
+    corrections: int = 1
     dropout: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE
@@ -117,6 +121,14 @@ class Model:
         pair = {"prediction": self.prediction}
         return pair if self.correction is None else pair | {"correction": self.correction}
 
+    def digest(self) -> str:
+        """A short name of the weights and the configuration: equal for equal models."""
+        content = hashlib.sha256(json.dumps(dataclasses.asdict(self.config)).encode())
+        for network in self.networks().values():
+            for name, value in network.state_dict().items():
+                content.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()[:16]
+
     def to(self, device: str | torch.device) -> Model:
         """The same model on another device, its weights in the order that convolutions like there."""
         cuda = torch.device(device).type == "cuda"
@@ -172,6 +184,14 @@ def default_model() -> Model:
     resource = files("quicksilver") / "weights" / DEFAULT
     with as_file(resource) as path:
         return load_model(path)
+
+
+def open_model(path: str | os.PathLike[str] | None) -> Model:
+    """The model of a file in either format, or the one that ships where there is none."""
+    if path is None:
+        return default_model()
+    published = Path(path).name.endswith((".pth.tar", ".pth", ".tar"))
+    return load_published(Path(path)) if published else load_model(Path(path))
 
 
 def load_published(

@@ -1,8 +1,8 @@
 """Registration of two images: predict, shoot, correct, shoot; or fit, shoot.
 
-All work happens in voxels of one grid with RAS axes (`quicksilver.images.working_grid`). The maps
-are psi = phi^-1, which carries the moving image to the target (``warp(moving, psi)``), and phi,
-which carries the target back.
+All work happens in voxels of one grid (`quicksilver.pair`). The maps are psi = phi^-1, which
+carries the moving image to the target (``warp(moving, psi)``), and phi, which carries the target
+back.
 """
 
 from __future__ import annotations
@@ -17,31 +17,20 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import processes
 from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
-from quicksilver.fields import WorldField
+from quicksilver.fields import WorldField, carry, turn
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image, Intensity, brain_box, normalise, resample, working_grid
+from quicksilver.images import Grid, Image, brain_box
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
+from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded
 
 if TYPE_CHECKING:
     from quicksilver.models import Model
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two images: normalised on the working grid, (1, 1, X, Y, Z), and as they were read."""
-
-    grid: Grid
-    moving: Tensor
-    target: Tensor
-    moving_image: Image
-    target_image: Image
 
 
 @dataclass(frozen=True)
@@ -66,47 +55,22 @@ class Registration:
     memory_mb: float
     uncertainty: Uncertainty | None = None
 
-    def displacement(self) -> WorldField:
-        """The displacement of phi^-1 on the target's grid: what carries moving images over."""
-        return WorldField.from_voxels(self.psi, self.pair.grid).onto(self.pair.target_image.grid)
+    def displacement(self, grid: Grid | None = None) -> WorldField:
+        """Of the affine after phi^-1, on the target's grid or another of its world: what carries
+        moving images over."""
+        return self.pair.forward(self.pair.beyond_affine(self.psi), grid)
 
     def inverse_displacement(self) -> WorldField:
-        """The displacement of phi on the moving image's grid: what carries target images back."""
-        return WorldField.from_voxels(self.phi, self.pair.grid).onto(self.pair.moving_image.grid)
+        """Of phi after the affine's inverse, on the moving image's grid: what carries target images
+        back."""
+        return self.pair.backward(self.pair.before_affine(self.phi))
 
-
-def pick_device(name: str) -> torch.device:
-    """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
-
-    Raises QuicksilverError where there is no such device.
-    """
-    if name == "auto":
-        own = processes.local_rank()  # of several processes that torchrun started
-        return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise QuicksilverError(
-            f"expected a device of this machine, found '{name}', which torch cannot use; "
-            "try --device cpu"
-        ) from error
-    return device
-
-
-def prepare(
-    moving: Image,
-    target: Image,
-    spacing: float,
-    device: torch.device | str = "cpu",
-    intensity: Intensity = "percentile",
-) -> Pair:
-    """Both images on their working grid at `spacing` mm, scaled by `images.normalise`."""
-    grid = working_grid(moving, target, spacing)
-    first, second = (
-        normalise(resample(image, grid, device=device), intensity) for image in (moving, target)
-    )
-    return Pair(grid, first, second, moving, target)
+    def jacobian(self, grid: Grid | None = None) -> Tensor:
+        """Determinant (1, 1, X, Y, Z) of the map of `displacement`, the affine's own included."""
+        local = qs.jacobian_determinant(self.psi) * float(
+            np.linalg.det(self.pair.placement.affine[:3, :3])
+        )
+        return carry(local, self.pair.grid, grid or self.pair.target_image.grid)
 
 
 def register(
@@ -120,14 +84,16 @@ def register(
     samples: int | None = None,
     seed: int = 0,
     refine: int = 0,
+    placement: Placement | None = None,
+    histogram_matching: bool = False,
     progress: Progress | None = None,
 ) -> Registration:
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
     steps: of the integrator, the model's own where None. samples: predict so many times with
     dropout on, from `seed`, and take the mean momentum (`quicksilver.uncertainty`). refine:
-    iterations of LDDMM matching from the predicted momentum on. progress: told the name of each
-    stage. The momentum is smoothed where its map would fold (`quicksilver.unfolding`).
+    iterations of LDDMM matching from the predicted momentum on. placement: where the images lie;
+    None: they are aligned. progress: told the name of each stage. The momentum is smoothed where its map would fold (`quicksilver.unfolding`).
     Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
     samples are asked of a model without dropout.
 
@@ -138,7 +104,6 @@ def register(
     torch.Size([1, 3, 48, 48, 48])
     """
     config = model.to(device).config
-    _check_patch(moving, target, config.spacing, config.patch_size)
     stages = Stages(progress, device)
     steps = steps or config.steps
     corrected = correction and model.correction is not None
@@ -147,7 +112,17 @@ def register(
 
     with torch.no_grad():
         with stages("prepare"):
-            pair = prepare(moving, target, config.spacing, device, config.intensity)
+            pair = prepare(
+                moving,
+                target,
+                config.spacing,
+                device,
+                config.intensity,
+                placement,
+                histogram_matching,
+                fitting_memory(steps) if refine else PREDICTING,
+            )
+        _check_patch(pair, config.spacing, config.patch_size)
         predicted = partial(
             predicted_momentum,
             model,
@@ -165,7 +140,8 @@ def register(
 
             def draw() -> tuple[Tensor, Tensor, Tensor]:
                 one = predicted()
-                return one, *config.shoot(one, "none", steps)
+                psi, phi = config.shoot(one, "none", steps)
+                return one, pair.beyond_affine(psi), pair.before_affine(phi)
 
             with stages("sample") as tell:
                 drawn = sample(model, draw, samples, seed, tell)
@@ -184,7 +160,7 @@ def register(
 
 def _with_spread(found: Registration, drawn: Uncertainty) -> Registration:
     deviation = spread(drawn.psi.variance.sqrt(), found.pair.target > 0)
-    quality = {**found.quality, "deviation_voxels": deviation}
+    quality = {**found.quality, "deviation_mm": deviation}
     return replace(found, quality=quality, uncertainty=drawn)
 
 
@@ -211,18 +187,28 @@ def optimise(
     settings: Settings | None = None,
     state: Path | None = None,
     device: torch.device | str = "cpu",
+    placement: Placement | None = None,
+    histogram_matching: bool = False,
     progress: Progress | None = None,
 ) -> Registration:
     """Register by LDDMM matching (`quicksilver.lddmm.fit`): slow, and what the networks learn from.
 
     spacing: of the working grid, mm. metric: in its voxels, the shipped models' where None.
-    settings, state: of the fit. Raises QuicksilverError where the images do not overlap.
+    settings, state: of the fit. placement: as `register` has it. Raises QuicksilverError where the images do not overlap.
     """
     stages = Stages(progress, device)
     metric = metric or qs.FluidMetric(pad="none")  # the working grid has its own margin
     settings = settings or Settings()
     with stages("prepare"):
-        pair = prepare(moving, target, spacing, device)
+        pair = prepare(
+            moving,
+            target,
+            spacing,
+            device,
+            placement=placement,
+            histogram_matching=histogram_matching,
+            memory=fitting_memory(settings.steps),
+        )
     with stages("fit") as tell:
         images = Images(pair.moving, pair.target)
         report = partial(_tell_energy, tell)
@@ -234,8 +220,9 @@ def optimise(
     return replace(judged, energies={**judged.energies, "iterations": fitted.energies[0]})
 
 
-def _check_patch(moving: Image, target: Image, spacing: float, size: int) -> None:
-    low, high = brain_box(moving, target)
+def _check_patch(pair: Pair, spacing: float, size: int) -> None:
+    frame = pair.placement.frame
+    low, high = brain_box(pair.placed.moved(frame), pair.target_image.moved(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1
     if counts.min() < size:
         raise QuicksilverError(
@@ -260,11 +247,14 @@ def _judged(
         )
     with stages("judge"):
         energies = _energies(pair, last.momentum, psi, metric)
-        quality = _quality(psi, phi, pair.target > 0) | {"damping_rounds": last.rounds}
+        quality = _quality(pair, psi, phi) | {"damping_rounds": last.rounds}
     where = {
         "metric": asdict(metric),
         "working_shape": list(pair.grid.shape),
-        "working_spacing_mm": float(pair.grid.spacing[0]),
+        "working_spacing_mm": pair.grid.spacing.round(4).tolist(),
+        "affine": pair.placement.affine.tolist(),
+        "frame": pair.placement.frame.tolist(),
+        **pair.placement.found,
         "device": str(psi.device),
         "threads": torch.get_num_threads(),
     }
@@ -285,14 +275,15 @@ def _energies(
     }
 
 
-def _quality(psi: Tensor, phi: Tensor, brain: Tensor) -> dict[str, Any]:
+def _quality(pair: Pair, psi: Tensor, phi: Tensor) -> dict[str, Any]:
+    brain = pair.target > 0
     folds = count_folds(psi)
     return {
         "folded_voxels": folds.voxels,
         "folded_volume_voxels": folds.volume,
         "inverse_consistency_voxels": inverse_consistency(psi, phi, brain),
         "log_jacobian_sd": log_jacobian_sd(psi, brain),
-        "displacement_voxels": spread(psi, brain),
+        "displacement_mm": spread(turn(pair.grid.affine[:3, :3], psi), brain),
     }
 
 

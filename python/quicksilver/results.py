@@ -15,12 +15,15 @@ from torch import Tensor
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver import nifti, report
+from quicksilver import facts, nifti, report, viewer
+from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
-from quicksilver.files import filling, require_file, write_json
+from quicksilver.files import RESULT, filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
+from quicksilver.pair import Pair
 from quicksilver.registration import Registration
+from quicksilver.shown import shown
 from quicksilver.stages import Progress, Stages
 from quicksilver.uncertainty import Uncertainty
 
@@ -40,12 +43,14 @@ def save(
     folder: str | os.PathLike[str],
     *,
     about: dict[str, Any] | None = None,
+    reference: Grid | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a registration into a folder, all of its files or none; returns what result.json holds.
 
-    warped, displacement and jacobian lie on the target's grid, inverse_displacement on the moving
-    image's, momentum (voxels) on the working grid. Where there were samples, the mean of their
+    warped, displacement and jacobian lie on the target's grid or `reference`, another one in its
+    world; inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
+    displacements are of the whole maps, `affine.mat` holds the affine part alone. Where there were samples, the mean of their
     displacements and the variance (mm^2) lie on the same grids as the displacements. about: further
     entries for result.json.
     Raises QuicksilverError where the folder cannot be written.
@@ -53,43 +58,50 @@ def save(
     stages = Stages(progress)
     with filling(folder) as place:
         with stages("write"):
-            _write_images(registration, place)
+            _write_images(registration, place, reference)
         with stages("report"):
-            report.draw(registration, place / "report.png")
+            summary = _summary(registration, stages.seconds, about or {})
+            _write_reports(registration, summary, place)
         summary = _summary(registration, stages.seconds, about or {})
-        write_json(place / "result.json", summary)
+        write_json(place / RESULT, summary)
     return summary
 
 
-def _write_images(registration: Registration, place: Path) -> None:
+def _write_reports(registration: Registration, summary: dict[str, Any], place: Path) -> None:
+    """report.png and report.html, whose seconds are those before them."""
+    pictured, line = shown(registration), facts.headline(summary)
+    report.draw(pictured, line, place / "report.png")
+    named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
+    title = " to ".join(named) or "a registration"
+    viewer.write(pictured, facts.tables(summary), place / "report.html", title, line)
+
+
+def _write_images(registration: Registration, place: Path, reference: Grid | None) -> None:
     pair = registration.pair
-    displacement = registration.displacement()
+    displacement = registration.displacement(reference)
     warped = displacement.warp(pair.moving_image)
     nifti.save(place / "warped.nii.gz", warped.data, warped.affine)
     write_field(place / "displacement.nii.gz", displacement)
     write_field(place / "inverse_displacement.nii.gz", registration.inverse_displacement())
+    write_affine(place / "affine.mat", pair.placement.affine)
     _write_vectors(place / "momentum.nii.gz", registration.momentum, pair.grid)
-    determinant = qs.jacobian_determinant(registration.psi)
-    jacobian = carry(determinant, pair.grid, pair.target_image.grid)[0, 0].cpu().numpy()
-    nifti.save(place / "jacobian.nii.gz", jacobian, pair.target_image.affine)
+    determinant = registration.jacobian(displacement.grid)[0, 0].cpu().numpy()
+    nifti.save(place / "jacobian.nii.gz", determinant, displacement.grid.affine)
     if registration.uncertainty is not None:
-        _write_samples(registration, registration.uncertainty, place)
+        _write_samples(pair, registration.uncertainty, place, displacement.grid)
 
 
-def _write_samples(registration: Registration, drawn: Uncertainty, place: Path) -> None:
+def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:
     """The mean of the sampled displacements as a field, their variance per component R, A, S."""
-    pair = registration.pair
     maps = (
-        ("displacement", drawn.psi, pair.target_image.grid),
-        ("inverse_displacement", drawn.phi, pair.moving_image.grid),
+        ("displacement", pair.forward(drawn.psi.mean, grid), drawn.psi.variance),
+        ("inverse_displacement", pair.backward(drawn.phi.mean), drawn.phi.variance),
     )
-    for name, moments, grid in maps:
-        mean = WorldField.from_voxels(moments.mean, pair.grid).onto(grid)
+    lying = grid, pair.placed.grid  # the latter has the moving image's voxels
+    for (name, mean, variance), there in zip(maps, lying, strict=True):
         write_field(place / f"{name}_mean.nii.gz", mean)
-        # The axes of the working grid are R, A and S, so that its components are the world's.
-        variance = moments.variance * float(pair.grid.spacing[0]) ** 2
-        carried = carry(variance, pair.grid, grid)
-        _write_vectors(place / f"{name}_variance.nii.gz", carried, grid)
+        carried = carry(variance, pair.grid, there)
+        _write_vectors(place / f"{name}_variance.nii.gz", carried, mean.grid)
 
 
 def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
@@ -132,7 +144,7 @@ def load(folder: str | os.PathLike[str]) -> Result:
     """
     folder = Path(folder)
     try:
-        file = require_file(folder / "result.json", "the summary of a registration")
+        file = require_file(folder / RESULT, "the summary of a registration")
         summary = json.loads(file.read_text())
         if not isinstance(summary, dict):
             raise ValueError(f"a {type(summary).__name__}")

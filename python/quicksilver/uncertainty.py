@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quicksilver.models import Model
 
 Draw = Callable[[], tuple[Tensor, Tensor, Tensor]]
-"""Predicts once: momentum, psi, phi."""
+"""Predicts once: the momentum, and what is wanted of psi and phi."""
 
 
 class Moments:
@@ -54,9 +54,10 @@ class Moments:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Moments over sampled predictions, all (1, 3, X, Y, Z) on the working grid, in its voxels.
+    """Moments over sampled predictions, all (1, 3, X, Y, Z) on the working grid.
 
-    momentum: the mean momentum, whose geodesic the registration is. psi, phi: of the displacements.
+    momentum: the mean momentum, in voxels, whose geodesic the registration is. psi, phi: of the
+    displacements in mm, as `Pair.beyond_affine` and `before_affine` give them.
     """
 
     seed: int

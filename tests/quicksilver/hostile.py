@@ -296,6 +296,7 @@ def itk(name: str, parameters: str, fixed: str = "0 0 0") -> bytes:
 
 TRANSFORMS: dict[str, Maker] = {
     "absent": named("absent.mat"),
+    "a name too long": named("n" * 300),
     "an empty folder": lambda folder: folder,
     "a folder with half a JSON": result_folder('{"seconds": '),
     "a folder with a list for JSON": result_folder("[]"),
@@ -395,6 +396,7 @@ LISTS: dict[str, Maker] = {
         b"id,moving,target\na,pairs.csv,pairs.csv\na,pairs.csv,pairs.csv\n", "pairs.csv"
     ),
     "more entries than columns": holding(b"moving,target\na,b,c\n", "pairs.csv"),
+    "a name too long for a file": holding(b"moving,target\n" + b"n" * 300 + b",b\n", "pairs.csv"),
     "UTF-16": holding("moving,target\na,b\n".encode("utf-16"), "pairs.csv"),
     "NUL": holding(b"moving,target\na\0,b\n", "pairs.csv"),
     "an endless entry": holding(b"moving,target\n" + b"a" * 200000 + b",b\n", "pairs.csv"),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from quicksilver.errors import QuicksilverError
+from quicksilver.images import read_series
 from tests.quicksilver import hostile
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
@@ -34,7 +41,6 @@ def words(verb: str, good: Path, bad: Path, out: Path) -> list[object]:
         "evaluate": ["evaluate", good, "--moving-labels", bad, "--target-labels", image],
         "apply to": ["apply", "--transform", affine, bad, "-o", f"{out}{''.join(bad.suffixes[-2:])}",
                      *(["--reference", image] if ".nii" in bad.name else [])],
-        "reference": ["apply", "--transform", affine, image, "-o", f"{out}.nii", "--reference", bad],
         "apply": ["apply", "--transform", bad, image, "-o", f"{out}.nii"],
         "apply OUT": ["apply", bad, good / "points.csv", "-o", f"{out}.csv"],
         "apply inverse": ["apply", "--transform", f"[{bad},1]", image, "-o", f"{out}.nii"],
@@ -55,7 +61,7 @@ VERBS = {
     "RECIPES": ("train",),
 }
 IN_TURN = {
-    "IMAGES": ("register target", "fit", "evaluate", "reference"),
+    "IMAGES": ("register target", "fit", "evaluate", "jacobian"),
     "TRANSFORMS": ("apply inverse",),
 }
 """Further verbs, each of which meets some of the files."""
@@ -86,6 +92,65 @@ def test_one_sentence(verb, kind, name, good, tmp_path, command, monkeypatch):
     assert "found" in sentence and ";" in sentence and "Traceback" not in error
     assert "one patch" not in sentence, "it was read, and refused for its size"
     assert (listing(tmp_path), listing(good)) == before, "something was left behind"
+
+
+OUTPUTS = {
+    "a device": "/dev/null",
+    "a device by a link": "link.nii",
+    "a folder": "folder.nii",
+    "a name too long": "n" * 300 + ".nii",
+    "in no folder": "absent/out.nii",
+    "below a file": "file/out.nii",
+    "another suffix": "out.txt",
+    "no suffix": "out",
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("verb", ["apply", "jacobian"])
+def test_what_cannot_be_written(verb, name, good, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.nii").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link.nii").symlink_to("/dev/null")
+    before = listing(tmp_path)
+    source = [good, good / "image.nii"] if verb == "apply" else [good]
+    code, _, error = command(verb, *source, "-o", OUTPUTS[name])
+    assert code == 2 and error.startswith("quicksilver: expected") and "found" in error
+    assert listing(tmp_path) == before and Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("kind", ["IMAGES", "POINTS", "TRANSFORMS", "MODELS"])
+def test_one_sentence_of_a_process(kind, good, tmp_path):
+    name = "a pipe" if kind in ("IMAGES", "TRANSFORMS", "MODELS") else "a table that is a pipe"
+    bad = getattr(hostile, kind)[name](tmp_path)
+    line = words(VERBS[kind][0], good, bad, tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-m", "quicksilver", *map(str, line)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected")
+
+
+@given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_header_is_read_or_refused(tmp_path, changes):
+    content = bytearray(hostile.good_nifti())
+    for place, value in changes:
+        content[place] = value
+    (tmp_path / "image.nii").write_bytes(content)
+    try:
+        volumes, grid = read_series(tmp_path / "image.nii")
+    except QuicksilverError as error:
+        assert "expected" in str(error) and "found" in str(error)
+    else:
+        assert np.isfinite(volumes).all() and volumes.shape[:3] == grid.shape
+        assert np.isfinite(np.linalg.inv(grid.affine)).all()
 
 
 def test_there_are_many():

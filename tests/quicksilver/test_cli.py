@@ -17,6 +17,7 @@ from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
 OUTPUTS = {
     "warped.nii.gz",
+    "affine.mat",
     "displacement.nii.gz",
     "inverse_displacement.nii.gz",
     "momentum.nii.gz",
@@ -30,7 +31,9 @@ OUTPUTS = {
 def out(brain_files, model_file, tmp_path_factory) -> Path:
     """A folder that `quicksilver register` wrote, run as a user runs it."""
     folder = tmp_path_factory.mktemp("cli") / "out"
-    done = quicksilver_process("register", *brain_files, "-o", folder, "--model", model_file)
+    done = quicksilver_process(
+        "register", *brain_files, "-o", folder, "--model", model_file, "--no-affine"
+    )
     assert done.returncode == 0, done.stderr
     assert str(folder / "report.png") in done.stdout.replace("\n", "")
     return folder
@@ -57,14 +60,24 @@ def test_register_writes_everything(out, brain_files):
     target = read_image(brain_files[1])
     assert read_image(out / "warped.nii.gz").grid.matches(target.grid)
     summary = json.loads((out / "result.json").read_text())
-    stages = ["read", "prepare", "predict", "shoot", "correct", "shoot again", "judge", "write"]
+    stages = [
+        "read",
+        "align",
+        "prepare",
+        "predict",
+        "shoot",
+        "correct",
+        "shoot again",
+        "judge",
+        "write",
+    ]
     assert list(summary["seconds"]) == [*stages, "report", "total"]
     assert summary["command"] == "register" and summary["moving"] == str(brain_files[0])
 
 
 def test_options_of_register(brain_files, model_file, tmp_path, command):
-    words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--device", "cpu")
-    code, shown, _ = command(*words, "--steps", 2, "--no-correction")
+    words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--no-affine")
+    code, shown, _ = command(*words, "--steps", 2, "--no-correction", "--device", "cpu")
     assert code == 0 and "shoot" in shown and "shoot again" not in shown
     settings = json.loads((tmp_path / "result.json").read_text())["settings"]
     assert (settings["steps"], settings["correction"], settings["device"]) == (2, False, "cpu")
@@ -72,10 +85,10 @@ def test_options_of_register(brain_files, model_file, tmp_path, command):
 
 def test_register_refines(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--steps", 2)
-    code, shown, _ = command(*words, "--refine", 1, "--no-correction")
+    code, shown, _ = command(*words, "--refine", 1, "--no-correction", "--no-affine")
     summary = json.loads((tmp_path / "result.json").read_text())
     assert code == 0 and "refine" in shown and summary["settings"]["refine"] == 1
-    assert list(summary["seconds"])[2:5] == ["predict", "refine", "shoot"]
+    assert list(summary["seconds"])[3:6] == ["predict", "refine", "shoot"]
 
 
 def test_apply_repeats_the_warp(out, brain_files, tmp_path, command):
@@ -135,7 +148,7 @@ def test_evaluate(out, label_files, tmp_path, command):
 
 def test_fit_writes_its_energies(brain_files, tmp_path, command):
     code, shown, _ = command(
-        "fit", *brain_files, "-o", tmp_path, "--iterations", 2, 1, "--steps", 3
+        "fit", *brain_files, "-o", tmp_path, "--iterations", 2, 1, "--steps", 3, "--no-affine"
     )
     assert code == 0 and "fit" in shown
     assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
@@ -185,7 +198,8 @@ def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatc
     from quicksilver import resuming
 
     monkeypatch.setattr(resuming, "INTERVAL", 0.0)
-    words = ("fit", *brain_files, "--iterations", 2, 1, "--steps", 3, "--state", tmp_path / "state")
+    words = ("fit", *brain_files, "--iterations", 2, 1, "--steps", 3, "--no-affine")
+    words += ("--state", tmp_path / "state")
     first, second = tmp_path / "first", tmp_path / "second"
     for out in (first, second):
         assert command(*words, "-o", out)[0] == 0

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -58,7 +57,7 @@ def test_errors_are_distances_to_the_truth(puzzle):
 
 
 def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monkeypatch):
-    monkeypatch.setattr(demo, "template", lambda: brain)
+    monkeypatch.setattr(demo, "brain", lambda: brain)
     code, shown, _ = command("demo", "-o", tmp_path, "--model", model_file)
     assert code == 0
     assert "report.png" in shown
@@ -70,7 +69,6 @@ def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monk
 
 @pytest.mark.slow
 def test_the_shipped_model_solves_the_demo(tmp_path):
-    pytest.importorskip("nilearn")
     try:
         model = default_model()
     except QuicksilverError:
@@ -79,15 +77,8 @@ def test_the_shipped_model_solves_the_demo(tmp_path):
     assert error["after"]["mean"] < 0.8 * error["before"]["mean"]
 
 
-def test_the_template_is_a_brain_at_2_mm():
-    pytest.importorskip("nilearn")
-    image = demo.template()
+def test_the_brain_of_the_demo_is_one_at_2_mm():
+    image = demo.brain()
     assert np.allclose(image.grid.spacing, 2)
     litres = (image.data > 0).sum() * 8e-6
     assert 1.2 < litres < 2.2, "the volume of an adult brain"
-
-
-def test_without_nilearn_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nilearn", None)
-    with pytest.raises(QuicksilverError, match=r"quicksilver\[demo\]"):
-        demo.template()

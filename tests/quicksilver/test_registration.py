@@ -13,8 +13,9 @@ from quicksilver.images import Image, normalise, resample, working_grid
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import SSD
 from quicksilver.models import Model
+from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum
-from quicksilver.registration import optimise, pick_device, prepare, register
+from quicksilver.registration import optimise, register
 from tests.quicksilver.phantoms import make_affine, make_brain
 
 
@@ -39,6 +40,20 @@ def test_the_recipe(brains, model, registration):
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
     assert psi.abs().max() > 0.3, "nothing moves in this test"
     assert list(found.seconds) == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+
+
+def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model):
+    twice = dataclasses.replace(model, config=dataclasses.replace(model.config, corrections=2))
+    pair = prepare(*brains, 2.0)
+    momentum = predict_momentum(model.prediction, pair.moving, pair.target)
+    for _ in range(2):
+        _, phi = qs.shoot(momentum, qs.FluidMetric(pad="none"), steps=4)
+        back = qs.warp(pair.target, phi)
+        momentum = momentum + predict_momentum(model.correction, pair.moving, back)
+    found = register(*brains, twice)
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    once = register(*brains, model)
+    assert (found.momentum - once.momentum).abs().max() > 1e-3
 
 
 def test_without_correction_and_with_other_steps(brains, model):
@@ -155,14 +170,3 @@ def test_an_exploding_model_is_refused(brains, model):
         torch.nn.init.constant_(parameter, 1e4)
     with pytest.raises(QuicksilverError, match="finite deformation"):
         register(*brains, Model(model.config, network))
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
-def test_devices_that_do_not_exist_are_refused(name):
-    with pytest.raises(QuicksilverError, match=name):
-        pick_device(name)
-
-
-def test_the_device_that_is_picked():
-    assert pick_device("cpu").type == "cpu"
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,18 +1,17 @@
-"""What several commands share: their arguments, reading a pair, writing a registration."""
+"""What several commands share: their arguments, and what happens after a registration."""
 
 from __future__ import annotations
 
-import time
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from quicksilver.images import Image
-    from quicksilver.models import Model
-    from quicksilver.registration import Registration
-    from quicksilver.stages import Progress
+    from quicksilver.api import Registered
 
 Moving = Annotated[Path, typer.Argument(help="NIfTI image that is deformed.")]
 Target = Annotated[Path, typer.Argument(help="NIfTI image that it is brought to.")]
@@ -25,34 +24,45 @@ Steps = Annotated[
 ModelFile = Annotated[
     Path | None, typer.Option("--model", help="Model file; the one that ships by default.")
 ]
+Affine = Annotated[
+    bool,
+    typer.Option(
+        "--affine/--no-affine", help="Align the images first, or use them where they lie."
+    ),
+]
+InitialAffine = Annotated[
+    Path | None,
+    typer.Option(
+        help="Matrix to begin with (ITK, FSL or FreeSurfer); with --no-affine it stays as it is."
+    ),
+]
+MovingMask = Annotated[
+    Path | None, typer.Option(help="Image that is zero where the moving image is background.")
+]
+TargetMask = Annotated[
+    Path | None, typer.Option(help="Image that is zero where the target is background.")
+]
+HistogramMatching = Annotated[
+    bool, typer.Option("--histogram-matching", help="Give the moving image the target's contrast.")
+]
+Reference = Annotated[
+    Path | None, typer.Option(help="Image on whose grid results lie instead of the target's.")
+]
 
 
-def read_pair(progress: Progress, moving: Path, target: Path) -> tuple[Image, Image, float]:
-    """Both images, and the seconds that reading them took."""
-    from quicksilver.images import read_image
+def write_registration(
+    name: str, output: Path, about: dict[str, Any], run: Callable[..., Registered]
+) -> None:
+    """Run a registration with its progress shown, write it, and say what came out."""
+    from quicksilver import console, files
 
-    progress("read")
-    start = time.perf_counter()
-    return read_image(moving), read_image(target), time.perf_counter() - start
-
-
-def save_registration(
-    found: Registration, folder: Path, about: dict[str, str], reading: float, progress: Progress
-) -> dict[str, Any]:
-    """Write a registration with the seconds that came before it; the content of result.json."""
-    from dataclasses import replace
-
-    from quicksilver import results
-
-    timed = replace(found, seconds={"read": reading, **found.seconds})
-    return results.save(timed, folder, about=about, progress=progress)
-
-
-def chosen_model(path: Path | None) -> Model:
-    """The model of a file in either format, or the one that ships."""
-    from quicksilver import models
-
-    if path is None:
-        return models.default_model()
-    published = path.name.endswith((".pth.tar", ".pth", ".tar"))
-    return models.load_published(path) if published else models.load_model(path)
+    files.require_writable(output)
+    with console.progress() as progress:
+        found = run(progress=progress)
+        line = shlex.join(["quicksilver", *sys.argv[1:]])
+        about = {"command": name, "line": line, **about}
+        summary = found.save(output, about=about, progress=progress)
+    console.show_registration(summary)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"report: {output / 'report.html'}")

@@ -11,7 +11,6 @@ from quicksilver.commands.common import (
     Device,
     Folder,
     ModelFile,
-    chosen_model,
 )
 
 
@@ -22,13 +21,13 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
-    from quicksilver import console, registration
+    from quicksilver import console, devices, models
     from quicksilver import demo as example
 
-    chosen = registration.pick_device(device)
+    chosen = devices.pick_device(device)
     with console.progress() as progress:
         summary = example.run(
-            chosen_model(model), output, seed=seed, device=chosen, progress=progress
+            models.open_model(model), output, seed=seed, device=chosen, progress=progress
         )
     console.show_registration(summary)
     before, after = (summary["error_mm"][when]["mean"] for when in ("before", "after"))

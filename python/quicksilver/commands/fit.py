@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from quicksilver.commands.common import (
+    Affine,
     Device,
     Folder,
-    read_pair,
-    save_registration,
+    HistogramMatching,
+    InitialAffine,
+    MovingMask,
+    Reference,
+    TargetMask,
+    write_registration,
 )
 
 if TYPE_CHECKING:
@@ -54,19 +59,42 @@ def fit(
         Literal["lbfgs", "quicksilver"],
         typer.Option(help="quicksilver: the original's 50 equal steps, whatever --iterations."),
     ] = "lbfgs",
+    affine: Affine = True,
+    initial_affine: InitialAffine = None,
+    moving_mask: MovingMask = None,
+    target_mask: TargetMask = None,
+    histogram_matching: HistogramMatching = False,
+    reference: Reference = None,
     device: Device = "auto",
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
     Give two images, MOVING and TARGET, or --pairs: a list of them whose fits are written as files
-    for `quicksilver train`, on the images' own grids. Started by torchrun, every process takes its
-    share of the list.
+    for `quicksilver train`, on the images' own grids, aligned by you. Started by torchrun, every
+    process takes its share of the list.
     """
+    import quicksilver
+
     settings = chosen_settings(loss, sigma, window, steps, iterations, method)
     if pairs is not None and moving is None and state is None:
         _fit_list(pairs, output, batch, settings, device)
     elif moving is not None and target is not None and pairs is None:
-        _fit_pair(moving, target, output, device, spacing=spacing, settings=settings, state=state)
+        run = partial(
+            quicksilver.fit,
+            moving,
+            target,
+            spacing=spacing,
+            settings=settings,
+            state=state,
+            device=device,
+            affine=affine,
+            initial_affine=initial_affine,
+            moving_mask=moving_mask,
+            target_mask=target_mask,
+            histogram_matching=histogram_matching,
+            reference=reference,
+        )
+        write_registration("fit", output, {"moving": str(moving), "target": str(target)}, run)
     else:
         raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
 
@@ -94,27 +122,13 @@ def chosen_settings(
     return Settings(chosen, steps, iterations=iterations)
 
 
-def _fit_pair(moving: Path, target: Path, output: Path, device: str, **options: Any) -> None:
-    from quicksilver import console, files, registration
-
-    files.require_writable(output)
-    chosen = registration.pick_device(device)
-    with console.progress() as progress:
-        first, second, seconds = read_pair(progress, moving, target)
-        found = registration.optimise(first, second, device=chosen, progress=progress, **options)
-        about = {"command": "fit", "moving": str(moving), "target": str(target)}
-        summary = save_registration(found, output, about, seconds, progress)
-    console.show_registration(summary)
-    typer.echo(f"report: {output / 'report.png'}")
-
-
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, files, fits, fitting, registration, volumes
+    from quicksilver import console, devices, files, fits, fitting, volumes
 
     files.require_writable(output)
     listed = fits.read_list(pairs)
-    chosen = registration.pick_device(device)
+    chosen = devices.pick_device(device)
     metric = qs.FluidMetric(pad=volumes.GAP)  # the images' own grids may lack a margin
     with console.progress() as progress:
         written = fitting.fit_list(

@@ -21,9 +21,9 @@ def train(
     Stopped and called again with the same folder, training goes on where it was. Under `torchrun`
     several GPUs or machines train together.
     """
-    from quicksilver import files, recipes, registration, training
+    from quicksilver import devices, files, recipes, training
 
     read = recipes.read_recipe(recipe)
     files.require_writable(output)
-    training.train(read, data, output, registration.pick_device(device))
+    training.train(read, data, output, devices.pick_device(device))
     typer.echo(f"model: {output / 'model.safetensors'}")

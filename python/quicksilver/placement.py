@@ -1,0 +1,72 @@
+"""Where two images lie: to each other by an affine, and in the frame that the networks know.
+
+The networks were trained on brains brought to the template ICBM152 2009a, symmetric. A brain as it
+was scanned is smaller than that and pitched; on a grid along the template's axes, in its
+millimetres, it looks as they expect.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from quicksilver.alignment import Alignment, align, levels
+from quicksilver.images import Image, read_image
+from quicksilver.pair import Placement
+
+TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
+
+
+def template() -> Image:
+    """The brain ICBM152 2009a (symmetric, 1 mm, T1), a file of the package nilearn."""
+    package = find_spec("nilearn")  # nothing of it is imported, which would take a second
+    assert package is not None and package.origin is not None
+    return read_image(Path(package.origin).parent / TEMPLATE)
+
+
+def place(
+    moving: Image,
+    target: Image,
+    start: np.ndarray | None = None,
+    device: torch.device | str = "cpu",
+) -> Placement:
+    """Align two skull-stripped images, and the target with the template.
+
+    start: a matrix to begin with. Images that are aligned already keep their places. A target that
+    is not like the template, such as a part of a brain, has its working grid along its own axes.
+    """
+    ours, theirs = levels(moving, device), levels(target, device)
+    pair = align(ours, theirs, start)
+    frame = align(theirs, levels(template(), device))
+    found: dict[str, float | bool] = {
+        "affine_similarity": round(pair.similarity, 4),
+        "already_aligned": pair.unmoved,
+        "template_similarity": round(frame.similarity, 4),
+    }
+    usable = frame.matrix if frame.convincing else np.eye(4)
+    return Placement(pair.matrix, usable, found, tuple(_notes(pair, frame)))
+
+
+def _notes(pair: Alignment, frame: Alignment) -> list[str]:
+    notes = []
+    if pair.unmoved:
+        notes.append("both images are in one space already: their places are kept")
+    if pair.turned:
+        notes.append(
+            "by their headers the images are not turned alike, so that the shapes of the brains "
+            "decided how they lie: check left and right"
+        )
+    if not pair.convincing:
+        notes.append(
+            f"aligned by an affine map the images are still unlike, with a similarity of "
+            f"{pair.similarity:.2f} where brains have more than 0.85: check the result"
+        )
+    if not frame.convincing:
+        notes.append(
+            f"the target is unlike the template, with a similarity of {frame.similarity:.2f} where "
+            "whole brains have more than 0.85: the working grid lies along the target's own axes"
+        )
+    return notes

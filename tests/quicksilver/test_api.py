@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+import quicksilver
+from quicksilver import demo
+from quicksilver.affines import read_affine, write_affine
+from quicksilver.errors import QuicksilverError
+from quicksilver.fields import read_field
+from quicksilver.imagelike import as_image
+from quicksilver.images import Grid, Image, read_image, resample
+from quicksilver.masks import looks_unstripped, masked
+from tests.quicksilver.phantoms import make_affine, write_nifti
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> tuple[Image, Image, np.ndarray]:
+    """A brain, a copy of it turned and scaled on another grid, and the affine between their points."""
+    target = demo.brain()
+    affine = make_affine((12, -8, 15), (1.1, 0.95, 1.05), origin=(20, -30, 10))
+    grid = Grid((80, 96, 84), affine @ target.affine @ np.diag([1.05, 1.1, 1.0, 1.0]))
+    copy = Image(target.data, affine @ target.affine)
+    return Image(resample(copy, grid)[0, 0].numpy(), grid.affine), target, affine
+
+
+@pytest.fixture(scope="module")
+def raw(elsewhere, model) -> quicksilver.api.Registered:
+    moving, target, _ = elsewhere
+    return quicksilver.register(moving, target, model)
+
+
+def test_a_raw_pair_is_brought_together(elsewhere, raw):
+    moving, target, true = elsewhere
+    assert not raw.notes
+    assert np.abs(raw.affine - true).max() < 1
+    inside = target.data > 0
+    alike = np.corrcoef(raw.warped.data[inside], target.data[inside])[0, 1]
+    assert alike > 0.95 and raw.warped.grid.matches(target.grid)
+    assert raw.displacement.grid.matches(target.grid)
+    assert raw.inverse_displacement.grid.matches(moving.grid)
+    settings = raw.registration.settings
+    assert settings["template_similarity"] > 0.98 and not settings["already_aligned"]
+    assert list(raw.registration.seconds)[:3] == ["read", "align", "prepare"]
+
+
+def test_there_and_back_is_within_a_tenth_of_a_millimetre(elsewhere, raw):
+    inside = torch.from_numpy(elsewhere[1].data > 0)[None]
+    undone = raw.displacement.then(raw.inverse_displacement).vectors.norm(dim=1)[inside]
+    assert undone.median() < 0.1
+
+
+def test_what_is_saved_is_what_was_found(raw, tmp_path):
+    summary = raw.save(tmp_path)
+    assert np.allclose(read_affine(tmp_path / "affine.mat"), raw.affine, atol=1e-6)
+    for name in ("displacement", "inverse_displacement"):
+        saved = read_field(tmp_path / f"{name}.nii.gz")
+        torch.testing.assert_close(saved.vectors, getattr(raw, name).vectors)
+    moved = raw.apply(raw.registration.pair.moving_image)
+    assert np.allclose(moved.data, read_image(tmp_path / "warped.nii.gz").data)
+    jacobian = read_image(tmp_path / "jacobian.nii.gz").data
+    on_field = raw.displacement.determinant()[0, 0].numpy()
+    inside = raw.registration.pair.target_image.data > 0
+    assert np.abs(jacobian - on_field)[inside].mean() < 0.02
+    assert np.isclose(np.median(jacobian[inside]), np.linalg.det(raw.affine[:3, :3]), rtol=0.05)
+    assert summary["settings"]["affine"] == raw.affine.tolist()
+
+
+def test_labels_go_both_ways(raw):
+    labels = [
+        (image.data > 0).astype(np.uint8)
+        for image in (raw.registration.pair.moving_image, raw.registration.pair.target_image)
+    ]
+    moving, target = raw.registration.pair.moving_image, raw.registration.pair.target_image
+    there = raw.apply((labels[0], moving.affine), labels=True)
+    back = raw.apply((labels[1], target.affine), labels=True, inverse=True)
+    for ours, theirs in ((there.data, labels[1]), (back.data, labels[0])):
+        assert ours.dtype == np.uint8
+        assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > 0.97
+
+
+def test_an_affine_that_is_given_can_be_kept(elsewhere, model, tmp_path):
+    moving, target, true = elsewhere
+    write_affine(tmp_path / "given.mat", true)
+    kept = quicksilver.register(
+        moving, target, model, affine=False, initial_affine=tmp_path / "given.mat", correction=False
+    )
+    assert np.allclose(kept.affine, true, atol=1e-6)
+    assert np.array_equal(kept.registration.pair.placement.frame, np.eye(4))
+
+
+@pytest.mark.parametrize("kind", ["path", "nibabel", "array", "tensor"])
+def test_images_of_every_kind_are_the_same(brains, tmp_path, kind):
+    image = brains[0]
+    path = write_nifti(tmp_path / "image.nii.gz", image)
+    given = {
+        "path": path,
+        "nibabel": nib.load(path),
+        "array": (image.data, image.affine),
+        "tensor": (torch.from_numpy(image.data), torch.from_numpy(image.affine)),
+    }[kind]
+    read = as_image(given)
+    assert np.array_equal(read.data, image.data) and read.grid.matches(image.grid)
+
+
+@pytest.mark.parametrize(
+    "source", [3, (np.ones((4, 4, 4)), np.eye(3)), (np.ones((4, 4)), np.eye(4)), None]
+)
+def test_what_is_no_image_is_refused(source):
+    with pytest.raises(QuicksilverError, match="expected"):
+        as_image(source)
+
+
+def test_two_runs_are_equal_bit_by_bit(elsewhere, model, tmp_path):
+    moving, target, _ = elsewhere
+    for run in ("first", "second"):
+        quicksilver.register(moving, target, model, device="cpu").save(tmp_path / run)
+    names = [path.name for path in (tmp_path / "first").iterdir() if path.suffix != ".json"]
+    assert len(names) == 7
+    for name in names:
+        first, second = ((tmp_path / run / name).read_bytes() for run in ("first", "second"))
+        assert first == second, name
+
+
+def test_masks_and_a_reference(brains, model):
+    moving, target = brains
+    half = np.ones(moving.data.shape, np.uint8)
+    half[:20] = 0
+    reference = Image(np.ones((20, 22, 18), np.float32), make_affine((3, 4, 5), (2.5, 2.5, 2.5)))
+    found = quicksilver.register(
+        moving,
+        target,
+        model,
+        affine=False,
+        moving_mask=(half, moving.affine),
+        target_mask=(np.ones((90, 90, 90)), make_affine((0, 0, 0), (1, 1, 1), origin=(-45,) * 3)),
+        reference=reference,
+        correction=False,
+    )
+    pair = found.registration.pair
+    assert not pair.moving_image.data[:20].any()
+    assert np.array_equal(pair.moving_image.data[20:], moving.data[20:])
+    assert found.warped.grid.matches(reference.grid)
+
+
+def test_a_mask_of_nothing_is_refused(brains):
+    image = brains[0]
+    with pytest.raises(QuicksilverError, match="mask that covers"):
+        masked(
+            image,
+            Image(
+                np.ones((9, 9, 9), np.uint8), make_affine((0,) * 3, (1,) * 3, origin=(500, 0, 0))
+            ),
+        )
+
+
+def test_a_head_is_noted(model):
+    """A ball of skin and noise around a brain."""
+    x, y, z = np.indices((96, 96, 96)) - 48
+    noise = np.random.default_rng(0).random(x.shape)
+    head = np.where(x**2 + y**2 + z**2 < 40**2, 1 + noise, 0.02 * noise).astype(np.float32)
+    image = Image(head, np.diag([2.0, 2, 2, 1]))
+    found = quicksilver.register(image, image, model, affine=False, correction=False, steps=2)
+    assert [note.split()[1] for note in found.notes] == ["moving", "target"]
+    assert all("strip the skull" in note for note in found.notes)
+
+
+def test_no_brain_is_taken_for_a_head(shared):
+    files = [*(shared / "data").glob("[tvo]*/*_t1.nii.gz")]
+    assert len(files) > 100
+    assert not any(looks_unstripped(read_image(path)) for path in files[::3])
