@@ -47,6 +47,14 @@ def require_file(path: str | os.PathLike[str], what: str) -> Path:
     return path
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder; there is none of a name that the system refuses."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which becomes `path` only if the block succeeds.
@@ -62,12 +70,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['notes.txt']
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
-        raise QuicksilverError(
-            f"expected a file to write at {path}, found something else; rename it"
-        )
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
+        if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
+            raise QuicksilverError(
+                f"expected a file to write at {path}, found something else; rename it"
+            )
         yield temporary
         temporary.chmod(0o666 & ~_HIDDEN)  # some writers keep what they write to its owner
         temporary.replace(path)
@@ -101,9 +109,9 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     ['result.json']
     """
     folder = Path(folder)
-    made = not folder.exists()
     temporary = folder / f".{secrets.token_hex(4)}.partial"
     try:
+        made = not folder.exists()
         temporary.mkdir(parents=True)
     except OSError as error:
         raise unwritable(folder, error) from error

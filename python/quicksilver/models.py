@@ -24,7 +24,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing
+from quicksilver.files import replacing, require_file
 from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images import INTENSITIES, Intensity
 from quicksilver.networks import MomentumNetwork
@@ -157,13 +157,12 @@ def save_model(model: Model, path: str | Path) -> None:
 def load_model(path: str | Path) -> Model:
     """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is
     anything else."""
+    path = require_file(path, "a model")
     try:
         with safe_open(path, framework="pt") as file:
             config = _config((file.metadata() or {})["config"])
             names = file.keys()
             tensors = {name: file.get_tensor(name).float() for name in names}
-    except FileNotFoundError as error:
-        raise _missing(path) from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _not_a_model(path, f"'{error}'") from error
     prediction = _filled(config, _with_prefix(tensors, "prediction."), path)
@@ -224,10 +223,9 @@ def load_published(
 
 
 def _read_published(path: str | Path) -> dict[str, Any]:
+    path = require_file(path, "a model")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
     except Exception as error:  # on damaged bytes the reader raises whatever it stumbles over
         raise _not_published(path, "something that does not load as plain tensors") from error
     if not isinstance(checkpoint, Mapping):
@@ -273,17 +271,14 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _filled(config: ModelConfig, state: Mapping[str, Tensor], path: str | Path) -> MomentumNetwork:
-    network = config.network()
     try:
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
+        with torch.device("meta"):  # no memory for what a file may claim and does not hold
+            network = config.network()
+        network.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise _not_a_model(path, f"other tensors ('{reason}')") from error
     return network.eval()
-
-
-def _missing(path: str | Path) -> QuicksilverError:
-    return QuicksilverError(f"expected a model at {path}, found no such file; check the path")
 
 
 def _not_a_model(path: str | Path, found: str) -> QuicksilverError:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.files import require_file
 from quicksilver.lddmm import QUICKSILVER, Settings
 
 
@@ -203,8 +204,9 @@ class Recipe(_Part):
 
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe; QuicksilverError, naming the entry, where it is missing or wrong."""
+    path = require_file(path, "a recipe")
     try:
-        return Recipe.model_validate(yaml.safe_load(Path(path).read_text()))
+        return Recipe.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"])) or "the file"

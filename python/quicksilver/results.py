@@ -19,7 +19,7 @@ from quicksilver import facts, nifti, report, viewer
 from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
-from quicksilver.files import RESULT, filling, write_json
+from quicksilver.files import RESULT, filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
@@ -144,8 +144,11 @@ def load(folder: str | os.PathLike[str]) -> Result:
     """
     folder = Path(folder)
     try:
-        summary = json.loads((folder / RESULT).read_text())
-    except (OSError, ValueError) as error:
+        file = require_file(folder / RESULT, "the summary of a registration")
+        summary = json.loads(file.read_text())
+        if not isinstance(summary, dict):
+            raise ValueError(f"a {type(summary).__name__}")
+    except (QuicksilverError, OSError, ValueError, RecursionError) as error:
         raise QuicksilverError(
             f"expected a folder that `quicksilver register` wrote, found no readable result.json "
             f"in {folder}; register first"

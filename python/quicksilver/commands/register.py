@@ -72,6 +72,8 @@ def register(
     brought. Of a list, what is done already is left as it is; started by torchrun, every process
     takes its share.
     """
+    from quicksilver.files import is_folder
+
     options = {
         "affine": affine,
         "initial_affine": initial_affine,
@@ -86,7 +88,7 @@ def register(
     single = {"moving_mask": moving_mask, "target_mask": target_mask}
     if pairs is not None and moving is None and not any(single.values()):
         _register_list(pairs, None, output, jobs, model, device, options)
-    elif pairs is None and moving is not None and target is not None and moving.is_dir():
+    elif pairs is None and moving is not None and target is not None and is_folder(moving):
         _register_list(moving, target, output, jobs, model, device, options)
     elif pairs is None and moving is not None and target is not None and jobs is None:
         _register_pair(moving, target, output, model, device, {**options, **single})
