@@ -110,6 +110,7 @@ def _summary(
         "energies": registration.energies,
         "quality": registration.quality,
         "settings": registration.settings,
+        "notes": list(registration.pair.placement.notes),
         "versions": versions(),
     }
 
