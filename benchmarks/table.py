@@ -103,7 +103,9 @@ def _pair(record: Record) -> str:
 
 def _spacing(found: dict[str, list[Record]]) -> float:
     """Of the correction's working grid, in mm; the aim for seconds depends on it."""
-    return found["correction"][0]["details"]["working_spacing_mm"] if "correction" in found else 2.0
+    return (
+        found["correction"][0]["details"]["working_spacing_mm"][0] if "correction" in found else 2.0
+    )
 
 
 class Aim(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -49,3 +50,22 @@ def test_disc_to_c(tmp_path):
     first, last = re.search(r"difference from ([\d.]+) to ([\d.]+)", output).groups()
     assert float(last) < 0.2 * float(first)
     assert (tmp_path / "disc_to_c.gif").read_bytes().startswith(b"GIF")
+
+
+def test_the_notebook_of_a_registration(tmp_path):
+    """Its code runs as it is, and no output of an earlier run is kept in it."""
+    cells = [
+        cell
+        for cell in json.loads((EXAMPLES / "register.ipynb").read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    correlation, folds = re.search(
+        r"correlation ([\d.]+), folded voxels (\d+)", done.stdout
+    ).groups()
+    assert float(correlation) > 0.8 and folds == "0"
+    assert (tmp_path / "registered" / "affine.mat").exists()

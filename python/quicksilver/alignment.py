@@ -113,13 +113,19 @@ def align(
         others, better = along[0](_from_axes(moving[0], target[0]), iterations=ITERATIONS[0])
         turned = bool(better.max() >= ALIKE)
         matrices, scores = _best_of_each_hand(others, better) if turned else (matrices, scores)
-    matrices, reached = along[1](matrices, iterations=ITERATIONS[1])
-    _, unmoved = along[1](np.eye(4)[None], iterations=0)
-    if start is None and unmoved[0] > reached.max() - UNMOVED:
-        return Alignment(np.eye(4), float(scores[0]), unmoved=True)
+    matrices, _ = along[1](matrices, iterations=ITERATIONS[1])
     matrices, reached = along[2](matrices, iterations=ITERATIONS[2])
-    best = int(reached.argmax())
-    return Alignment(matrices[best], float(scores[best]), turned)
+    return settled(moving, target, matrices[int(reached.argmax())], turned)
+
+
+def settled(
+    moving: Sequence[Level], target: Sequence[Level], matrix: np.ndarray, turned: bool = False
+) -> Alignment:
+    """A matrix as the alignment of two images, unless they were aligned as well without it."""
+    _, similarity = _descended(matrix[None], moving[0], target[0], 0)
+    _, (found, before) = _descended(np.stack([matrix, np.eye(4)]), moving[1], target[1], 0)
+    unmoved = bool(before > found - UNMOVED)
+    return Alignment(np.eye(4) if unmoved else matrix, float(similarity[0]), turned, unmoved)
 
 
 def _best(matrices: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

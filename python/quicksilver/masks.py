@@ -7,7 +7,7 @@ import numpy as np
 from quicksilver.errors import QuicksilverError
 from quicksilver.images import Image, resample
 
-HEAD = 2.2e6
+HEAD = 2.6e6
 """Cubic millimetres of non-zero voxels that are more than a brain has."""
 
 

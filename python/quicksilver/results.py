@@ -121,6 +121,7 @@ def _summary(
         "energies": registration.energies,
         "quality": registration.quality,
         "settings": registration.settings,
+        "notes": list(registration.pair.placement.notes),
         "versions": versions(),
     }
 

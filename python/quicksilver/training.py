@@ -11,17 +11,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-import quicksilver_ext as qs
 from quicksilver import processes
 from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.initialisation import initialise
+from quicksilver.matching import warped_back
 from quicksilver.models import Model, ModelConfig, default_model, load_model, save_model
 from quicksilver.networks import MomentumNetwork
 from quicksilver.objectives import Energy, Momentum, Objective
@@ -141,20 +142,18 @@ class Training:
         people = self.people.to(self.device) if stage.workers == 0 else self.people
         variation = self.recipe.variation
         if stage.source == "images":
-            return People(people, variation), self._volume_prediction(stage, first)
+            return People(people, variation), self._volume_prediction(first)
         source = Geodesics(people, variation, self.metric)
         if self.recipe.network.architecture == "patch" and first is None:
             return CutPatches(source), patch_prediction
-        return source, self._volume_prediction(stage, first)
+        return source, self._volume_prediction(first)
 
-    def _volume_prediction(self, stage: Stage, first: MomentumNetwork | None) -> Predict:
+    def _volume_prediction(self, first: MomentumNetwork | None) -> Predict:
         if first is None:
             return volume_prediction
         frozen = first.eval().to(self.device)
 
-        def back(momentum: Tensor, batch: Batch) -> Tensor:
-            _, phi = qs.shoot(momentum, self.metric, stage.shooting_steps, composition="linear")
-            return qs.warp(batch.seen_target, phi)
+        back = partial(warped_back, self.config, pad=GAP)
 
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
             moving, factor = batch.seen_moving, self.config.prediction_factor
@@ -162,8 +161,9 @@ class Training:
                 begun = whole_momentum(frozen, moving, batch.seen_target, factor=factor).float()
                 # Whichever of its corrections it may be asked for; the step's seed decides.
                 for _ in range(int(torch.randint(self.config.corrections, ()))):
-                    begun += whole_momentum(trained, moving, back(begun, batch)).float()
-                seen = back(begun, batch)
+                    seen = back(begun, batch.seen_target)
+                    begun += whole_momentum(trained, moving, seen).float()
+                seen = back(begun, batch.seen_target)
             return begun + whole_momentum(trained, moving, seen)
 
         return corrected

@@ -31,7 +31,7 @@ def test_the_recipe(brains, model, registration):
     pair = prepare(*brains, 2.0)
     metric = qs.FluidMetric(pad="none")
     first = predict_momentum(model.prediction, pair.moving, pair.target)
-    _, phi = qs.shoot(first, metric, steps=4)
+    _, phi = qs.shoot(first, metric, steps=4, composition="linear")
     back = qs.warp(pair.target, phi)
     momentum = first + predict_momentum(model.correction, pair.moving, back)
     psi, phi = qs.shoot(momentum, metric, steps=4)
@@ -47,7 +47,7 @@ def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model
     pair = prepare(*brains, 2.0)
     momentum = predict_momentum(model.prediction, pair.moving, pair.target)
     for _ in range(2):
-        _, phi = qs.shoot(momentum, qs.FluidMetric(pad="none"), steps=4)
+        _, phi = qs.shoot(momentum, qs.FluidMetric(pad="none"), 4, composition="linear")
         back = qs.warp(pair.target, phi)
         momentum = momentum + predict_momentum(model.correction, pair.moving, back)
     found = register(*brains, twice)

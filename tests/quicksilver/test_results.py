@@ -19,6 +19,7 @@ FILES = {
     "momentum.nii.gz",
     "jacobian.nii.gz",
     "result.json",
+    "report.html",
     "report.png",
 }
 
