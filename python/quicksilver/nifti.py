@@ -79,14 +79,12 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
 
 
 def _voxels(path: Path, file: Any) -> np.ndarray:
-    """The array of a file, after gzip's checksum at its end, which nibabel alone does not reach."""
+    """The array of a file; igzip compares gzip's checksum, to which nibabel alone does not read."""
     if not (isinstance(file, nib.Nifti1Image) and path.name.endswith(".gz")):
         return np.asanyarray(file.dataobj)
     with igzip.open(path) as stream:
         holder = nib.FileHolder(fileobj=stream)
-        array = np.asanyarray(type(file).from_file_map({"image": holder}).dataobj)
-        stream.read(1 << 16)
-    return array
+        return np.asanyarray(type(file).from_file_map({"image": holder}).dataobj)
 
 
 def _unreadable(path: Path, error: Exception) -> QuicksilverError:
