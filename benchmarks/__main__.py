@@ -26,7 +26,7 @@ from .document import write_document
 from .machine import ROOT, device_name, machine
 from .methods import source_version
 from .pipeline import Pair, Whole, made_up_pair, wholes
-from .results import Results, read_results, slower
+from .results import Results, incomplete, read_results, slower
 from .summary import line
 
 SMALL_BUDGET = 0.1
@@ -40,7 +40,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     )
     folder = Path(__file__).parent / "results"
     parser.add_argument("--pair", nargs=2, type=Path, metavar=("MOVING", "TARGET"))
-    parser.add_argument("--model", type=Path, action="append", default=[], help="beside the shipped")
+    parser.add_argument(
+        "--model", type=Path, action="append", default=[], help="beside the shipped"
+    )
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--budget", type=float, default=3.0, help="seconds for the runs of a case")
     parser.add_argument("--device", default=None, help="cuda where there is one, else cpu")
@@ -72,9 +74,7 @@ def shipped_models() -> list[Path]:
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(words)
-    device = torch.device(
-        arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    )
+    device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     place = Place(device, arguments.smoke, SMALL_BUDGET if arguments.smoke else arguments.budget)
     suffix = "-smoke" if arguments.smoke else ""
     results = Results(arguments.output / f"{device_name(device)}{suffix}.json", arguments.smoke)
@@ -90,6 +90,12 @@ def main(words: Sequence[str] | None = None) -> None:
             if case.name.startswith(arguments.only) and not known:
                 measure(results, case, place)
     print(f"written to {results.path}")
+    lacking = incomplete(results, [c.name for c in found if c.name.startswith(arguments.only)])
+    if lacking:
+        raise QuicksilverError(
+            f"expected complete results in {results.path}, found {'; '.join(lacking)}; "
+            "run it again with --again"
+        )
     if not arguments.smoke or arguments.document:
         document = arguments.document or ROOT / "docs" / "benchmarks.md"
         write_document(document, arguments.output, arguments.smoke)

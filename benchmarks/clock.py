@@ -21,7 +21,9 @@ STATUS, FORGET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 def spread(values: list[float]) -> dict[str, float]:
     """Median and quartiles."""
-    low, _, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3
+    low, _, high = (
+        quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3
+    )
     return {
         "median": median(values),
         "quartile_low": low,

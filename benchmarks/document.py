@@ -76,7 +76,14 @@ def device(results: Results) -> Iterator[str]:
 
 def operators(results: Results) -> Iterator[str]:
     copied = copy_rate(results)
-    titles = ["case", "ms, median (quartiles)", "GB/s", "of copy", "memory, MB", "peers' times ours"]
+    titles = [
+        "case",
+        "ms, median (quartiles)",
+        "GB/s",
+        "of copy",
+        "memory, MB",
+        "peers' times ours",
+    ]
     yield from ["### Operators", "", *head([*titles, "difference"])]
     for name, record in results.cases.items():
         own = rate(record)
@@ -102,7 +109,12 @@ def growth(results: Results) -> Iterator[str]:
     found = list(lines(results))
     if not found:
         return
-    yield from ["### Scaling", "", "Slopes of the logarithms: 1 where twice as much takes twice as long.", ""]
+    yield from [
+        "### Scaling",
+        "",
+        "Slopes of the logarithms: 1 where twice as much takes twice as long.",
+        "",
+    ]
     yield from head(["operator", "over", "from", "to", "slope of time", "slope of memory"])
     for line in found:
         ends = [f"{line.at[0]:,}", f"{line.at[-1]:,}"]

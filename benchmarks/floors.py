@@ -49,6 +49,7 @@ def floor_bytes(operator: str, voxels: int, dims: int, channels: int, steps: int
     times = steps if operator.startswith("shoot") else 1
     return FIELD * voxels * times * FIELDS[operator](dims, channels)
 
+
 # What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D components.
 COUNTED = {
     "Add": "8 C",

@@ -137,7 +137,9 @@ def cupy_map_coordinates(inputs: Inputs) -> Call:
 
     def call(n: int) -> Any:
         with cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream):
-            return [ndimage.map_coordinates(c, places[n], order=1, mode="nearest") for c in images[n]]
+            return [
+                ndimage.map_coordinates(c, places[n], order=1, mode="nearest") for c in images[n]
+            ]
 
     return eager(call)
 
