@@ -1,4 +1,4 @@
-"""Measurements of quicksilver_ext and quicksilver against what a user would use instead: `python -m benchmarks.run`."""
+"""Measurements of quicksilver_ext and quicksilver against what a user would use instead: `python -m benchmarks`."""
 
 import sys
 

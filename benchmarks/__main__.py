@@ -26,7 +26,7 @@ from .document import write_document
 from .machine import ROOT, device_name, machine
 from .methods import source_version
 from .pipeline import Pair, Whole, made_up_pair, wholes
-from .results import Results, read_results, slower
+from .results import Results, incomplete, read_results, slower
 from .summary import line
 
 SMALL_BUDGET = 0.1
@@ -90,6 +90,12 @@ def main(words: Sequence[str] | None = None) -> None:
             if case.name.startswith(arguments.only) and not known:
                 measure(results, case, place)
     print(f"written to {results.path}")
+    lacking = incomplete(results, [c.name for c in found if c.name.startswith(arguments.only)])
+    if lacking:
+        raise QuicksilverError(
+            f"expected complete results in {results.path}, found {'; '.join(lacking)}; "
+            "run it again with --again"
+        )
     if not arguments.smoke or arguments.document:
         document = arguments.document or ROOT / "docs" / "benchmarks.md"
         write_document(document, arguments.output, arguments.smoke)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from quicksilver.files import write_json
 Record = dict[str, Any]
 
 SLOWER = 1.10
+ENTRIES = ("version", "date", "load_average", "measured", "missing")
 
 
 class Results:
@@ -52,6 +54,22 @@ def read_results(path: Path) -> Results:
             f"expected {path} to hold the results of a benchmark, found '{error}'; "
             "give a file of benchmarks/results"
         ) from error
+    return found
+
+
+def incomplete(results: Results, expected: Iterable[str]) -> list[str]:
+    """What a file of results lacks: cases, figures, or sense in them."""
+    found = [f"{name}: not measured" for name in expected if name not in results.cases]
+    for name, record in results.cases.items():
+        found += [f"{name}: {entry} is missing" for entry in ENTRIES if entry not in record]
+        figures = record.get("measured", {})
+        if "per_second" not in record and "quicksilver" not in figures:
+            found.append(f"{name}: ours is missing")
+        for program, figure in figures.items():
+            seconds = figure["seconds"]
+            low, middle, high = (seconds[k] for k in ("quartile_low", "median", "quartile_high"))
+            if not (0 < low <= middle <= high < float("inf")):
+                found.append(f"{name}, {program}: {seconds}")
     return found
 
 

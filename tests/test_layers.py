@@ -191,9 +191,9 @@ def test_the_rule_for_cpp(path, line, allowed):
             "from quicksilver.commands.common import Moving",
             True,
         ),
-        ("python/quicksilver/training.py", "from benchmarks import timing", False),
-        ("benchmarks/run.py", "from quicksilver_ext._core import warp", False),
-        ("benchmarks/run.py", "from quicksilver.cli import app", True),
+        ("python/quicksilver/training.py", "from benchmarks import clock", False),
+        ("benchmarks/cases.py", "from quicksilver_ext._core import warp", False),
+        ("benchmarks/cases.py", "from quicksilver.cli import app", True),
     ],
 )
 def test_the_rule_for_python(path, line, allowed):
