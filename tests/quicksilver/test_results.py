@@ -14,6 +14,7 @@ from quicksilver.images import read_image
 
 FILES = {
     "warped.nii.gz",
+    "affine.mat",
     "displacement.nii.gz",
     "inverse_displacement.nii.gz",
     "momentum.nii.gz",
