@@ -34,7 +34,7 @@ docs: $(VENV)/installed
 	$(BIN)/mkdocs build --quiet --strict
 
 benchmark: $(VENV)/installed
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -24,9 +24,9 @@ import torch
 from quicksilver.evaluation import mean_scores, score_labels
 from quicksilver.files import write_json
 
+from .machine import machine
 from .methods import Method, Subject, digest, methods
 from .table import section, with_section
-from .timing import machine
 
 Record = dict[str, Any]
 Pair = tuple[str, str]

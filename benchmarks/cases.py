@@ -1,127 +1,190 @@
-"""What is measured. Inputs are smooth displacements and noise images, never zeros."""
+"""What is measured of the operators: which one, on what; each with its peers on the same inputs."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-import quicksilver_ext as qs
+from .clock import Call, alternate
+from .floors import floor_bytes
+from .inputs import QUICKSILVER_SHAPE, Inputs, Shape, words
+from .ours import OURS, plainly_shot, shooting_errors
+from .peers import PEERS, Missing
 
-from .timing import alternate
+Record = dict[str, Any]
 
-QUICKSILVER_SHAPE = (229, 193, 193)
+BRAIN = (160, 192, 160)
+"""A skull-stripped head at 1 mm."""
+
+ALIKE = {"warp", "warp backward", "exponential", "resize", "shoot"}
+"""Operators whose peers compute the same thing; VoxelMorph's transformer has another border."""
+ALONE = {"SciPy map_coordinates", "SimpleITK Resample", "SciPy fft"}
+"""Peers that take seconds, measured at one size."""
 
 
-def smooth_displacement(shape: tuple[int, ...], amplitude: float = 4.0) -> Tensor:
-    axes = torch.meshgrid(*(torch.linspace(0, 6, n) for n in shape), indexing="ij")
-    waves = [axes[0].sin() * axes[1].cos() * (axes[2] + c).sin() for c in range(3)]
-    return amplitude * torch.stack(waves)[None]
+@dataclass(frozen=True)
+class Place:
+    """Where cases are measured. small: tiny fields, which show that everything runs and mean nothing
+    else. budget: seconds for the runs of a case."""
+
+    device: torch.device
+    small: bool = False
+    budget: float = 3.0
+
+    @property
+    def runs(self) -> tuple[int, int]:
+        return (2, 3) if self.small else (3, 15)
+
+    def shape(self, shape: Shape) -> Shape:
+        return tuple(max(n // 12, 16) for n in shape) if self.small else shape
 
 
-def warp() -> dict[str, Any]:
-    """`warp` against `grid_sample` with a ready grid: 3 channels."""
-    shape = QUICKSILVER_SHAPE
-    image, displacement = torch.randn(1, 3, *shape), smooth_displacement(shape)
-    index = torch.stack(torch.meshgrid(*(torch.arange(n) for n in shape), indexing="ij"))
-    sizes = torch.tensor(shape).reshape(3, 1, 1, 1)
-    position = 2 * (index + displacement[0]) / (sizes - 1) - 1
-    grid = position.flip(0).permute(1, 2, 3, 0)[None].contiguous()
+@dataclass(frozen=True)
+class Case:
+    """An operator, or its backward pass, on inputs of one kind. threads: all of torch's where None."""
 
-    def peer() -> Tensor:
-        return F.grid_sample(image, grid, padding_mode="border", align_corners=True)
+    operator: str
+    shape: Shape = BRAIN
+    channels: int = 3
+    batch: int = 1
+    dtype: torch.dtype = torch.float32
+    steps: int = 10
+    threads: int | None = None
 
-    difference = (qs.warp(image, displacement) - peer()).abs().max().item()
-    seconds = alternate({"warp": lambda: qs.warp(image, displacement), "grid_sample": peer})
-    # 4 bytes times (3 displacements, 3 read, 3 written) per voxel.
-    rate = 36 * displacement[0, 0].numel() / seconds["warp"]["median"]
+    @property
+    def name(self) -> str:
+        parts = [f"{self.operator}, {words(self.shape)}"]
+        if self.channels != 3:
+            parts.append(f"{self.channels} channel" + ("s" if self.channels > 1 else ""))
+        if self.batch > 1:
+            parts.append(f"batch {self.batch}")
+        if self.dtype != torch.float32:
+            parts.append(str(self.dtype).removeprefix("torch."))
+        if "shoot" in self.operator:
+            parts.append(f"{self.steps} steps")
+        if self.threads is not None:
+            parts.append(f"{self.threads} thread" + ("s" if self.threads > 1 else ""))
+        return ", ".join(parts)
+
+    def measure(self, place: Place) -> Record:
+        """Seconds, ratios, memory and counted bytes; peers that are missing, and why."""
+        inputs = self._inputs(place)
+        with _threads(self.threads):
+            calls, missing = self._calls(inputs)
+            measured = alternate(place.device, calls, inputs.rotation, place.budget, place.runs)
+        voxels, dims = self.batch * math.prod(inputs.shape), len(inputs.shape)
+        return {
+            "operator": self.operator,
+            "shape": list(inputs.shape),
+            "voxels": voxels,
+            "batch": self.batch,
+            "channels": self.channels,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "steps": self.steps,
+            "threads": self.threads or torch.get_num_threads(),
+            "input_sets": inputs.rotation,
+            "bytes": floor_bytes(self.operator, voxels, dims, self.channels, self.steps),
+            "vector_field_bytes": 4 * dims * voxels,
+            "measured": measured,
+            "missing": missing,
+            "largest_difference": differences(calls) if self.operator in ALIKE else {},
+            "error_voxels": self._errors(inputs),
+        }
+
+    def _inputs(self, place: Place) -> Inputs:
+        shape, backward = place.shape(self.shape), self.operator == "warp backward"
+        where = (place.device, shape, self.channels, self.batch, self.dtype, backward)
+        return Inputs(*where, steps=self.steps)
+
+    def _calls(self, inputs: Inputs) -> tuple[dict[str, Call], dict[str, str]]:
+        calls, missing = {"quicksilver": OURS[self.operator](inputs)}, {}
+        for name, peer in self._peers().items():
+            try:
+                calls[name] = peer(inputs)
+            except Missing as reason:
+                missing[name] = str(reason)
+        return calls, missing
+
+    def _peers(self) -> dict[str, Callable[[Inputs], Call]]:
+        if self._is_judged_for_error():
+            return {"plain torch RK4": plainly_shot}
+        peers = PEERS.get(self.operator, {}) if self.threads is None else {}
+        return {n: p for n, p in peers.items() if n not in ALONE or self == Case(self.operator)}
+
+    def _is_judged_for_error(self) -> bool:
+        return self == Case("shoot", SHOOTING)
+
+    def _errors(self, inputs: Inputs) -> dict[str, float]:
+        return shooting_errors(inputs) if self._is_judged_for_error() else {}
+
+
+SHOOTING = (96, 96, 96)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def differences(calls: dict[str, Call]) -> dict[str, float]:
+    """The largest between our result and each peer's, where both are arrays of one shape: that it is the
+    same that is measured. Of a backward pass that of the first gradient."""
+    ours, *others = [(name, _array(call(0))) for name, call in calls.items()]
     return {
-        "shape": shape,
-        "seconds": seconds,
-        "largest_difference": difference,
-        "bytes_per_second": rate,
+        name: (found.reshape(ours[1].shape) - ours[1]).abs().max().item()
+        for name, found in others
+        if name != "VoxelMorph SpatialTransformer"
+        and found is not None
+        and ours[1] is not None
+        and found.numel() == ours[1].numel()
     }
 
 
-def sharp() -> dict[str, Any]:
-    """`sharp` against torch's transforms alone, there and back, at the size that it transforms."""
-    shape = (160, 192, 160)
-    momentum, metric = torch.randn(1, 3, *shape), qs.FluidMetric()
-    torus, axes = metric.torus(shape), (2, 3, 4)
-
-    def peer() -> Tensor:
-        return torch.fft.irfftn(torch.fft.rfftn(momentum, s=torus, dim=axes), s=torus, dim=axes)
-
-    return {
-        "shape": shape,
-        "torus": torus,
-        "seconds": alternate({"sharp": lambda: metric.sharp(momentum), "irfftn(rfftn)": peer}),
-    }
+def _array(result: Any) -> Tensor | None:
+    first = result[0] if isinstance(result, (tuple, list)) else result
+    if isinstance(first, np.ndarray):
+        first = torch.from_numpy(first)
+    return first.detach().float() if isinstance(first, Tensor) else None
 
 
-def shoot() -> dict[str, Any]:
-    """`shoot` at 96^3, both maps, and its error against many steps beside that of the parity method."""
-    shape = (96, 96, 96)
-    metric = qs.FluidMetric(pad="none")
-    window = torch.ones(())
-    for axis, n in enumerate(shape):
-        line = torch.hann_window(n, periodic=False).reshape(
-            [n if a == axis else 1 for a in range(3)]
-        )
-        window = window * line
-    momentum = metric.flat(smooth_displacement(shape, 6.0) * window)
-
-    def run(steps: int = 10, **how: Any) -> tuple[Tensor, Tensor]:
-        return qs.shoot(momentum, metric, steps, **how)
-
-    fine, _ = qs.shoot(momentum.double(), metric, 80)
-
-    def error(**how: Any) -> dict[str, float]:
-        distance = (run(**how)[0] - fine).norm(dim=1)
-        return {"rms": distance.square().mean().sqrt().item(), "largest": distance.max().item()}
-
-    return {
-        "shape": shape,
-        "largest_displacement": fine.abs().max().item(),
-        "seconds": alternate(
-            {
-                "ab2": run,
-                "ab2 linear": lambda: run(composition="linear"),
-                "rk4": lambda: run(method="rk4"),
-            },
-            3,
-        ),
-        "error_voxels": {
-            "ab2": error(),
-            "ab2 linear": error(composition="linear"),
-            "ab2, 5 steps": error(steps=5),
-            "rk4": error(method="rk4"),
-        },
-    }
+def thread_counts() -> list[int]:
+    """1, 2, 4 ... up to torch's."""
+    most = torch.get_num_threads()
+    return [1 << n for n in range(most.bit_length()) if 1 << n <= most]
 
 
-def register(moving: Path, target: Path) -> dict[str, Any]:
-    """The whole command on two images, from the shell and back, and its own account of the stages."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "quicksilver",
-            "register",
-            str(moving),
-            str(target),
-            "-o",
-            folder,
-        ]
-        seconds = alternate(
-            {"command": lambda: subprocess.run(command, check=True, capture_output=True)}, 1
-        )
-        result = json.loads((Path(folder) / "result.json").read_text())
-    return {"seconds": seconds, "stages": result["seconds"]}
+def cases(device: torch.device) -> list[Case]:
+    """All of them, those first that the others are judged by."""
+    cubes = [(n,) * 3 for n in (32, 64, 128)]
+    sizes = [*cubes, QUICKSILVER_SHAPE, (256,) * 3]
+    found = [Case("copy")]
+    found += [Case(operator) for operator in OURS if "shoot" not in operator and operator != "copy"]
+    found += [Case("warp", channels=1), Case("warp", dtype=torch.bfloat16)]
+    found += [Case(operator, (1024, 1024), 2) for operator in ("warp", "warp backward", "sharp")]
+    found += [Case(operator, shape) for operator in ("warp", "sharp") for shape in sizes]
+    found += [Case("warp backward", shape) for shape in cubes]
+    found += [Case(o, cubes[1], batch=n) for o in ("warp", "sharp") for n in (2, 4, 8)]
+    found += [Case("shoot", SHOOTING, steps=steps) for steps in (10, 5, 20)]
+    found += [Case("shoot", shape) for shape in cubes]
+    found += [Case("shoot backward", SHOOTING, steps=steps) for steps in (5, 10, 16)]
+    if device.type == "cuda":
+        found += [Case("shoot", QUICKSILVER_SHAPE), Case("copy", (512,) * 3, 1)]
+        return found
+    found += [
+        Case(operator, shape, threads=threads)
+        for operator, shape in (("warp", cubes[2]), ("sharp", cubes[2]), ("shoot", cubes[1]))
+        for threads in thread_counts()
+    ]
+    return found

@@ -29,7 +29,7 @@ from quicksilver.models import default_model
 from quicksilver.training import GAP
 from quicksilver.unfolding import unfolded
 
-from .timing import machine
+from .machine import machine
 
 METRIC = qs.FluidMetric(pad=GAP)
 

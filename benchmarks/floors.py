@@ -1,27 +1,54 @@
-"""The fewest bytes each operator must move: what bounds it on a GPU.
+"""The bytes that each operator must move at the least: what bounds it, on a GPU and on many cores.
 
-Per voxel, float32, 3-D, counting every field read and written once; gathers hit the cache, since neighbours read neighbours.
+In float32, counting every field read and written once; gathers hit the cache, since neighbours read neighbours.
 """
 
 from __future__ import annotations
 
-FIELD = 4
-VECTOR = 3 * FIELD
+from collections.abc import Callable
 
-BYTES = {
-    "copy": 2 * FIELD,
-    "warp, 1 channel": VECTOR + 2 * FIELD,
-    "warp, 3 channels": VECTOR + 2 * VECTOR,
-    "warp_displacement_gradient, 3 channels": VECTOR + 2 * VECTOR + VECTOR,
-    "splat, 3 channels": VECTOR + 2 * VECTOR,
-    "compose": 3 * VECTOR,
-    "Ad_star": 3 * VECTOR,
-    "jacobian_determinant": VECTOR + FIELD,
-    "invert": 2 * VECTOR + FIELD,
-    "sharp": 6 * VECTOR,  # three kernels: slabs there, columns with the symbol, slabs back
-    # A smoothing, Ad*, the mean of two velocities, foot and composition in one, and phi.
-    "shoot, a step": (6 + 3 + 3 + 3 + 3) * VECTOR,
+FIELD = 4
+
+# Fields read or written, of D axes and C channels (of the image).
+FIELDS: dict[str, Callable[[int, int], float]] = {
+    "copy": lambda D, C: 2 * C,
+    "warp": lambda D, C: D + 2 * C,
+    "warp backward": lambda D, C: 3 * D + 4 * C,  # a splat, and the gradient of the gather
+    "warp_labels": lambda D, C: D + 2,
+    "splat": lambda D, C: D + 2 * C,
+    "splat_count": lambda D, C: D + 1,
+    "compose": lambda D, C: 3 * D,
+    "exponential": lambda D, C: (2 + 7 * 3) * D,  # seven squarings
+    "invert": lambda D, C: 2 * D + 1,
+    "jacobian": lambda D, C: D + D * D,
+    "jacobian_determinant": lambda D, C: D + 1,
+    "Ad": lambda D, C: 3 * D,
+    "Ad_star": lambda D, C: 3 * D,
+    "ad": lambda D, C: 3 * D,
+    "ad_star": lambda D, C: 3 * D,
+    "sharp": lambda D, C: 6 * D,  # three kernels: slabs there, columns with the symbol, slabs back
+    "flat": lambda D, C: 6 * D,
+    # By step a smoothing, Ad*, the mean of two velocities, foot and composition in one, and phi.
+    "shoot": lambda D, C: (6 + 3 + 3 + 3 + 3) * D,
+    # By step backward a smoothing; the gradients of Ad*, of foot and composition and of phi; the states once more.
+    "shoot backward": lambda D, C: (6 + 9 + 8 + 7 + 18) * D,
+    "resize": lambda D, C: C * (1 + 0.5**D),
+    "resize_displacement": lambda D, C: D * (1 + 0.5**D),
+    "affine": lambda D, C: 2 * D,
+    "gradient": lambda D, C: C + C * D,
+    "divergence": lambda D, C: D + 1,
+    "ssd": lambda D, C: D + 2 * C,
+    "lncc": lambda D, C: D + 2 * C,
+    "extract_patches": lambda D, C: 2 * C,
+    "average_patches": lambda D, C: 2 * C,
 }
+
+
+def floor_bytes(operator: str, voxels: int, dims: int, channels: int, steps: int) -> float:
+    """Of one call on so many voxels, those of a batch included."""
+    times = steps if operator.startswith("shoot") else 1
+    return FIELD * voxels * times * FIELDS[operator](dims, channels)
+
 
 # What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D components.
 COUNTED = {

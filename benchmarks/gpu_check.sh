@@ -55,5 +55,5 @@ for tool in memcheck racecheck; do
 done
 
 section "measure"
-if $dry; then "$PYTHON" -m benchmarks.gpu --small --output "$output"; else "$PYTHON" -m benchmarks.gpu --output "$output"; fi
+if $dry; then "$PYTHON" -m benchmarks --smoke --output "$output"; else "$PYTHON" -m benchmarks --output "$output"; fi
 section "done"

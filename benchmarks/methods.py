@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -24,6 +23,8 @@ from quicksilver.fields import WorldField, read_field
 from quicksilver.folds import count_folds
 from quicksilver.images import Image, read_image
 from quicksilver.registration import Registration
+
+from .others import remove_transforms, syn
 
 SOURCES = ("csrc", "quicksilver_ext", "python")
 
@@ -155,19 +156,14 @@ def _syn_method(threads: int) -> Method:
 
 
 def _syn(threads: int, moving: Subject, target: Subject) -> Found:
-    # ITK looks at this once, when it is loaded.
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
-    import ants
-
-    fixed, moved = (ants.image_read(str(who.files[0])) for who in (target, moving))
+    run = syn(moving.files[0], target.files[0], threads)
     start = time.perf_counter()
-    found = ants.registration(fixed=fixed, moving=moved, type_of_transform="SyNOnly")
+    found = run()
     seconds = time.perf_counter() - start
     # A field each way, and one affine file of both, which is the identity that SyNOnly starts from.
     there, back = found["fwdtransforms"][0], found["invtransforms"][-1]
     displacement, inverse = read_field(there), read_field(back)
-    for file in {*found["fwdtransforms"], *found["invtransforms"]}:
-        Path(file).unlink()
+    remove_transforms(found)
     return _measured(displacement, inverse, target.image, seconds)
 
 

@@ -53,8 +53,8 @@ def section(records: dict[str, list[Record]], pairs: int, missing: dict[str, str
     lines = [FOREWORD, *_means_table(found, means, pairs, missing), ""]
     lines += [f"### Aims, over the {len(common)} pairs that every method has", ""]
     judged = {name: _mean(results) for name, results in alike.items() if results}
-    lines += _head(["what", "aim", "measured", ""])
-    lines += [*(_cells(aim.cells()) for aim in aims(judged, _spacing(found))), ""]
+    lines += head(["what", "aim", "measured", ""])
+    lines += [*(cells(aim.cells()) for aim in aims(judged, _spacing(found))), ""]
     lines += ["### Every pair", "", *_pairs_table(found), ""]
     lines += ["### Settings", "", *(_settings(results) for results in found.values())]
     return "\n".join(lines) + "\n"
@@ -65,31 +65,31 @@ def _mean(results: list[Record]) -> dict[str, float]:
 
 
 def _row(first: list[str], values: dict[str, float]) -> str:
-    return _cells([*first, *(form.format(values[name]) for name, (_, form) in COLUMNS.items())])
+    return cells([*first, *(form.format(values[name]) for name, (_, form) in COLUMNS.items())])
 
 
-def _cells(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def cells(values: list[str]) -> str:
+    return f"| {' | '.join(values)} |"
 
 
-def _head(titles: list[str]) -> list[str]:
-    return [_cells(titles), "|" + "---|" * len(titles)]
+def head(titles: list[str]) -> list[str]:
+    return [cells(titles), "|" + "---|" * len(titles)]
 
 
 def _means_table(
     found: dict[str, list[Record]], means: Means, pairs: int, missing: dict[str, str]
 ) -> list[str]:
-    lines = _head([f"mean over {pairs} pairs", *(title for title, _ in COLUMNS.values())])
+    lines = head([f"mean over {pairs} pairs", *(title for title, _ in COLUMNS.values())])
     for name, results in found.items():
         partly = f" ({len(results)} of {pairs} pairs)" if len(results) < pairs else ""
         lines.append(_row([results[0]["method"] + partly], means[name]))
     for method, reason in missing.items():
-        lines.append(_cells([method, f"missing: {reason}", *[""] * (len(COLUMNS) - 1)]))
+        lines.append(cells([method, f"missing: {reason}", *[""] * (len(COLUMNS) - 1)]))
     return lines
 
 
 def _pairs_table(found: dict[str, list[Record]]) -> list[str]:
-    lines = _head(["pair", "method", *(title for title, _ in COLUMNS.values())])
+    lines = head(["pair", "method", *(title for title, _ in COLUMNS.values())])
     everything = [record for results in found.values() for record in results]
     order = {_pair(record): None for record in everything}
     for pair in order:

@@ -31,11 +31,19 @@ def field(tensor: Tensor) -> _core.Field:
     return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
 
 
-def result(tensor: Tensor) -> _core.Field:
-    """`field` of a new tensor that nothing has been written to yet."""
+def roomy(tensor: Tensor) -> Tensor:
+    """A new tensor that nothing has been written to yet: on a processor in huge pages, where it is large.
+
+    Its first touches otherwise take as long as the work on it.
+    """
     if tensor.device.type == "cpu":
         _core.prefer_huge_pages(tensor.data_ptr(), tensor.nbytes)
-    return field(tensor)
+    return tensor
+
+
+def result(tensor: Tensor) -> _core.Field:
+    """`field` of a new tensor that nothing has been written to yet."""
+    return field(roomy(tensor))
 
 
 def packed(tensor: Tensor) -> Tensor:

@@ -70,6 +70,51 @@ def is_command_line(path: str) -> bool:
     return Path(path).parent.name == "commands" or Path(path).name in ("cli.py", "__main__.py")
 
 
+def unsafe_calls(source: str) -> list[str]:
+    """Calls by which a file of others could run code, or be unpacked outside of its folder."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            options = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            weights = name == "torch.load" and options.get("weights_only") != "True"
+            forbidden = ("yaml.load", "yaml.unsafe_load", "shutil.unpack_archive", "eval", "exec")
+            unpacks = name.endswith((".extractall", ".extract")) or name in forbidden
+            if weights or unpacks or options.get("allow_pickle") == "True":
+                found.append(ast.unparse(node))
+        names = [alias.name for alias in getattr(node, "names", []) if isinstance(alias, ast.alias)]
+        found += [n for n in names if n in ("pickle", "dill", "joblib", "shelve", "marshal")]
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PYTHON if path.relative_to(ROOT).parts[0] in ("quicksilver_ext", "python")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_file_can_run_code(path):
+    assert not unsafe_calls(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "safe"),
+    [
+        ("torch.load(path, weights_only=True)", True),
+        ("torch.load(path)", False),
+        ("torch.load(path, weights_only=False)", False),
+        ("np.load(path)", True),
+        ("np.load(path, allow_pickle=True)", False),
+        ("import pickle", False),
+        ("yaml.safe_load(text)", True),
+        ("yaml.load(text, Loader)", False),
+        ("tarfile.open(path).extractall(folder)", False),
+        ("model.eval()", True),
+    ],
+)
+def test_the_rule_for_files_of_others(line, safe):
+    assert (not unsafe_calls(line)) == safe
+
+
 def python_violations(path: str, source: str) -> list[str]:
     """What a Python file breaks; `path` is relative to the repository."""
     package = ".".join(Path(path).with_suffix("").parts[:-1]).removeprefix("python.")

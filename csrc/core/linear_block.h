@@ -47,27 +47,52 @@ class LinearBlock {
     }
   }
 
-  // The values at voxels k .. k + size - 1.
-  QS_HD Packet<T> gather(const T* values, int k) const {
-    Packet<T> low[1], high[1];
-    sum(values, k, low, high);
-    return dot(low[0], high[0], last_, k);
+  // The values of C channels at voxels k .. k + size - 1.
+  template <int C>
+  QS_HD void gather(const T* const (&values)[C], int k, Packet<T> (&out)[C]) const {
+    using P = Packet<T>;
+    P first[C] = {}, second[C] = {};
+    each_row([&](auto row, auto a, auto b) QS_INLINE {
+      const P weight = P::load(weight_[0][row] + k);
+      const P lower = weight.template twice<0>(), upper = weight.template twice<1>();
+      unroll<C>([&](auto c) QS_INLINE {
+        first[c].x += lower.x * pairs<0>(values[c], a, b, k).x;
+        second[c].x += upper.x * pairs<1>(values[c], a, b, k).x;
+      });
+    });
+    unroll<C>([&](auto c) QS_INLINE {
+      out[c] = dot(P::template of_pairs<0>(first[c], second[c]), P::template of_pairs<1>(first[c], second[c]), last_, k);
+    });
   }
 
   // The values there, and their derivatives by position.
   QS_HD Packet<T> linearise(const T* values, int k, Packet<T> (&slope)[D]) const {
     Packet<T> low[D], high[D];
-    sum(values, k, low, high);
-    unroll<D - 1>([&](auto n) QS_INLINE { slope[n] = dot(low[n + 1], high[n + 1], last_, k); });
-    slope[D - 1] = dot(low[0], high[0], last_slope_, k);
+    sum([&](auto half, auto a, auto b) QS_INLINE { return pairs<decltype(half)::value>(values, a, b, k); }, k, low,
+        high);
+    slopes(low, high, k, slope);
     return dot(low[0], high[0], last_, k);
   }
 
-  // Adds the derivatives by position there, times factor, to gradient.
-  QS_HD void gather_gradient(const T* values, int k, const Packet<T>& factor, Packet<T> (&gradient)[D]) const {
-    Packet<T> slope[D];
-    linearise(values, k, slope);
-    unroll<D>([&](auto a) QS_INLINE { gradient[a].x += factor.x * slope[a].x; });
+  // The derivatives by position there of the sum of C channels times a factor each.
+  template <int C>
+  QS_HD void gather_gradient(const T* const (&values)[C], int k, const Packet<T> (&factor)[C],
+                             Packet<T> (&gradient)[D]) const {
+    using P = Packet<T>;
+    P low[D], high[D], twice[2][C];
+    unroll<C>([&](auto c) QS_INLINE {
+      twice[0][c] = factor[c].template twice<0>();
+      twice[1][c] = factor[c].template twice<1>();
+    });
+    const auto summed = [&](auto half, auto a, auto b) QS_INLINE {
+      P sum = {};
+      unroll<C>([&](auto c) QS_INLINE {
+        sum.x += twice[half][c].x * pairs<decltype(half)::value>(values[c], a, b, k).x;
+      });
+      return sum;
+    };
+    sum(summed, k, low, high);
+    slopes(low, high, k, gradient);
   }
 
  private:
@@ -88,13 +113,19 @@ class LinearBlock {
     });
   }
 
-  // Sums over the outer axes, of the lower and the upper sample along the last one.
-  QS_HD void sum(const T* values, int k, Packet<T> (&low)[sums], Packet<T> (&high)[sums]) const {
+  // The samples along the last axis of half a packet's voxels, in the row at tap a of the first and b of the middle axis.
+  template <int Half>
+  QS_HD Packet<T> pairs(const T* values, int a, int b, int k) const {
+    return Packet<T>::pairs(values + (a * stride0_ + b * stride1_), offset_ + (k + Half * Packet<T>::half));
+  }
+
+  // Sums over the outer axes, of the lower and the upper sample along the last one; samples(half, a, b) are pairs.
+  template <class Samples>
+  QS_HD void sum(Samples&& samples, int k, Packet<T> (&low)[sums], Packet<T> (&high)[sums]) const {
     using P = Packet<T>;
     P first[sums] = {}, second[sums] = {};
     each_row([&](auto row, auto a, auto b) QS_INLINE {
-      const T* const samples = values + (a * stride0_ + b * stride1_);
-      const P here = P::pairs(samples, offset_ + k), next = P::pairs(samples, offset_ + k + P::half);
+      const P here = samples(Constant<0>{}, a, b), next = samples(Constant<1>{}, a, b);
       unroll<sums>([&](auto s) QS_INLINE {
         const P weight = P::load(weight_[s][row] + k);
         first[s].x += weight.template twice<0>().x * here.x;
@@ -105,6 +136,11 @@ class LinearBlock {
       low[s] = P::template of_pairs<0>(first[s], second[s]);
       high[s] = P::template of_pairs<1>(first[s], second[s]);
     });
+  }
+
+  QS_HD void slopes(const Packet<T> (&low)[D], const Packet<T> (&high)[D], int k, Packet<T> (&slope)[D]) const {
+    unroll<D - 1>([&](auto n) QS_INLINE { slope[n] = dot(low[n + 1], high[n + 1], last_, k); });
+    slope[D - 1] = dot(low[0], high[0], last_slope_, k);
   }
 
   QS_HD static Packet<T> dot(const Packet<T>& low, const Packet<T>& high, const T (&weight)[2][width], int k) {

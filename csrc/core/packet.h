@@ -68,12 +68,12 @@ struct Packet {
   }
 };
 
-// A pair travels as one number of twice the width.
+// A pair travels as one number of twice the width, loaded as such: copied as bytes it would go by way of the stack.
 template <>
 QS_HD Packet<float> Packet<float>::pairs(const float* values, const int* offset) {
-  double pair[4];
-  unroll<4>([&](auto n) QS_INLINE { __builtin_memcpy(&pair[n], values + offset[n], sizeof(double)); });
-  const Packet<double> joined{Packet<double>::Vector{pair[0], pair[1], pair[2], pair[3]}};
+  typedef double Pair __attribute__((may_alias, aligned(alignof(float))));
+  const auto pair = [&](int n) QS_INLINE { return *reinterpret_cast<const Pair*>(values + offset[n]); };
+  const Packet<double> joined{Packet<double>::Vector{pair(0), pair(1), pair(2), pair(3)}};
   Packet packet;
   __builtin_memcpy(&packet.x, &joined.x, sizeof(Vector));
   return packet;

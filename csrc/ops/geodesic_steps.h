@@ -153,10 +153,14 @@ struct Follow {
       footprints.set(k, velocity_footprint(v.next(k), u, extent));
     }
     footprints.end(count);
+    const T* values[D];
+    unroll<D>([&](auto c) QS_INLINE { values[c] = velocity.channel(v.batch, c); });
     for (int k = 0; k < count; k += Packet<T>::size) {
+      Packet<T> increment[D];
+      footprints.gather(values, k, increment);
       unroll<D>([&](auto c) QS_INLINE {
         auto moved = Packet<T>::load(&phi.at(v.next(k), c), count - k);
-        moved.x += step * footprints.gather(velocity.channel(v.batch, c), k).x;
+        moved.x += step * increment[c].x;
         moved.store(at[c] + k);
       });
     }

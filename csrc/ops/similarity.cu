@@ -48,13 +48,14 @@ struct Residual {
       Packet<T> sum[D] = {};
       unroll<C>([&](auto c) QS_INLINE {
         Packet<T> slope[D] = {};
-        const T* const values = image.channel(v.batch, c);
-        Packet<T> difference;
+        const T* const values[1] = {image.channel(v.batch, c)};
+        Packet<T> found[1];
         if constexpr (Slopes) {
-          difference = footprints.linearise(values, k, slope);
+          found[0] = footprints.linearise(values[0], k, slope);
         } else {
-          difference = footprints.gather(values, k);
+          footprints.gather(values, k, found);
         }
+        Packet<T> difference = found[0];
         difference.x -= Packet<T>::load(&target.at(v.next(k), c), count - k).x;
         difference.store(&residual.at(v.next(k), c), count - k);
         unroll<D>([&](auto a) QS_INLINE { sum[a].x += difference.x * slope[a].x; });

@@ -44,13 +44,16 @@ struct Warp {
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, false> footprints(extent);
     set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    const T* values[C];
+    unroll<C>([&](auto c) QS_INLINE { values[c] = image.channel(v.batch, c); });
     for (int k = 0; k < count; k += Packet<T>::size) {
+      Packet<T> value[C];
+      footprints.gather(values, k, value);
       unroll<C>([&](auto c) QS_INLINE {
-        Packet<T> value = footprints.gather(image.channel(v.batch, c), k);
         if constexpr (Compose) {
-          value.x += Packet<T>::load(&displacement.at(v.next(k), c), count - k).x;
+          value[c].x += Packet<T>::load(&displacement.at(v.next(k), c), count - k).x;
         }
-        value.store(&out.at(v.next(k), c), count - k);
+        value[c].store(&out.at(v.next(k), c), count - k);
       });
     }
   }
@@ -80,12 +83,12 @@ struct WarpGradient {
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, true> footprints(extent);
     set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    const T* values[C];
+    unroll<C>([&](auto c) QS_INLINE { values[c] = image.channel(v.batch, c); });
     for (int k = 0; k < count; k += Packet<T>::size) {
-      Packet<T> sum[D] = {};
-      unroll<C>([&](auto c) QS_INLINE {
-        const auto factor = Packet<T>::load(&grad.at(v.next(k), c), count - k);
-        footprints.gather_gradient(image.channel(v.batch, c), k, factor, sum);
-      });
+      Packet<T> factor[C], sum[D];
+      unroll<C>([&](auto c) QS_INLINE { factor[c] = Packet<T>::load(&grad.at(v.next(k), c), count - k); });
+      footprints.gather_gradient(values, k, factor, sum);
       unroll<D>([&](auto a) QS_INLINE {
         T* const result = &out.at(v.next(k), a);
         if (accumulate) {

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from quicksilver import devices, models, registration, results
 from quicksilver.affines import read_affine
+from quicksilver.evaluation import mean_overlap
 from quicksilver.fields import WorldField
 from quicksilver.imagelike import ImageLike, as_image
 from quicksilver.images import Grid, Image
@@ -79,6 +80,19 @@ class Registered:
         """
         field = self.inverse_displacement if inverse else self.displacement
         return field.warp(as_image(image, labels), "nearest" if labels else "linear")
+
+    def overlap(self, moving_labels: ImageLike, target_labels: ImageLike) -> dict[str, float]:
+        """Mean overlap of the target's labels, `before` (by the affine alone) and `after`, on their grid."""
+        ours, theirs = as_image(moving_labels, True), as_image(target_labels, True)
+        pair, still = self.registration.pair, torch.zeros_like(self.registration.psi)
+        maps = {
+            "before": pair.forward(pair.beyond_affine(still), theirs.grid),
+            "after": self.registration.displacement(theirs.grid),
+        }
+        return {
+            name: mean_overlap(field.warp(ours, "nearest").data, theirs.data)
+            for name, field in maps.items()
+        }
 
     def save(self, folder: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
         """All files that the command writes (`quicksilver.results.save`)."""

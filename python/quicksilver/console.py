@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from quicksilver import facts
 from quicksilver.stages import Progress as Tell
 
 
@@ -42,35 +43,13 @@ def progress() -> Iterator[Tell]:
 
 def show_registration(summary: dict[str, Any]) -> None:
     """Print seconds per stage and the quality of a registration (the content of result.json)."""
-    table = Table("stage", "seconds", title="time")
-    for stage, seconds in summary["seconds"].items():
-        table.add_row(stage, f"{seconds:.2f}")
-    energies, quality = summary["energies"], summary["quality"]
-    facts = Table("measure", "value", title="quality")
-    before, after = energies["mismatch_before"], energies["mismatch_after"]
-    facts.add_row("squared difference, before and after", f"{before:.1f}, {after:.1f}")
-    facts.add_row("kinetic energy", f"{energies['kinetic']:.1f}")
-    length = quality["displacement_mm"]
-    facts.add_row(
-        "displacement, mean and largest",
-        f"{length['mean']:.2f} mm, {length['max']:.2f} mm",
-    )
-    facts.add_row("folded voxels", str(quality["folded_voxels"]))
-    facts.add_row("sd of log Jacobian", f"{quality['log_jacobian_sd']:.3f}")
-    undone = quality["inverse_consistency_voxels"]
-    facts.add_row(
-        "inverse consistency, median and largest",
-        f"{undone['median']:.4f}, {undone['max']:.4f} voxels",
-    )
-    if "deviation_mm" in quality:
-        deviation = quality["deviation_mm"]
-        facts.add_row(
-            "standard deviation of the samples, median and largest",
-            f"{deviation['median']:.2f} mm, {deviation['max']:.2f} mm",
-        )
-    facts.add_row("peak memory", f"{summary['peak_memory_mb']:.0f} MB")
-    console = Console()
-    console.print(table, facts)
+    found = facts.tables(summary)
+    shown = []
+    for title in ("time", "quality"):
+        shown.append(Table(show_header=False, title=title))
+        for row in found[title]:
+            shown[-1].add_row(*row)
+    Console().print(*shown)
 
 
 def show_evaluation(judged: dict[str, Any]) -> None:

@@ -15,5 +15,7 @@ class QuicksilverError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        # The messages of other libraries that are quoted in it may have several lines.
-        super().__init__(" ".join(sentence.split()))
+        # The messages of other libraries that are quoted in it may have several lines, and names of
+        # files characters that a terminal would obey.
+        line = " ".join(sentence.split())
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))

@@ -47,6 +47,14 @@ def require_file(path: str | os.PathLike[str], what: str) -> Path:
     return path
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder; there is none of a name that the system refuses."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which becomes `path` only if the block succeeds.
@@ -62,12 +70,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['notes.txt']
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
-        raise QuicksilverError(
-            f"expected a file to write at {path}, found something else; rename it"
-        )
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
+        if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
+            raise QuicksilverError(
+                f"expected a file to write at {path}, found something else; rename it"
+            )
         yield temporary
         temporary.chmod(0o666 & ~_HIDDEN)  # some writers keep what they write to its owner
         temporary.replace(path)
@@ -78,11 +86,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+RESULT = "result.json"
+"""The file of a folder of results whose presence says that all others are there."""
+
+PARTIAL = ".????????.partial"
+"""Pattern of the folders that `filling` fills: what is left of one was killed."""
+
+
 @contextmanager
 def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
 
-    `folder` is made where it is missing, and taken away again if the block fails and it is empty.
+    An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
+    the program in between. `folder` is made where it is missing, and taken away again if the block
+    fails and it is empty.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with filling(Path(folder) / "out") as temporary:
@@ -91,15 +109,18 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     ['result.json']
     """
     folder = Path(folder)
-    made = not folder.exists()
-    temporary = folder / f".{secrets.token_hex(4)}"
+    temporary = folder / f".{secrets.token_hex(4)}.partial"
     try:
+        made = not folder.exists()
         temporary.mkdir(parents=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
         yield temporary
-        for file in sorted(temporary.iterdir()):
+        files = sorted(temporary.iterdir(), key=lambda file: (file.name == RESULT, file.name))
+        if files:
+            (folder / RESULT).unlink(missing_ok=True)
+        for file in files:
             file.replace(folder / file.name)
     except OSError as error:
         raise unwritable(folder, error) from error

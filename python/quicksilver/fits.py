@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing
+from quicksilver.files import replacing, require_file
 
 SUFFIX = ".h5"
 
@@ -104,7 +104,7 @@ def read_list(path: str | Path) -> list[PairPaths]:
     QuicksilverError, naming row (of the file, the columns' names being the first) and column, where
     an entry is missing or no file, or an id is not one file name or occurs twice.
     """
-    path = Path(path)
+    path = require_file(path, "a list of pairs")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restkey="", restval="")
@@ -115,10 +115,10 @@ def read_list(path: str | Path) -> list[PairPaths]:
             f"'{error}'; write one row of two image paths per pair"
         ) from error
     known = [f.name for f in fields(PairPaths)]
-    if not {"moving", "target"} <= set(columns) <= set(known):
+    if not {"moving", "target"} <= set(columns) <= set(known) or len(set(columns)) < len(columns):
         raise QuicksilverError(
-            f"expected {path} to have the columns moving and target, and no others than "
-            f"{', '.join(known)}, found {', '.join(columns) or 'none'}; name them in its first row"
+            f"expected {path} to have the columns moving and target, each once, and no others "
+            f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; name them in its first row"
         )
     pairs: list[PairPaths] = []
     for number, row in enumerate(rows, start=2):
@@ -145,8 +145,11 @@ def _pair(path: Path, number: int, row: dict[str, str], taken: set[str]) -> Pair
         if column == "id" or not (entry or column in ("moving", "target")):
             continue
         files[column] = path.parent / entry
-        if not files[column].is_file():
-            raise complain(column, "the path of a file", "give it from the folder of the list")
+        try:
+            require_file(files[column], "a file")
+        except QuicksilverError as error:
+            advice = "give it from the folder of the list"
+            raise complain(column, "the path of a file", advice) from error
     name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
     if name in taken or name != Path(name).name or name.startswith("."):
         expected = "a file name that no row before has (by default that of both images)"

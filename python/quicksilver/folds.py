@@ -11,6 +11,7 @@ middle, and a determinant is six times the signed volume to which the map takes 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -57,9 +58,10 @@ def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
     return where, volume
 
 
-def crowding(displacement: Tensor, least: float) -> Tensor:
+def crowding(displacement: Tensor, least: float, most: float = math.inf) -> Tensor:
     """How much of id + u is about to fold, (B,): the sum of (least - J)^2 over the determinants J
-    that are below `least`, a tenth of each cube's ten.
+    that are below `least`, a tenth of each cube's ten. What falls short by more than `most` counts
+    as that much, and has no gradient.
 
     Zero, gradient and all, where no J is below `least`; it has a gradient that torch takes.
 
@@ -72,7 +74,7 @@ def crowding(displacement: Tensor, least: float) -> Tensor:
     offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * 3, indexing="ij")
     x, y, z = (c[:, None, None, None] + o for c, o in zip(corner, offsets, strict=True))
     cubes = displacement[rows[:, None, None, None], :, x, y, z].movedim(-1, 1)
-    terms = ((least - value).clamp(min=0).square() for _, value in _determinants(cubes))
+    terms = ((least - value).clamp(0, most).square() for _, value in _determinants(cubes))
     of_cubes = reduce(torch.add, terms).flatten() / 10
     return displacement.new_zeros(len(displacement)).index_add(0, rows, of_cubes)
 

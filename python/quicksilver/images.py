@@ -108,17 +108,18 @@ def checked(
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
         )
-    bad = volumes.size - int(np.isfinite(volumes).sum())
+    with np.errstate(over="ignore"):  # told of as infinity
+        values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
+    bad = values.size - int(np.isfinite(values).sum())
     if bad:
         raise QuicksilverError(
             f"expected finite intensities in {name}, found {bad} voxels with NaN or infinity; "
             "replace them first"
         )
-    if not volumes.any():
+    if not values.any():
         raise QuicksilverError(
             f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
         )
-    values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
     x, y, z = volumes.shape[:3]
     return values, Grid((x, y, z), affine)
 
@@ -137,7 +138,8 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
 def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
     if volume.dtype.kind in "iu":
         return volume
-    whole: np.ndarray = np.rint(volume).astype(np.int32)
+    with np.errstate(invalid="ignore"):  # NaN is no integer either
+        whole: np.ndarray = np.rint(volume).astype(np.int32)
     if not np.array_equal(whole, volume):
         raise QuicksilverError(
             f"expected integer labels in {name}, found fractions; give a label map"

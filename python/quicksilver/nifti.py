@@ -10,7 +10,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip
+from isal import igzip, isal_zlib
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing, require_file
@@ -19,12 +19,14 @@ LARGEST = 1 << 34  # bytes of voxels; more does not fit beside its copies
 SMALL = 1 << 28  # bytes up to which anything that gzip can make is believed
 GZIP_RATIO = 1100  # that of zeros, beyond which nothing compresses
 LARGEST_RATIO = 500  # of large files: more is made to fill memory
+FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
 
-UNREADABLE = (
+UNREADABLE: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
     ValueError,
     zlib.error,
+    isal_zlib.error,  # type: ignore[assignment]
     nib.filebasedimages.ImageFileError,
     nib.spatialimages.HeaderDataError,
 )
@@ -46,7 +48,7 @@ def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     path = require_file(path, "an image")
     try:
         file = _open(path)
-        array = np.asanyarray(file.dataobj)
+        array = _voxels(path, file)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     return native(array, file.affine, f"{path}")
@@ -76,6 +78,15 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
     return file.shape, _invertible(file.affine, f"{path}")
 
 
+def _voxels(path: Path, file: Any) -> np.ndarray:
+    """The array of a file; igzip compares gzip's checksum, to which nibabel alone does not read."""
+    if not (isinstance(file, nib.Nifti1Image) and path.name.endswith(".gz")):
+        return np.asanyarray(file.dataobj)
+    with igzip.open(path) as stream:
+        holder = nib.FileHolder(fileobj=stream)
+        return np.asanyarray(type(file).from_file_map({"image": holder}).dataobj)
+
+
 def _unreadable(path: Path, error: Exception) -> QuicksilverError:
     return QuicksilverError(
         f"expected a whole NIfTI image (.nii or .nii.gz) at {path}, found "
@@ -102,18 +113,18 @@ def _invertible(affine: np.ndarray, name: str) -> np.ndarray:
     affine = np.asarray(affine, dtype=np.float64)
     if affine.shape != (4, 4) or _singular(affine):
         raise QuicksilverError(
-            f"expected an invertible affine in {name}, found {affine[:3].round(4).tolist()}; "
+            f"expected an invertible affine in {name}, in mm, found {affine[:3].round(4).tolist()}; "
             "repair its sform or qform"
         )
     return affine
 
 
 def _singular(affine: np.ndarray) -> bool:
-    """Whether the directions of the axes do not span space, whatever their lengths."""
-    if not np.isfinite(affine).all():
+    """Whether the axes do not span space, or lengths or origin are of no image."""
+    if not np.abs(affine).max() < FARTHEST:  # so that NaN is, too
         return True
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return not lengths.all() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
+    return lengths.min() < 1 / FARTHEST or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
 
 
 def save(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,9 @@ def _read_gifti(path: Path) -> PointSet:
 
 
 def _read_surface(path: Path) -> PointSet:
-    points, triangles, geometry = read_geometry(path, read_metadata=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a surface without geometry, as the error below says
+        points, triangles, geometry = read_geometry(path, read_metadata=True)
     if "cras" not in geometry:
         raise ValueError("a surface that does not say where its volume lies")
     axes = np.column_stack([geometry[f"{axis}ras"] for axis in "xyz"])

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.files import require_file
 from quicksilver.lddmm import QUICKSILVER, Settings
 
 
@@ -68,11 +69,14 @@ class Network(_Part):
     """The architecture (see `quicksilver.models.ModelConfig`).
 
     prediction_factor: how much coarser than the frame the prediction network sees the images.
+    corrections: how often the correction network is asked, each time with the target warped back
+    once more.
     """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
     features: PositiveInt = 16
     prediction_factor: PositiveInt = 1
+    corrections: PositiveInt = 1
     dropout: bool = False
 
 
@@ -159,7 +163,11 @@ class Stage(_Part):
 
 
 class Recipe(_Part):
-    """A recipe: everything that decides which model comes out."""
+    """A recipe: everything that decides which model comes out.
+
+    start: a model file, or "default", the one that ships: networks begin with its weights. A network
+    without a stage then stays as it is there.
+    """
 
     name: str
     seed: int = 0
@@ -168,13 +176,18 @@ class Recipe(_Part):
     shooting: Shooting = Shooting()
     variation: Variation = Variation()
     fits: Fits | None = None
-    prediction: Stage
+    start: str | None = None
+    prediction: Stage | None = None
     correction: Stage | None = None
     training_data: str = ""
     licence: str = ""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
+        if self.prediction is None and (self.start is None or self.correction is None):
+            raise ValueError(
+                "nothing to train: give a stage, prediction or, with start, correction"
+            )
         for stage in filter(None, (self.prediction, self.correction)):
             if stage.source == "fits" and self.fits is None:
                 raise ValueError("a stage trains on fits: say in `fits` how many")
@@ -191,8 +204,9 @@ class Recipe(_Part):
 
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe; QuicksilverError, naming the entry, where it is missing or wrong."""
+    path = require_file(path, "a recipe")
     try:
-        return Recipe.model_validate(yaml.safe_load(Path(path).read_text()))
+        return Recipe.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(map(str, first["loc"])) or "the file"

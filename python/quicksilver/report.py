@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 
-import quicksilver_ext as qs
-from quicksilver.fields import WorldField, carry
-from quicksilver.images import Grid, brain_box, normalise, resample
+from quicksilver.shown import Shown
 
-if TYPE_CHECKING:
-    from quicksilver.pair import Pair
-    from quicksilver.registration import Registration
-
-BORDER_MM = 5.0  # shown around the brains
 TITLES = (
     "moving",
     "target",
@@ -36,26 +27,9 @@ INK, PAPER = "#e8e8e8", "#101014"
 PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
 
 
-@dataclass(frozen=True)
-class _Volumes:
-    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it.
-
-    deviation: of the samples in mm, the root of the sum of the variances; None without samples.
-    """
-
-    moving: np.ndarray
-    target: np.ndarray
-    warped: np.ndarray
-    field: np.ndarray
-    jacobian: np.ndarray
-    deviation: np.ndarray | None
-    spacing: float
-
-
-def draw(registration: Registration, path: str | os.PathLike[str]) -> None:
+def draw(volumes: Shown, headline: str, path: str | os.PathLike[str]) -> None:
     """Draw a registration as a PNG: target, moving, warped, differences, deformation, Jacobian,
     and where there were samples their standard deviation."""
-    volumes = _volumes(registration)
     columns = len(TITLES) - (volumes.deviation is None)
     sections = [_section(volumes, axis) for _, axis, _ in PLANES]
     figure, grid = _canvas([section["target"].shape for section in sections], columns)
@@ -63,15 +37,15 @@ def draw(registration: Registration, path: str | os.PathLike[str]) -> None:
         axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
         _draw_row(axes, section, volumes.spacing)
         if volumes.deviation is not None:
-            _draw_deviation(axes[7], section, _largest(volumes))
+            _draw_deviation(axes[7], section, volumes.largest_deviation)
         axes[0].set_ylabel(name, color=INK, fontsize=11)
         axes[0].text(0.02, 0.5, sides[0], color=INK, transform=axes[0].transAxes, fontsize=9)
         axes[0].text(0.94, 0.5, sides[1], color=INK, transform=axes[0].transAxes, fontsize=9)
         if row == 0:
             for axis, title in zip(axes, TITLES, strict=False):
                 axis.set_title(title, color=INK, fontsize=11)
-    _draw_scales(figure, columns, _largest(volumes))
-    figure.suptitle(_headline(registration), color=INK, fontsize=12, x=LEFT, ha="left", y=0.985)
+    _draw_scales(figure, columns, volumes.largest_deviation)
+    figure.suptitle(headline, color=INK, fontsize=12, x=LEFT, ha="left", y=0.985)
     figure.savefig(path, facecolor=PAPER)
 
 
@@ -97,48 +71,7 @@ def _canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
     )
 
 
-def _volumes(registration: Registration) -> _Volumes:
-    """Everything resampled onto a fine RAS grid around the target's brain."""
-    pair = registration.pair
-    spacing = float(pair.target_image.grid.spacing.min().clip(1.0, 1.5))
-    grid = _display_grid(pair, spacing)
-    field = WorldField.from_voxels(registration.psi, pair.grid).onto(grid)
-    determinant = qs.jacobian_determinant(registration.psi)
-    moving, target = (
-        normalise(resample(image, grid))[0, 0].numpy() for image in (pair.placed, pair.target_image)
-    )
-    drawn, deviation = registration.uncertainty, None
-    if drawn is not None:
-        length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt()
-        deviation = carry(length, pair.grid, grid)[0, 0].cpu().numpy()
-    return _Volumes(
-        moving=moving,
-        target=target,
-        warped=normalise(torch.from_numpy(field.warp(pair.placed).data)).numpy(),
-        field=field.in_voxels()[0].cpu().numpy(),
-        jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
-        deviation=deviation,
-        spacing=spacing,
-    )
-
-
-def _largest(volumes: _Volumes) -> float:
-    """The standard deviation in mm at the end of its scale: nearly the largest in the brain."""
-    if volumes.deviation is None:
-        return 0.0
-    return max(float(np.percentile(volumes.deviation[volumes.target > 0], 99.5)), 0.01)
-
-
-def _display_grid(pair: Pair, spacing: float) -> Grid:
-    """A RAS grid of `spacing` mm around both brains."""
-    low, high = brain_box(pair.placed, pair.target_image)
-    x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
-    affine = np.diag([spacing, spacing, spacing, 1.0])
-    affine[:3, 3] = low - BORDER_MM
-    return Grid((x, y, z), affine)
-
-
-def _section(volumes: _Volumes, axis: int) -> dict[str, Any]:
+def _section(volumes: Shown, axis: int) -> dict[str, Any]:
     """The middle section across an axis: pictures (U, V), and the field in its plane (2, U, V)."""
     middle = volumes.target.shape[axis] // 2
     names = ["moving", "target", "warped", "jacobian"]
@@ -217,18 +150,3 @@ def _draw_scales(figure: Any, columns: int, largest: float) -> None:
         bar.set_ticks(ticks, labels=words)
         bar.outline.set_visible(False)
         place.tick_params(colors=INK, labelsize=8, length=0, pad=2)
-
-
-def _headline(registration: Registration) -> str:
-    energies, quality = registration.energies, registration.quality
-    change = 100 * (1 - energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12))
-    length = quality["displacement_mm"]["max"]
-    facts = (
-        "Quicksilver",
-        f"squared difference {-change:+.0f} %",
-        f"largest displacement {length:.1f} mm",
-        f"folded voxels {quality['folded_voxels']}",
-        f"sd of log Jacobian {quality['log_jacobian_sd']:.3f}",
-        f"{sum(registration.seconds.values()):.1f} s",
-    )
-    return "    ".join(facts)

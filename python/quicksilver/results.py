@@ -15,14 +15,15 @@ from torch import Tensor
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver import nifti, report
+from quicksilver import facts, nifti, report, viewer
 from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
-from quicksilver.files import filling, write_json
+from quicksilver.files import RESULT, filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
+from quicksilver.shown import shown
 from quicksilver.stages import Progress, Stages
 from quicksilver.uncertainty import Uncertainty
 
@@ -59,10 +60,20 @@ def save(
         with stages("write"):
             _write_images(registration, place, reference)
         with stages("report"):
-            report.draw(registration, place / "report.png")
+            summary = _summary(registration, stages.seconds, about or {})
+            _write_reports(registration, summary, place)
         summary = _summary(registration, stages.seconds, about or {})
-        write_json(place / "result.json", summary)
+        write_json(place / RESULT, summary)
     return summary
+
+
+def _write_reports(registration: Registration, summary: dict[str, Any], place: Path) -> None:
+    """report.png and report.html, whose seconds are those before them."""
+    pictured, line = shown(registration), facts.headline(summary)
+    report.draw(pictured, line, place / "report.png")
+    named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
+    title = " to ".join(named) or "a registration"
+    viewer.write(pictured, facts.tables(summary), place / "report.html", title, line)
 
 
 def _write_images(registration: Registration, place: Path, reference: Grid | None) -> None:
@@ -134,8 +145,11 @@ def load(folder: str | os.PathLike[str]) -> Result:
     """
     folder = Path(folder)
     try:
-        summary = json.loads((folder / "result.json").read_text())
-    except (OSError, ValueError) as error:
+        file = require_file(folder / RESULT, "the summary of a registration")
+        summary = json.loads(file.read_text())
+        if not isinstance(summary, dict):
+            raise ValueError(f"a {type(summary).__name__}")
+    except (QuicksilverError, OSError, ValueError, RecursionError) as error:
         raise QuicksilverError(
             f"expected a folder that `quicksilver register` wrote, found no readable result.json "
             f"in {folder}; register first"

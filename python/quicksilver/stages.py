@@ -21,7 +21,7 @@ class Progress(Protocol):
 
 
 class Stages:
-    """Measures named stages, in order, on one device.
+    """Measures named stages, in order, on one device; what a stage takes each time adds up.
 
     >>> stages = Stages()
     >>> with stages("predict"):
@@ -50,7 +50,8 @@ class Stages:
         yield tell
         if self._device.type == "cuda":  # its kernels are queued; the clock must wait for them
             torch.cuda.synchronize(self._device)
-        self.seconds[name] = time.perf_counter() - start
+        elapsed = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
 
 
 def peak_memory(device: torch.device | str) -> float:

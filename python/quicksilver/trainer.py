@@ -46,7 +46,9 @@ class Trainer:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.network, self.loss, self.stage = network.to(device), loss, stage
+        # The order that convolutions in bfloat16 like, on the processor twice as fast.
+        network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.network, self.loss, self.stage = network, loss, stage
         self.device, self.checkpoint, self.seed = torch.device(device), Path(checkpoint), seed
         self.batches = Batches(source, stage.batch, seed)
         self.average = copy.deepcopy(self.network).eval()
@@ -87,7 +89,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        torch.manual_seed(key(self.seed, self.step, 1))  # of the dropout
+        torch.manual_seed(key(self.seed, self.step, 1))  # of the dropout and of what a loss draws
         loss = self.loss(self.network, batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -11,18 +11,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-import quicksilver_ext as qs
 from quicksilver import processes
 from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.initialisation import initialise
-from quicksilver.models import Model, ModelConfig, save_model
+from quicksilver.matching import warped_back
+from quicksilver.models import Model, ModelConfig, default_model, load_model, save_model
 from quicksilver.networks import MomentumNetwork
 from quicksilver.objectives import Energy, Momentum, Objective
 from quicksilver.patch_network import PatchNetwork
@@ -75,11 +76,12 @@ class Training:
         )
         self.config = model_config(recipe)
         self.metric = self.config.fluid_metric(GAP)
+        self.start = None if recipe.start is None else starting_model(recipe.start, self.config)
         self.validation = Validation(self.held_out, recipe, self.config, device)
 
     def run(self) -> Model:
         """Every stage that is not done, and the files of the model."""
-        prediction = self._stage("prediction", self.recipe.prediction, None)
+        prediction = self._prediction()
         correction = None
         if self.recipe.correction is not None:
             correction = self._stage("correction", self.recipe.correction, prediction)
@@ -90,6 +92,12 @@ class Training:
             write_card(model.config, self.recipe.name, self.folder / "model.md")
         processes.wait()
         return model
+
+    def _prediction(self) -> MomentumNetwork:
+        if self.recipe.prediction is not None:
+            return self._stage("prediction", self.recipe.prediction, None)
+        assert self.start is not None  # as the recipe's checks have it
+        return self.start.prediction.to(self.device)
 
     def _stage(self, name: str, stage: Stage, first: MomentumNetwork | None) -> MomentumNetwork:
         """Train one network; `first` is the prediction network where it is the correction's turn."""
@@ -102,9 +110,10 @@ class Training:
         # Momenta of patches are small numbers: their networks learn them in units of the mean one.
         scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
         checkpoint = self.folder / f"{name}.pt"
-        if first is not None:
-            network.load_state_dict(first.state_dict())
-            network.scale(CORRECTION_START / scale)
+        begun = self._begun(first)
+        if begun is not None:
+            network.load_state_dict(begun.state_dict())
+            network.scale(1 / scale)
         elif isinstance(network, PatchNetwork) and not checkpoint.exists():
             begin = torch.Generator().manual_seed(self.recipe.seed)
             initialise(network, self._patches_to_begin_with(source), scale, begin)
@@ -118,6 +127,14 @@ class Training:
         with Tracker(self.folder, name, stage.steps, trainer.step) as tracker:
             return scaled(trainer.run(validate, tracker), scale)
 
+    def _begun(self, first: MomentumNetwork | None) -> MomentumNetwork | None:
+        """The network that a training begins with, where there is one."""
+        if first is None:
+            return None if self.start is None else self.start.prediction
+        if self.start is not None and self.start.correction is not None:
+            return self.start.correction
+        return scaled(first, CORRECTION_START)
+
     def _task(self, stage: Stage, first: MomentumNetwork | None) -> tuple[Source, Predict]:
         """Where the batches of a stage come from, and how a network predicts their momenta."""
         if stage.source == "fits":
@@ -125,26 +142,29 @@ class Training:
         people = self.people.to(self.device) if stage.workers == 0 else self.people
         variation = self.recipe.variation
         if stage.source == "images":
-            return People(people, variation), self._volume_prediction(stage, first)
+            return People(people, variation), self._volume_prediction(first)
         source = Geodesics(people, variation, self.metric)
         if self.recipe.network.architecture == "patch" and first is None:
             return CutPatches(source), patch_prediction
-        return source, self._volume_prediction(stage, first)
+        return source, self._volume_prediction(first)
 
-    def _volume_prediction(self, stage: Stage, first: MomentumNetwork | None) -> Predict:
+    def _volume_prediction(self, first: MomentumNetwork | None) -> Predict:
         if first is None:
             return volume_prediction
         frozen = first.eval().to(self.device)
 
+        back = partial(warped_back, self.config, pad=GAP)
+
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
+            moving, factor = batch.seen_moving, self.config.prediction_factor
             with torch.no_grad():
-                images = batch.seen_moving, batch.seen_target
-                begun = whole_momentum(
-                    frozen, *images, factor=self.config.prediction_factor
-                ).float()
-                _, phi = qs.shoot(begun, self.metric, stage.shooting_steps, composition="linear")
-                back = qs.warp(batch.seen_target, phi)
-            return begun + whole_momentum(trained, batch.seen_moving, back)
+                begun = whole_momentum(frozen, moving, batch.seen_target, factor=factor).float()
+                # Whichever of its corrections it may be asked for; the step's seed decides.
+                for _ in range(int(torch.randint(self.config.corrections, ()))):
+                    seen = back(begun, batch.seen_target)
+                    begun += whole_momentum(trained, moving, seen).float()
+                seen = back(begun, batch.seen_target)
+            return begun + whole_momentum(trained, moving, seen)
 
         return corrected
 
@@ -199,6 +219,7 @@ def model_config(recipe: Recipe) -> ModelConfig:
         features=recipe.network.features,
         architecture=recipe.network.architecture,
         prediction_factor=recipe.network.prediction_factor,
+        corrections=recipe.network.corrections,
         dropout=recipe.network.dropout,
         spacing=recipe.data.spacing,
         metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
@@ -211,6 +232,18 @@ def model_config(recipe: Recipe) -> ModelConfig:
         commit=source_commit(),
         settings=recipe.model_dump(mode="json"),
     )
+
+
+def starting_model(name: str, config: ModelConfig) -> Model:
+    """The model that a training begins with; QuicksilverError where its networks are of another kind."""
+    model = default_model() if name == "default" else load_model(name)
+    kinds = [(c.architecture, c.features, c.dropout) for c in (model.config, config)]
+    if kinds[0] != kinds[1]:
+        raise QuicksilverError(
+            f"expected a start with the recipe's networks {kinds[1]}, found {kinds[0]} in {name} "
+            "(architecture, features, dropout); change `network` or `start`"
+        )
+    return model
 
 
 def patch_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:

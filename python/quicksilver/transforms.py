@@ -19,7 +19,7 @@ import torch
 from quicksilver import affines, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import LPS, WorldField, read_field
-from quicksilver.files import require_file
+from quicksilver.files import is_folder, require_file
 from quicksilver.images import Grid
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -129,7 +129,7 @@ def read_transform(
         parts = Chain(read_transform(inverse[1], moving, target))
         return list((parts.inverted() if inverse[2] == "1" else parts).transforms)
     path = Path(name)
-    if path.is_dir():
+    if is_folder(path):
         result = results.load(path)
         return [Transform(result.displacement, result.inverse, str(path))]
     require_file(path, "a transform")

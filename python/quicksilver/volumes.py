@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.files import require_file
 from quicksilver.images import Grid, Image, normalise, read_image, resample
 from quicksilver.recipes import Images
 
@@ -89,7 +90,7 @@ def _matrices(
 ) -> list[np.ndarray]:
     if settings.matrices is None:
         return [np.eye(4)] * len(names)
-    path = folder / settings.matrices
+    path = require_file(folder / settings.matrices, "the matrices")
     try:
         stored = json.loads(path.read_text())
         return [np.array(stored[prefix + name]["M"], dtype=float).reshape(4, 4) for name in names]

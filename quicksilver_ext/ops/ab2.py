@@ -11,7 +11,6 @@ the displacements of phi^-1 and phi. Nothing precedes v_0: w_0 is the velocity a
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,19 +23,9 @@ from .fluid import FluidMetric
 MEMORY = ("fast", "balanced", "small")
 
 
-def interval(steps: int) -> int:
-    """Steps from one checkpoint of memory "small" to the next: about the square root of all."""
-    return math.isqrt(steps - 1) + 1
-
-
 def kept_fields(steps: int, memory: str) -> int:
     """How many vector fields wait for the backward pass."""
-    return {
-        "fast": 2 * steps,
-        "balanced": steps - 1,
-        "small": 3 * ((steps - 1) // interval(steps)),
-        "none": 0,
-    }[memory]
+    return {"fast": 2 * steps, "balanced": steps - 1, "small": 0, "none": 0}[memory]
 
 
 @dataclass
@@ -115,18 +104,6 @@ class Flow:
         _core.follow(_args.field(w), _args.field(phi), _args.field(out), self.dt, self.queue)
 
 
-def spans(steps: int, memory: str) -> list[range]:
-    """The steps between checkpoints."""
-    length = interval(steps) if memory == "small" else steps
-    return [range(first, min(first + length, steps)) for first in range(0, steps, length)]
-
-
-def checkpoint(kept: Tensor, span: range, steps: int) -> Sequence[Tensor]:
-    """psi, phi and v_{n-1} of memory "small" where a span begins that is not the first."""
-    index = 3 * (span.start // interval(steps) - 1)
-    return kept[index : index + 3].unbind()
-
-
 def known_path(kept: Tensor, steps: int, memory: str) -> Path:
     """What of a path memory "fast" and "balanced" keep: psi_1 .., and in "fast" v_0 .. and w_0."""
     path = Path()
@@ -141,19 +118,14 @@ def known_path(kept: Tensor, steps: int, memory: str) -> Path:
 def shoot(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, Tensor]:
     """psi and phi at time 1; what the backward pass needs is left in `kept` (kept_fields, B, D, *S)."""
     steps, like = flow.steps, flow.momentum
-    psi, phi, zero = torch.empty_like(like), torch.empty_like(like), torch.zeros_like(like)
-    path, w = known_path(kept, steps, memory), torch.empty_like(like)
-    path.psi = path.psi or in_turn(range(steps, -1, -1), psi, torch.empty_like(like))
-    path.psi |= {0: zero, steps: psi}
+    psi, phi, w, zero = (_args.roomy(torch.empty_like(like)) for _ in range(4))
+    path = known_path(_args.roomy(kept), steps, memory)
+    path.psi = path.psi or in_turn(range(steps, -1, -1), psi, _args.roomy(torch.empty_like(like)))
+    path.psi |= {0: zero.zero_(), steps: psi}
     path.phi = in_turn(range(steps + 1), phi) | {0: zero}
-    path.v = path.v or in_turn(range(steps), torch.empty_like(like), torch.empty_like(like))
+    path.v = path.v or in_turn(range(steps), *_args.roomy(like.new_empty((2, *like.shape))))
     path.w = in_turn(range(steps), w) | path.w
     flow.latest(0, path)
     flow.begin(path, path.psi[1])
-    for span in spans(steps, memory):
-        if span.start > 0:
-            here = path.psi[span.start], path.phi[span.start], path.v[span.start - 1]
-            for slot, state in zip(checkpoint(kept, span, steps), here, strict=True):
-                slot.copy_(state)
-        flow.run(span, path)
+    flow.run(range(steps), path)
     return psi, phi

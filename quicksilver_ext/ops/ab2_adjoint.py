@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import _args, _core, _options
-from .ab2 import Flow, Path, checkpoint, in_turn, known_path, spans
+from .ab2 import Flow, Path, in_turn, known_path
+from .ab2_replay import Replay
 
 
 class Cotangents:
@@ -21,17 +22,15 @@ class Cotangents:
     def __init__(self, flow: Flow, psi: Tensor | None, phi: Tensor | None):
         like = flow.momentum
         self.flow = flow
-        self.psi = (
-            torch.zeros_like(like)
-            if psi is None
-            else psi.clone(memory_format=torch.contiguous_format)
+        self.psi, self.v, self.momentum, self.spare = (
+            _args.roomy(torch.empty_like(like)) for _ in range(4)
         )
-        self.phi = None if phi is None else phi.clone(memory_format=torch.contiguous_format)
+        self.psi.zero_() if psi is None else self.psi.copy_(psi)
+        self.phi = None if phi is None else _args.roomy(torch.empty_like(like)).copy_(phi)
         self.psi_moves = psi is not None
-        self.v = torch.zeros_like(like)
-        self.momentum = torch.zeros_like(like)
-        self.spare = torch.empty_like(like)
-        self.work = like.new_empty((4, *like.shape))
+        self.v.zero_()
+        self.momentum.zero_()
+        self.work = _args.roomy(like.new_empty((4, *like.shape)))
 
     def step(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
         """Step n > 0: w_n = 1.5 v_n - 0.5 v_{n-1}, v_n = K Ad*_{psi_n} m_0."""
@@ -108,66 +107,51 @@ class Cotangents:
 
 
 class History:
-    """The states of the forward pass once more, last step first: kept, or computed again in buffers of its own."""
+    """The states of the forward pass once more, last step first: psi and perhaps the velocities kept, the rest computed
+    again in buffers of its own."""
 
     def __init__(self, flow: Flow, kept: Tensor, memory: str, follow: bool, work: Tensor):
-        self.flow, self.kept, self.memory, self.follow, self.work = flow, kept, memory, follow, work
-        self.kept_too = {"fast": ("psi", "v"), "balanced": ("psi",), "small": ()}[memory]
-        like, most = flow.momentum, len(spans(flow.steps, memory)[0]) - 1
-        self.psi = like.new_empty((0 if "psi" in self.kept_too else most, *like.shape))
-        self.phi = like.new_empty((most if follow else 0, *like.shape))
+        self.flow, self.work = flow, work
+        self.known = {"fast": ("psi", "v"), "balanced": ("psi",)}[memory]
+        like, steps = flow.momentum, range(flow.steps)
+        self.path = known_path(kept, flow.steps, memory)
+        self.path.psi[0] = work[0].zero_()
         # v_n and v_{n-1} in turn, w_n in the place of v_n; where the velocities are kept, w_n.
-        self.turn = like.new_empty((1 if "v" in self.kept_too else 2, *like.shape)).unbind()
+        self.turn = _args.roomy(like.new_empty((2 - self.velocities_known, *like.shape))).unbind()
+        self.path.v = in_turn(steps, *self.turn) | self.path.v
+        if follow:
+            phi = _args.roomy(like.new_empty((flow.steps - 1, *like.shape)))
+            self.path.phi = {0: work[0]} | in_turn(steps[1:], *phi)
+
+    @property
+    def velocities_known(self) -> bool:
+        return "v" in self.known
 
     def states(self) -> Iterator[tuple[int, Path]]:
         """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi, phi_n."""
-        for span in reversed(spans(self.flow.steps, self.memory)):
-            path = self._path(span)
-            self._replay(span, path)
-            for n in reversed(span):
-                if n > 0:
-                    if "v" not in self.kept_too and n > span.start:
-                        self.flow.latest(n - 1, path)
-                    self.flow.extrapolate(n, path)
-                    yield n, path
+        path, last = self.path, self.flow.steps - 1
+        if path.phi:
+            self._follow()
+        if not self.velocities_known:
+            self.flow.latest(last, path)
+        path.w = in_turn(range(last + 1), *self.turn) if self.velocities_known else path.v
+        for n in range(last, 0, -1):
+            if not self.velocities_known:
+                self.flow.latest(n - 1, path)
+            self.flow.extrapolate(n, path)
+            yield n, path
 
-    def _path(self, span: range) -> Path:
-        """What is kept of a span, and buffers for the rest."""
-        path = known_path(self.kept, self.flow.steps, self.memory)
-        path.v = in_turn(span, *self.turn) | path.v
-        if span.start > 0:
-            start, follow_start, path.v[span.start - 1] = self._checkpoint(span)
-        else:
-            start = follow_start = self.work[0].zero_()
-        path.psi = {span.start: start} | in_turn(span[1:], *self.psi) | path.psi
-        if self.follow:
-            path.phi = {span.start: follow_start} | in_turn(span[1:], *self.phi)
-        return path
-
-    def _checkpoint(self, span: range) -> tuple[Tensor, Tensor, Tensor]:
-        psi, phi, v = checkpoint(self.kept, span, self.flow.steps)
-        return psi, phi, v
-
-    def _replay(self, span: range, path: Path) -> None:
-        """The maps of a span that are not kept, then its last velocity, and where to put w on the way back."""
-        flow, last = self.flow, span[-1]
-        if self.follow or "psi" not in self.kept_too:
-            path.w = in_turn(span, self.work[1]) | path.w
-            if span.start == 0 and "v" not in self.kept_too:
-                flow.latest(0, path)
-                flow.begin(path, self.work[2])
-            flow.run(span[:-1], path, self.kept_too)
-        if "v" in self.kept_too:
-            path.w = in_turn(span, *self.turn)
-            return
-        if span.stop == flow.steps:
-            flow.latest(last, path)
-        else:
-            path.v[last].copy_(self._checkpoint(range(span.stop, span.stop + 1))[2])
-        path.w = path.v
+    def _follow(self) -> None:
+        """phi of every step."""
+        path, flow = self.path, self.flow
+        path.w = in_turn(range(flow.steps), self.work[1]) | path.w
+        if not self.velocities_known:
+            flow.latest(0, path)
+            flow.begin(path, self.work[2])
+        flow.run(range(flow.steps - 1), path, self.known)
 
 
-def _rewind(cotangents: Cotangents, history: History) -> None:
+def _rewind(cotangents: Cotangents, history: History | Replay) -> None:
     """All steps but the first, whose buffers need not be there beside the history's."""
     for n, path in history.states():
         cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
@@ -175,13 +159,13 @@ def _rewind(cotangents: Cotangents, history: History) -> None:
 
 def _beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
     """v_0, w_0, the displacement of the identity and psi after half a step."""
-    zero, halfway = torch.zeros_like(flow.momentum), torch.empty_like(flow.momentum)
+    zero, halfway = (_args.roomy(torch.empty_like(flow.momentum)) for _ in range(2))
     path = known_path(kept, flow.steps, memory)
-    path.psi[0] = zero
+    path.psi[0] = zero.zero_()
     if memory == "fast":
         flow.advance(0, path.v[0], zero, halfway, part=0.5)
     else:
-        path.v[0], path.w[0] = torch.empty_like(zero), torch.empty_like(zero)
+        path.v[0], path.w[0] = (_args.roomy(torch.empty_like(zero)) for _ in range(2))
         flow.latest(0, path)
         flow.begin(path, halfway)
     return path.v[0], path.w[0], zero, halfway
@@ -191,7 +175,10 @@ def backward(
     flow: Flow, psi: Tensor | None, phi: Tensor | None, kept: Tensor, memory: str
 ) -> Tensor:
     """The gradient by the momentum, given those by psi and phi at time 1 (None: zero) and what `ab2.shoot` kept."""
-    cotangents = Cotangents(flow, psi, phi)
-    _rewind(cotangents, History(flow, kept, memory, phi is not None, cotangents.work))
+    cotangents, follow = Cotangents(flow, psi, phi), phi is not None
+    if memory == "small":
+        _rewind(cotangents, Replay(flow, follow, cotangents.work))
+    else:
+        _rewind(cotangents, History(flow, kept, memory, follow, cotangents.work))
     cotangents.first(*_beginning(flow, kept, memory))
     return cotangents.momentum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -48,29 +48,72 @@ def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
     return field.is_cuda and _fft.is_fusable(torus)
 
 
-def _low_spectrum(volume: Tensor, torus: Sequence[int], kept: Sequence[int]) -> Tensor:
-    """The spectrum on a torus, `kept` frequencies of each axis: each transform takes only what the last one kept."""
-    spectrum = torch.fft.rfft(volume, torus[-1])[..., : kept[-1]]
+PART = 4 << 20
+"""Bytes of a spectrum that a processor transforms at a time: they and their result stay in its second cache, and torch's
+memory for the result is used again and again instead of being new, page by page."""
+
+
+def _parts(spectrum: Tensor, axis: int, count: int) -> Iterator[slice]:
+    """The first `count` places of an axis of a spectrum, some at a time."""
+    step = max(1, PART * spectrum.shape[axis] // spectrum.nbytes)
+    return (slice(first, min(first + step, count)) for first in range(0, count, step))
+
+
+def _transform(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
+    """spectrum = that of the volume on a torus, of which it fills a corner."""
+    if volume.is_cuda:
+        torch.fft.rfftn(volume, s=torus, out=spectrum)
+        return
+    inner = tuple(range(1, len(torus)))
+    for planes in _parts(spectrum, 0, volume.shape[0]):
+        torch.fft.rfftn(volume[planes], s=torus[1:], dim=inner, out=spectrum[planes])
+    spectrum[volume.shape[0] :] = 0
+    for columns in _parts(spectrum, 1, spectrum.shape[1]):
+        torch.fft.fft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
+
+
+def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
+    """volume = the corner of the torus that it fills; the spectrum is used up."""
+    inside = tuple(slice(n) for n in volume.shape)
+    if volume.is_cuda:
+        volume.copy_(torch.fft.irfftn(spectrum, s=torus)[inside])
+        return
+    inner = tuple(range(1, len(torus)))
+    for columns in _parts(spectrum, 1, spectrum.shape[1]):
+        torch.fft.ifft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
+    for planes in _parts(spectrum, 0, volume.shape[0]):
+        part = torch.fft.irfftn(spectrum[planes], s=torus[1:], dim=inner)
+        volume[planes] = part[(slice(None), *inside[1:])]
+
+
+def _transform_low(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
+    """spectrum = the low frequencies: each transform takes only what the last one kept."""
+    kept = spectrum.shape
+    found = torch.fft.rfft(volume, torus[-1])[..., : kept[-1]]
     for axis in reversed(range(len(torus) - 1)):
-        spectrum = torch.fft.fft(spectrum, torus[axis], axis)
+        found = torch.fft.fft(found, torus[axis], axis)
         negative = kept[axis] // 2
-        low = spectrum.narrow(axis, 0, kept[axis] - negative)
-        high = spectrum.narrow(axis, torus[axis] - negative, negative)
-        spectrum = torch.cat((low, high), axis)
-    return spectrum
+        low = found.narrow(axis, 0, kept[axis] - negative)
+        high = found.narrow(axis, torus[axis] - negative, negative)
+        found = torch.cat((low, high), axis)
+    spectrum.copy_(found)
 
 
-def _from_low_spectrum(spectrum: Tensor, torus: Sequence[int], shape: Sequence[int]) -> Tensor:
-    """The volume of this shape, in the torus's corner, with this low spectrum and zeros above."""
+def _transform_low_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
+    """volume = what has this low spectrum and zeros above, in the torus's corner."""
     for axis, n in enumerate(torus[:-1]):
         kept = spectrum.shape[axis]
         low, high = spectrum.split((kept - kept // 2, kept // 2), axis)
         between = [n - kept if a == axis else m for a, m in enumerate(spectrum.shape)]
         whole = torch.cat((low, spectrum.new_zeros(between), high), axis)
-        spectrum = torch.fft.ifft(whole, dim=axis).narrow(axis, 0, shape[axis])
-    return torch.fft.irfft(spectrum, torus[-1])[..., : shape[-1]]
+        spectrum = torch.fft.ifft(whole, dim=axis).narrow(axis, 0, volume.shape[axis])
+    volume.copy_(torch.fft.irfft(spectrum, torus[-1])[..., : volume.shape[-1]])
 
 
+_TRANSFORMS = {
+    "full": (_transform, _transform_back),
+    "half": (_transform_low, _transform_low_back),
+}
 _block_memory = functools.lru_cache(maxsize=None)(_core.block_memory)
 
 
@@ -100,7 +143,8 @@ class Smoothing:
             planes = _fft.workspace_shape(like.shape[2:], torus, band)
             memory = block_memory or _block_memory(like.get_device())
             self.fused_torus = _fft.torus_of(torus, band, memory)
-        self.spectrum = like.new_empty((*like.shape[:2], *planes), dtype=like.dtype.to_complex())
+        shape = (*like.shape[:2], *planes)
+        self.spectrum = _args.roomy(like.new_empty(shape, dtype=like.dtype.to_complex()))
 
     def __call__(self, field: Tensor, out: Tensor) -> None:
         """field and out (B, D, *S), contiguous; they may be one tensor."""
@@ -120,20 +164,14 @@ class Smoothing:
     def _around_symbol(self, field: Tensor, out: Tensor) -> None:
         # One component at a time: transforms of a batch stride through memory, and take up to twice as long on a
         # processor.
+        there, back = _TRANSFORMS[self.band]
         spectra = self.spectrum.flatten(0, 1)
         for volume, spectrum in zip(field.flatten(0, 1), spectra, strict=True):
-            if self.band == "full":
-                torch.fft.rfftn(volume, s=self.torus, out=spectrum)
-            else:
-                spectrum.copy_(_low_spectrum(volume, self.torus, spectrum.shape))
+            there(volume, self.torus, spectrum)
         where = _args.field(self.spectrum), self.tables.data_ptr()
         _core.fluid_symbol(*where, self.symbol, _args.queue(field))
-        inside = tuple(slice(n) for n in field.shape[2:])
         for spectrum, volume in zip(spectra, out.flatten(0, 1), strict=True):
-            if self.band == "full":
-                volume.copy_(torch.fft.irfftn(spectrum, s=self.torus)[inside])
-            else:
-                volume.copy_(_from_low_spectrum(spectrum, self.torus, volume.shape))
+            back(spectrum, self.torus, volume)
 
 
 @operator(
@@ -154,7 +192,7 @@ def _fluid(
     band: str,
     inverse: bool,
 ) -> Tensor:
-    field, out = field.contiguous(), _fake(field)
+    field, out = field.contiguous(), _args.roomy(_fake(field))
     symbol = symbol_of(spacing, alpha, beta, gamma, power, inverse)
     Smoothing(field, torus, spacing, symbol, band)(field, out)
     return out

@@ -211,11 +211,11 @@ def shoot(
 
             "fast": psi and v of every step, 2 steps.
             "balanced": psi of every step, steps - 1. Every velocity is computed again.
-            "small": psi, phi and v once in n = ceil(sqrt(steps)) steps, 3 (ceil(steps / n) - 1). Every step is computed
-            again, and every velocity twice.
+            "small": nothing. Steps are computed again, some of them often: 20 for 10 steps, 45 for 16, and each velocity
+            once more.
 
-            The backward pass itself works with at most 12 fields more, and with "small" n + 8 if that is more. Where
-            phi has a gradient it recovers phi: steps - 1 fields more, and with "small" 2 n + 8 in all.
+            The backward pass itself works with at most 12 fields more, and where phi has a gradient with steps - 1 more, to
+            recover phi. With "small" these are 14 in all, and from 17 steps on 3 more for every ceil(sqrt(steps)) - 4.
 
             "rk4" keeps every intermediate field with "fast", else the state of each step, which it computes again.
         inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early when it stands still).

@@ -202,3 +202,19 @@ def test_jacobian_of_ants(out, tmp_path, command):
     theirs = ants.create_jacobian_determinant_image(domain, field).numpy()
     inner = (slice(2, -2),) * 3
     assert np.abs(ours - theirs)[inner].max() < 0.02 < np.ptp(ours[inner])
+
+
+@pytest.mark.slow
+def test_points_of_a_real_brain_come_back(shared, tmp_path, command):
+    images = [shared / "data" / "other" / f"{name}_t1.nii.gz" for name in ("ms_07", "fs_ecog")]
+    assert command("register", *images, "-o", tmp_path / "out")[0] == 0
+    brain = read_image(images[0])
+    index = np.argwhere(brain.data > 0)[::997]
+    write_table(tmp_path / "a.csv", index @ brain.affine[:3, :3].T + brain.affine[:3, 3])
+    out = tmp_path / "out"
+    assert command("apply", out, tmp_path / "a.csv", "-o", tmp_path / "b.csv")[0] == 0
+    assert command("apply", out, tmp_path / "b.csv", "-o", tmp_path / "c.csv", "--inverse")[0] == 0
+    start, there, back = (read_table(tmp_path / f"{name}.csv") for name in "abc")
+    assert np.median(np.linalg.norm(there - start, axis=1)) > 1
+    distances = np.linalg.norm(back - start, axis=1)
+    assert np.median(distances) < 0.05, np.percentile(distances, (50, 95, 100))

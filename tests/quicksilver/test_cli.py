@@ -24,6 +24,7 @@ OUTPUTS = {
     "momentum.nii.gz",
     "jacobian.nii.gz",
     "result.json",
+    "report.html",
     "report.png",
 }
 
@@ -36,7 +37,7 @@ def out(brain_files, model_file, tmp_path_factory) -> Path:
         "register", *brain_files, "-o", folder, "--model", model_file, "--no-affine"
     )
     assert done.returncode == 0, done.stderr
-    assert str(folder / "report.png") in done.stdout.replace("\n", "")
+    assert str(folder / "report.html") in done.stdout.replace("\n", "")
     return folder
 
 

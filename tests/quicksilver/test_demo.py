@@ -60,8 +60,8 @@ def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monk
     monkeypatch.setattr(demo, "brain", lambda: brain)
     code, shown, _ = command("demo", "-o", tmp_path, "--model", model_file)
     assert code == 0
-    assert "report.png" in shown
-    assert {"moving.nii.gz", "target.nii.gz", "report.png"} <= {p.name for p in tmp_path.iterdir()}
+    assert "report.html" in shown
+    assert {"moving.nii.gz", "target.nii.gz", "report.html"} <= {p.name for p in tmp_path.iterdir()}
     error = json.loads((tmp_path / "result.json").read_text())["error_mm"]
     before, after = (error[when]["mean"] for when in ("before", "after"))
     assert f"{before:.2f} mm before, {after:.2f} mm after" in shown

@@ -121,5 +121,7 @@ def test_lists_with_mistakes_are_refused(tmp_path, text, message):
 
 
 def test_a_missing_list_is_refused(tmp_path):
-    with pytest.raises(QuicksilverError, match=r"expected .*absent\.csv to be a CSV file"):
+    with pytest.raises(
+        QuicksilverError, match=r"expected .*list of pairs at .*absent\.csv, found no such file"
+    ):
         fits.read_list(tmp_path / "absent.csv")

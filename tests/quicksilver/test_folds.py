@@ -100,6 +100,15 @@ def test_crowding_by_hand():
     assert found[0] == 0 and torch.isclose(found[1], torch.tensor(expected).double())
 
 
+def test_crowding_counts_the_worst_no_more_than_so_much():
+    displacement = torch.zeros(1, 3, 4, 5, 4, dtype=torch.float64)
+    displacement[0, 0] = -5 * torch.arange(4)[:, None, None]  # every determinant -4, -8 for J*
+    displacement.requires_grad_()
+    capped = crowding(displacement, 0.5, most=1)
+    assert capped == 3 * 4 * 3
+    assert torch.autograd.grad(capped, displacement)[0].abs().max() == 0
+
+
 def test_the_gradient_of_crowding():
     generator = torch.Generator().manual_seed(2)
     displacement = 0.3 * torch.randn(2, 3, 3, 4, 3, generator=generator, dtype=torch.float64)

@@ -27,6 +27,8 @@ def test_the_recipes_of_the_project_are_recipes(path):
         ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
         ({"data": FRAME}, "give images or labels"),
         ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
+        ({"prediction": None}, "nothing to train"),
+        ({"prediction": None, "correction": None, "start": "default"}, "nothing to train"),
         ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),
     ],
 )

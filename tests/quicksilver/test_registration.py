@@ -31,7 +31,7 @@ def test_the_recipe(brains, model, registration):
     pair = prepare(*brains, 2.0)
     metric = qs.FluidMetric(pad="none")
     first = predict_momentum(model.prediction, pair.moving, pair.target)
-    _, phi = qs.shoot(first, metric, steps=4)
+    _, phi = qs.shoot(first, metric, steps=4, composition="linear")
     back = qs.warp(pair.target, phi)
     momentum = first + predict_momentum(model.correction, pair.moving, back)
     psi, phi = qs.shoot(momentum, metric, steps=4)
@@ -40,6 +40,20 @@ def test_the_recipe(brains, model, registration):
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
     assert psi.abs().max() > 0.3, "nothing moves in this test"
     assert list(found.seconds) == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+
+
+def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model):
+    twice = dataclasses.replace(model, config=dataclasses.replace(model.config, corrections=2))
+    pair = prepare(*brains, 2.0)
+    momentum = predict_momentum(model.prediction, pair.moving, pair.target)
+    for _ in range(2):
+        _, phi = qs.shoot(momentum, qs.FluidMetric(pad="none"), 4, composition="linear")
+        back = qs.warp(pair.target, phi)
+        momentum = momentum + predict_momentum(model.correction, pair.moving, back)
+    found = register(*brains, twice)
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    once = register(*brains, model)
+    assert (found.momentum - once.momentum).abs().max() > 1e-3
 
 
 def test_without_correction_and_with_other_steps(brains, model):

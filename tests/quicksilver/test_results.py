@@ -20,6 +20,7 @@ FILES = {
     "momentum.nii.gz",
     "jacobian.nii.gz",
     "result.json",
+    "report.html",
     "report.png",
 }
 

@@ -147,6 +147,30 @@ def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_
     )
 
 
+def test_a_training_that_starts_from_a_model_leaves_what_it_has_no_stage_for(data, tmp_path):
+    begun = train(read_recipe(recipe_file(tmp_path)), data, tmp_path / "begun")
+    network = {"features": 2, "corrections": 2}
+    still = {**STAGE, "learning_rate": 1e-12}
+    for stage in (still, STAGE):
+        changes = {"network": network, "prediction": None, "correction": stage}
+        start = str(tmp_path / "begun" / "model.safetensors")
+        recipe = read_recipe(recipe_file(tmp_path, start=start, **changes))
+        model = train(recipe, data, tmp_path / f"out{stage is still}")
+        assert model.config.corrections == 2
+        for name, moved in (("prediction", False), ("correction", stage is STAGE)):
+            before, after = (getattr(m, name).entry.weight for m in (begun, model))
+            assert torch.allclose(before, after, atol=1e-3)  # the file has half precision
+            assert (not torch.allclose(before.half().float(), after, atol=1e-7)) == moved
+    losses_of = losses(tmp_path / "outFalse", "correction")
+    assert len(losses_of) == 3 and not (tmp_path / "outFalse" / "prediction.pt").exists()
+
+
+def test_a_start_of_other_networks_is_refused(data, tmp_path):
+    recipe = read_recipe(recipe_file(tmp_path, start="default"))
+    with pytest.raises(QuicksilverError, match="change `network` or `start`"):
+        train(recipe, data, tmp_path / "out")
+
+
 def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
     (tmp_path / "fits").mkdir()
     save_pair(fitted_pair(2), tmp_path / "fits" / f"a{pair_suffix()}")

@@ -20,6 +20,7 @@ from quicksilver.models import Model, save_model
 from quicksilver.pair import Placement
 from quicksilver.prediction import predict_momentum
 from quicksilver.registration import register
+from quicksilver.shown import shown
 from quicksilver.uncertainty import Moments, sample
 from tests.quicksilver.phantoms import make_affine
 
@@ -216,13 +217,13 @@ def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
 
 
 def test_the_report_has_one_more_column(found, registration, tmp_path):
-    report.draw(found, tmp_path / "with.png")
-    report.draw(registration, tmp_path / "without.png")
+    report.draw(shown(found), "", tmp_path / "with.png")
+    report.draw(shown(registration), "", tmp_path / "without.png")
     wide, narrow = (png.imread(tmp_path / f"{name}.png") for name in ("with", "without"))
     assert wide.shape[1] - narrow.shape[1] == 260
     last = np.array_split(wide[90:-60, 40:, :3], 8, axis=1)[-1]
     for plane in np.array_split(last, 3, axis=0):
         assert plane.std() > 0.03 and np.ptp(plane, axis=-1).mean() > 0.01
-    volumes = report._volumes(found)
+    volumes = shown(found)
     root = found.uncertainty.psi.variance.sum(dim=1).sqrt().max().item()
     assert 0.8 * root < volumes.deviation.max() <= root * (1 + 1e-5)

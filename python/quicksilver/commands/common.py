@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,8 +59,10 @@ def write_registration(
     files.require_writable(output)
     with console.progress() as progress:
         found = run(progress=progress)
-        summary = found.save(output, about={"command": name, **about}, progress=progress)
+        line = shlex.join(["quicksilver", *sys.argv[1:]])
+        about = {"command": name, "line": line, **about}
+        summary = found.save(output, about=about, progress=progress)
     console.show_registration(summary)
     for note in found.notes:
         typer.echo(f"note: {note}")
-    typer.echo(f"report: {output / 'report.png'}")
+    typer.echo(f"report: {output / 'report.html'}")

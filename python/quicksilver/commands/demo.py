@@ -32,4 +32,4 @@ def demo(
     console.show_registration(summary)
     before, after = (summary["error_mm"][when]["mean"] for when in ("before", "after"))
     typer.echo(f"mean distance to the known map: {before:.2f} mm before, {after:.2f} mm after")
-    typer.echo(f"report: {output / 'report.png'}")
+    typer.echo(f"report: {output / 'report.html'}")

@@ -1,0 +1,163 @@
+"""Seconds of calls that are compared, measured in turn (A B A B ...), and the bytes they hold at their most."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+
+Call = Callable[[int], Any]
+"""Called with the number of the input set to use: rotating them keeps the cache from flattering."""
+
+STATUS, FORGET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    low, _, high = (
+        quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0],) * 3
+    )
+    return {
+        "median": median(values),
+        "quartile_low": low,
+        "quartile_high": high,
+        "runs": len(values),
+    }
+
+
+def alternate(
+    device: torch.device,
+    calls: dict[str, Call],
+    rotation: int,
+    budget: float,
+    runs: tuple[int, int] = (3, 15),
+    warm: bool = True,
+) -> dict[str, dict[str, Any]]:
+    """Of each call its seconds, its seconds over those of the first call run by run, and its peak bytes.
+
+    Whatever else the machine does meets all alike. budget: seconds for all of it, within which so many
+    runs are made, but not fewer or more than `runs`. A call that is `eager` is not recorded as a graph.
+    warm: whether each is called once before; what takes seconds need not be.
+    """
+    prepare = partial(_on_cuda if device.type == "cuda" else _on_processor, warm=warm)
+    start = time.perf_counter()
+    measures = {name: prepare(call, rotation) for name, call in calls.items()}
+    spent = time.perf_counter() - start
+    least, most = runs
+    rounds = min(most, max(least, int(budget / max(spent, 1e-9))))
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds - 1):
+        for name, measure in measures.items():
+            seconds[name].append(measure())
+    peaks = {
+        name: peak_bytes(device, measure, seconds[name].append, calls[name])
+        for name, measure in measures.items()
+    }
+    ours = next(iter(seconds.values()))
+    return {
+        name: {
+            "seconds": spread(values),
+            "times_ours": spread([v / o for v, o in zip(values, ours, strict=True)]),
+            "peak_bytes": peaks[name],
+        }
+        for name, values in seconds.items()
+    }
+
+
+def eager(call: Call) -> Call:
+    """Marks a call of another library, which allocates for itself and so cannot be in a graph."""
+    call.eager = True  # type: ignore[attr-defined]
+    return call
+
+
+def _on_processor(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
+    if warm:
+        call(0)
+    turn = 0
+
+    def measure() -> float:
+        nonlocal turn
+        turn += 1
+        start = time.perf_counter()
+        call(turn % rotation)
+        return time.perf_counter() - start
+
+    return measure
+
+
+def _on_cuda(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
+    """One graph of a call per input set: launches cost nothing, as in a model that keeps the device busy."""
+
+    def run() -> None:
+        for n in range(rotation):
+            call(n)
+
+    assert warm
+    with torch.cuda.stream(torch.cuda.Stream()):  # whatever is made once is made before the capture
+        run()
+    torch.cuda.synchronize()
+    if not hasattr(call, "eager"):
+        run = _recorded(run)
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+
+    def measure() -> float:
+        begin.record()
+        run()
+        torch.cuda.synchronize()
+        end.record()
+        end.synchronize()
+        seconds: float = begin.elapsed_time(end) / 1e3 / rotation
+        return seconds
+
+    return measure
+
+
+def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
+    """Its graph, or itself where it copies from the processor or waits for the device."""
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph):
+            run()
+    except RuntimeError:
+        torch.cuda.synchronize()
+        return run
+    return graph.replay
+
+
+def peak_bytes(
+    device: torch.device,
+    measure: Callable[[], float],
+    keep: Callable[[float], None],
+    call: Call,
+) -> int | None:
+    """How much more memory is used at the most during the last run than before it, the result included.
+
+    On CUDA what torch allocates, outside any graph; on the processor what the system says is resident (on Linux,
+    elsewhere None). keep: takes the seconds of the run.
+    """
+    if device.type == "cuda":
+        keep(measure())
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call(0)
+        return torch.cuda.max_memory_allocated(device) - before
+    if not os.access(FORGET_PEAK, os.W_OK):
+        keep(measure())
+        return None
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed but kept would hide what the call needs
+    FORGET_PEAK.write_text("5")
+    before = _status("VmRSS")
+    keep(measure())
+    return max(_status("VmHWM") - before, 0)
+
+
+def _status(entry: str) -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(entry))
+    return 1024 * int(line.split()[1])

@@ -1,0 +1,220 @@
+"""End to end: whole registrations, fits and training steps, beside other programs on the same pair."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quicksilver import demo
+from quicksilver.images import Image, read_image, write_image
+from quicksilver.lddmm import Settings
+from quicksilver.models import Model, load_model
+from quicksilver.recipes import Recipe
+from quicksilver.registration import Registration, optimise, register
+from quicksilver.training import Training
+
+from .cases import Place, Record
+from .clock import Call, alternate
+from .inputs import brain
+from .others import demons, remove_transforms, syn
+from .peers import Missing
+
+RUNS = 3
+ALIGNED: dict[str, Any] = {}
+"""What `register` is told where the pair is aligned already, as the other programs take it to be."""
+ALIGNED_WORDS: list[str] = []
+"""The same on the command line."""
+
+SMALL_BRAIN, SMALL_FRAME = (40, 44, 36), (32, 32, 32)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Files of two brains, aligned to each other."""
+
+    moving: Path
+    target: Path
+
+    def images(self) -> tuple[Image, Image]:
+        return read_image(self.moving), read_image(self.target)
+
+
+@contextmanager
+def made_up_pair(small: bool) -> Iterator[Pair]:
+    """A brain and a copy deformed by a random geodesic: the template of the demo, or (small) an ellipsoid."""
+    moving = _ellipsoid(SMALL_BRAIN) if small else demo.template()
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(Path(folder) / "moving.nii.gz", Path(folder) / "target.nii.gz")
+        write_image(pair.moving, moving.data, moving.affine)
+        target = demo.puzzle(moving).target
+        write_image(pair.target, target.data, target.affine)
+        yield pair
+
+
+def _ellipsoid(shape: tuple[int, ...], seed: int = 0) -> Image:
+    return Image(brain(shape, seed).numpy(), np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A case of the pipeline: its name and what measures it."""
+
+    name: str
+    run: Callable[[Place], Record]
+
+    def measure(self, place: Place) -> Record:
+        return self.run(place)
+
+
+def wholes(pair: Pair, models: list[Path]) -> list[Whole]:
+    """All cases of the pipeline; register once for every model."""
+    found = [Whole(f"register, {m.stem}", lambda p, m=m: registered(p, pair, m)) for m in models]
+    found += [
+        Whole(f"register command, {m.stem}", lambda p, m=m: commanded(p, pair, m)) for m in models
+    ]
+    return [
+        *found,
+        Whole("fit", lambda place: fitted(place, pair)),
+        Whole("train, volumes", lambda place: trained(place, "horizontal")),
+        Whole("train, patches", lambda place: trained(place, "patch")),
+    ]
+
+
+def _compared(place: Place, calls: dict[str, Call], missing: dict[str, str]) -> Record:
+    runs = (1, 1) if place.small else (RUNS, RUNS)
+    measured = alternate(torch.device("cpu"), calls, 1, 0, runs, warm=False)
+    hours = {name: 3600 / found["seconds"]["median"] for name, found in measured.items()}
+    return {"measured": measured, "missing": missing, "volumes_per_hour": hours}
+
+
+def registered(place: Place, pair: Pair, model_file: Path) -> Record:
+    """Computing alone: images in memory there, maps in memory at the end."""
+    model = load_model(model_file)
+    moving, target = pair.images()
+    last: list[Registration] = []
+
+    def ours(_: int) -> None:
+        last[:] = [register(moving, target, model, device=place.device, **ALIGNED)]
+
+    calls, missing = _with_others(ours, pair)
+    record = _compared(place, calls, missing)
+    return {**record, **_about(model), "stages": last[0].seconds, "spacing": model.config.spacing}
+
+
+def _about(model: Model) -> Record:
+    config = model.config
+    names = ("architecture", "features", "spacing", "steps", "commit")
+    return {"model": {name: getattr(config, name) for name in names}}
+
+
+def _with_others(ours: Call, pair: Pair) -> tuple[dict[str, Call], dict[str, str]]:
+    calls, missing, threads = {"quicksilver": ours}, {}, torch.get_num_threads()
+
+    def run_syn() -> Call:
+        run = syn(pair.moving, pair.target, threads)
+        return lambda _: remove_transforms(run())
+
+    def run_demons() -> Call:
+        run = demons(pair.moving, pair.target, threads)
+        return lambda _: run()
+
+    for name, prepare in {"ANTs SyN": run_syn, "SimpleITK demons": run_demons}.items():
+        try:
+            calls[name] = prepare()
+        except Missing as reason:
+            missing[name] = str(reason)
+    return calls, missing
+
+
+def commanded(place: Place, pair: Pair, model: Path) -> Record:
+    """The whole command, from the shell and back: start, read, compute, write, report."""
+    files = [str(pair.moving), str(pair.target)]
+    missing = _with_others(lambda _: None, pair)[1]
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["-o", folder, "--model", str(model), "--device", str(place.device)]
+        lines = {"quicksilver": ["quicksilver", "register", *files, *options, *ALIGNED_WORDS]}
+        for name, word in {"ANTs SyN": "syn", "SimpleITK demons": "demons"}.items():
+            if name not in missing:
+                lines[name] = ["benchmarks.others", word, *files, f"{folder}/{word}.nii.gz"]
+        calls = {name: _shell(line) for name, line in lines.items()}
+        record = _compared(place, calls, missing)
+        stages = json.loads((Path(folder) / "result.json").read_text())["seconds"]
+    return {**record, "stages": stages}
+
+
+def _shell(words: list[str]) -> Call:
+    command = [sys.executable, "-m", *words]
+    return lambda _: subprocess.run(command, check=True, capture_output=True)
+
+
+def fitted(place: Place, pair: Pair) -> Record:
+    """An LDDMM fit with the default settings, once."""
+    moving, target = pair.images()
+    settings = Settings(levels=(2,), iterations=(2,)) if place.small else Settings()
+    last: list[Registration] = []
+
+    def ours(_: int) -> None:
+        last[:] = [optimise(moving, target, settings=settings, device=place.device)]
+
+    measured = alternate(torch.device("cpu"), {"quicksilver": ours}, 1, 0, (1, 1), warm=False)
+    hours = {"quicksilver": 3600 / measured["quicksilver"]["seconds"]["median"]}
+    iterations = [len(level) - 1 for level in last[0].energies["iterations"]]
+    return {
+        "measured": measured,
+        "missing": {},
+        "volumes_per_hour": hours,
+        "stages": last[0].seconds,
+        "iterations": iterations,
+    }
+
+
+def trained(place: Place, architecture: str) -> Record:
+    """Steps of a training: of whole volumes as the default model's, of patches as the paper's network."""
+    steps = 2 if place.small else 4
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = _recipe(place.small, architecture, steps)
+        for seed in range(4):
+            image = _ellipsoid(recipe.data.shape, seed)
+            write_image(Path(folder) / f"made_up_{seed}.nii.gz", image.data, image.affine)
+        Training(recipe, Path(folder), Path(folder) / "out", place.device).run()
+        lines = (Path(folder) / "out" / "log.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    batch = recipe.prediction.batch
+    unit = "patches" if architecture == "patch" else "volumes"
+    return {
+        "measured": {},
+        "missing": {},
+        "unit": unit,
+        "batch": batch,
+        "steps": last["step"],
+        "per_second": last["step"] * batch / last["seconds"],
+        "recipe": recipe.model_dump(mode="json"),
+    }
+
+
+def _recipe(small: bool, architecture: str, steps: int) -> Recipe:
+    shape = SMALL_FRAME if small else (80, 96, 80)
+    patch = architecture == "patch"
+    features = 4 if small else (64 if patch else 16)
+    stage = {"steps": steps, "validations": 1, "warm_up": 1}
+    if patch:
+        stage |= {"source": "geodesics", "objective": "momentum", "batch": 2 if small else 4}
+    data = {"images": "made_up_*.nii.gz", "shape": shape, "spacing": 2.0, "origin": (0, 0, 0)}
+    return Recipe.model_validate(
+        {
+            "name": f"benchmark of {architecture}",
+            "data": {**data, "held_out": 2, "validation_pairs": 1},
+            "network": {"architecture": architecture, "features": features},
+            "prediction": stage,
+        }
+    )

@@ -1,0 +1,82 @@
+"""The results of a device: a JSON file that is whole at any time, and what became slower between two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.files import write_json
+
+Record = dict[str, Any]
+
+SLOWER = 1.10
+
+
+class Results:
+    """`machine` and, by name, the records of all cases measured so far."""
+
+    def __init__(self, path: Path, small: bool = False) -> None:
+        self.path = path
+        self.machine: Record = {}
+        self.cases: dict[str, Record] = {}
+        if path.exists():
+            content = json.loads(path.read_text())
+            if content.get("small") == small and "cases" in content:
+                self.machine, self.cases = content["machine"], content["cases"]
+        self.small = small
+
+    def has(self, name: str, version: str) -> bool:
+        """Whether a case was measured with this version; never of one that no commit describes."""
+        known = self.cases.get(name, {}).get("version")
+        return known == version and not version.endswith("-dirty")
+
+    def add(self, name: str, record: Record, machine: Record) -> None:
+        """Keep a record, in the place of an older one, and write all of them."""
+        self.machine = machine
+        self.cases[name] = record
+        content = {"machine": self.machine, "small": self.small, "cases": self.cases}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, content)
+
+
+def read_results(path: Path) -> Results:
+    """Those of a file; QuicksilverError where it is none of ours."""
+    try:
+        content = json.loads(path.read_text())
+        found = Results(path, content["small"])
+        content["cases"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise QuicksilverError(
+            f"expected {path} to hold the results of a benchmark, found '{error}'; "
+            "give a file of benchmarks/results"
+        ) from error
+    return found
+
+
+def slower(old: Results, new: Results) -> tuple[list[str], float]:
+    """A line for each case in which ours became slower, and how many times as long the peers, whose
+    code did not change, took (the median): what the machine itself did.
+
+    Slower: by more than a tenth of the old median and by more than the noise, half of both interquartile
+    ranges together.
+    """
+    lines, drifts = [], []
+    for name in sorted(old.cases.keys() & new.cases.keys()):
+        before, after = (results.cases[name]["measured"] for results in (old, new))
+        for program in before.keys() & after.keys():
+            first, second = before[program]["seconds"], after[program]["seconds"]
+            times = second["median"] / first["median"]
+            if program != "quicksilver":
+                drifts.append(times)
+            elif second["median"] > SLOWER * first["median"] + _noise(first) + _noise(second):
+                lines.append(
+                    f"{name}: {1e3 * second['median']:.4g} ms, {times:.2f} times the "
+                    f"{1e3 * first['median']:.4g} ms before"
+                )
+    return lines, sorted(drifts)[len(drifts) // 2] if drifts else 1.0
+
+
+def _noise(seconds: dict[str, float]) -> float:
+    return (seconds["quartile_high"] - seconds["quartile_low"]) / 2

@@ -1,0 +1,158 @@
+"""Every command, given any of the files of `hostile`, ends in one sentence and leaves nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images import read_series
+from tests.quicksilver import hostile
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory, model_file) -> Path:
+    """A folder with a usable one of everything: image, affine, registration, model."""
+    folder = tmp_path_factory.mktemp("good")
+    hostile.result_folder()(folder)
+    (folder / "image.nii").write_bytes(hostile.good_nifti())
+    (folder / "affine.txt").write_bytes(
+        hostile.itk("AffineTransform_double_3_3", "1 0 0 0 1 0 0 0 1 0 0 0")
+    )
+    (folder / "model").symlink_to(model_file)
+    (folder / "points.csv").write_text("x,y,z\n1,2,3\n")
+    return folder
+
+
+def words(verb: str, good: Path, bad: Path, out: Path) -> list[object]:
+    """A command line that would work if the file were good."""
+    image, affine, small = good / "image.nii", good / "affine.txt", ("--model", good / "model")
+    return {
+        "register moving": ["register", bad, image, "-o", out, *small],
+        "register target": ["register", image, bad, "-o", out, *small],
+        "fit": ["fit", bad, image, "-o", out],
+        "evaluate": ["evaluate", good, "--moving-labels", bad, "--target-labels", image],
+        "apply to": ["apply", "--transform", affine, bad, "-o", f"{out}{''.join(bad.suffixes[-2:])}",
+                     *(["--reference", image] if ".nii" in bad.name else [])],
+        "apply": ["apply", "--transform", bad, image, "-o", f"{out}.nii"],
+        "apply OUT": ["apply", bad, good / "points.csv", "-o", f"{out}.csv"],
+        "apply inverse": ["apply", "--transform", f"[{bad},1]", image, "-o", f"{out}.nii"],
+        "jacobian": ["jacobian", bad, "-o", f"{out}.nii"],
+        "model": ["register", image, image, "-o", out, "--model", bad],
+        "import": ["import-weights", bad, "-o", f"{out}.safetensors"],
+        "fit pairs": ["fit", "--pairs", bad, "-o", out],
+        "register pairs": ["register", "--pairs", bad, "-o", out, *small],
+        "train": ["train", bad, "--data", good, "-o", out],
+    }[verb]  # fmt: skip
+
+
+VERBS = {
+    "IMAGES": ("register moving", "apply to"),
+    "POINTS": ("apply to",),
+    "TRANSFORMS": ("apply", "apply OUT", "jacobian"),
+    "MODELS": ("model", "import"),
+    "LISTS": ("fit pairs", "register pairs"),
+    "RECIPES": ("train",),
+}
+IN_TURN = {
+    "IMAGES": ("register target", "fit", "evaluate", "jacobian"),
+    "TRANSFORMS": ("apply inverse",),
+}
+"""Further verbs, each of which meets some of the files."""
+
+CASES = [
+    (verb, kind, name)
+    for kind, verbs in VERBS.items()
+    for number, name in enumerate(getattr(hostile, kind))
+    for verb in (*verbs, *IN_TURN.get(kind, ())[number % 4 : number % 4 + 1])
+]
+
+
+def listing(folder: Path) -> set[str]:
+    return {str(path) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(("verb", "kind", "name"), CASES)
+def test_one_sentence(verb, kind, name, good, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    bad = getattr(hostile, kind)[name](tmp_path / "in")
+    before = listing(tmp_path), listing(good)
+    code, shown, error = command(*words(verb, good, bad, tmp_path / "out"))
+    assert code == 2 and shown == ""
+    # Where the error is no terminal, the progress of the stage so far stands before the sentence.
+    sentence = error.strip().splitlines()[-1]
+    assert sentence.startswith("quicksilver: expected") and error.count("quicksilver:") == 1, error
+    assert "found" in sentence and ";" in sentence and "Traceback" not in error
+    assert "one patch" not in sentence, "it was read, and refused for its size"
+    assert (listing(tmp_path), listing(good)) == before, "something was left behind"
+
+
+OUTPUTS = {
+    "a device": "/dev/null",
+    "a device by a link": "link.nii",
+    "a folder": "folder.nii",
+    "a name too long": "n" * 300 + ".nii",
+    "in no folder": "absent/out.nii",
+    "below a file": "file/out.nii",
+    "another suffix": "out.txt",
+    "no suffix": "out",
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+@pytest.mark.parametrize("verb", ["apply", "jacobian"])
+def test_what_cannot_be_written(verb, name, good, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.nii").mkdir()
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link.nii").symlink_to("/dev/null")
+    before = listing(tmp_path)
+    source = [good, good / "image.nii"] if verb == "apply" else [good]
+    code, _, error = command(verb, *source, "-o", OUTPUTS[name])
+    assert code == 2 and error.startswith("quicksilver: expected") and "found" in error
+    assert listing(tmp_path) == before and Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("kind", ["IMAGES", "MODELS"])
+def test_one_sentence_of_a_process(kind, good, tmp_path):
+    bad = getattr(hostile, kind)["a pipe"](tmp_path)
+    line = words(VERBS[kind][0], good, bad, tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-m", "quicksilver", *map(str, line)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected")
+
+
+@given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_header_is_read_or_refused(tmp_path, changes):
+    content = bytearray(hostile.good_nifti())
+    for place, value in changes:
+        content[place] = value
+    (tmp_path / "image.nii").write_bytes(content)
+    try:
+        volumes, grid = read_series(tmp_path / "image.nii")
+    except QuicksilverError as error:
+        assert "expected" in str(error) and "found" in str(error)
+    else:
+        assert np.isfinite(volumes).all() and volumes.shape[:3] == grid.shape
+        assert np.isfinite(np.linalg.inv(grid.affine)).all()
+
+
+def test_there_are_many():
+    assert len({(kind, name) for _, kind, name in CASES}) >= 60

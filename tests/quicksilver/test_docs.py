@@ -1,0 +1,97 @@
+"""The commands of the manual's pages run as they are written there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from quicksilver import results
+from quicksilver.affines import write_affine
+from quicksilver.fields import write_field
+from quicksilver.images import Image, read_image
+from tests.quicksilver.phantoms import make_affine, write_nifti
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def blocks(page: str, language: str = "") -> list[str]:
+    """The fenced blocks of a page that are marked as of a language, or not marked."""
+    found = re.findall(
+        r"^```(\w*)\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [text for mark, text in found if mark == language]
+
+
+@pytest.fixture(scope="module")
+def folder(registration, brains, tmp_path_factory) -> Path:
+    """A folder with every file that the pages name."""
+    folder = tmp_path_factory.mktemp("docs")
+    results.save(registration, folder / "OUT")
+    saved = results.load(folder / "OUT")
+    write_field(folder / "warp.nii.gz", saved.displacement)
+    write_field(folder / "inverse_warp.nii.gz", saved.inverse)
+    write_affine(folder / "affine.mat", make_affine((1, 2, 3), (1, 1, 1), origin=(1, 2, 3)))
+    for name, image in zip(("moving", "target"), brains, strict=True):
+        write_nifti(folder / f"{name}.nii.gz", image)
+        labels = Image((image.data > 100).astype(np.uint8), image.affine)
+        write_nifti(folder / f"{name}_labels.nii.gz", labels)
+        write_points(folder, name, image)
+    write_nifti(folder / "other.nii.gz", brains[0])
+    coarse = Image(brains[1].data[::2, ::2, ::2], brains[1].affine @ np.diag([2, 2, 2, 1.0]))
+    write_nifti(folder / "coarse_target.nii.gz", coarse)
+    series = np.stack([brains[0].data] * 2, axis=-1)
+    nib.save(nib.Nifti1Image(series, brains[0].affine), folder / "series.nii.gz")
+    return folder
+
+
+def write_points(folder: Path, name: str, image: Image) -> None:
+    index = np.array(image.data.shape) * np.random.default_rng(0).uniform(0.3, 0.7, (10, 3))
+    points = (index @ image.affine[:3, :3].T + image.affine[:3, 3]).astype(np.float32)
+    for suffix, sign in (("", 1), ("_ants", -1)):
+        rows = [f"{sign * x},{sign * y},{z}" for x, y, z in points.tolist()]
+        (folder / f"{name}_points{suffix}.csv").write_text("\n".join(["x,y,z", *rows]))
+    if name == "moving":
+        array = nib.gifti.GiftiDataArray(points, "NIFTI_INTENT_POINTSET")
+        nib.save(nib.GiftiImage(darrays=[array]), folder / "lh.surf.gii")
+        lines = nib.streamlines.Tractogram([points], affine_to_rasmm=np.eye(4))
+        nib.streamlines.save(lines, str(folder / "tracts.trk"))
+
+
+def lines(page: str) -> list[str]:
+    return [line for block in blocks(page) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("line", lines("labels.md") + lines("ants.md"))
+def test_commands(line, folder, command, monkeypatch):
+    monkeypatch.chdir(folder)
+    program, *words = shlex.split(line)
+    output = folder / words[words.index("-o") + 1]
+    code, _, error = command(*words)
+    assert program == "quicksilver" and code == 0, error
+    assert output.is_file()
+    output.unlink()
+
+
+@pytest.mark.parametrize("package", ["ants", "SimpleITK"])
+def test_python_of_other_programs(package, folder, monkeypatch):
+    pytest.importorskip(package)
+    monkeypatch.chdir(folder)
+    (block,) = (text for text in blocks("ants.md", "python") if f"import {package}" in text)
+    names: dict[str, object] = {}
+    exec(block, names)
+    moved = names["moved"]
+    if package == "ants":
+        theirs = moved.numpy()
+    else:
+        theirs = names["sitk"].GetArrayFromImage(moved).T
+    ours = read_image(folder / "OUT" / "warped.nii.gz").data
+    assert np.abs(theirs - ours).max() < 1e-3 * np.ptp(ours)
+
+
+def test_the_pages_have_commands():
+    assert len(lines("labels.md")) > 10 and len(lines("ants.md")) > 3
