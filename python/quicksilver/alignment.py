@@ -164,9 +164,10 @@ def _local_contrast(image: Tensor) -> Tensor:
 
 def _local_means(image: Tensor) -> Tensor:
     """Over boxes of WINDOW voxels along each edge, past the faces of zeros."""
+    image = F.pad(image, [WINDOW // 2] * 6)
     for axis in range(3):
         size = [WINDOW if a == axis else 1 for a in range(3)]
-        image = F.avg_pool3d(image, size, 1, [n // 2 for n in size])
+        image = F.avg_pool3d(image, size, 1)
     return image
 
 

@@ -270,7 +270,7 @@ def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
     files, out = bad_files(folder), folder / "out"
 
     def registering(moving: Path, *options: object) -> list[object]:
-        return ["register", moving, brain, "-o", out, *options]
+        return ["register", moving, brain, "-o", out, "--no-affine", *options]
 
     return {
         "a missing file": registering(folder / "absent.nii.gz"),
@@ -279,7 +279,7 @@ def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
         "NaN": registering(files["nan"]),
         "an empty image": registering(files["zeros"]),
         "different worlds": registering(files["far"]),
-        "smaller than a patch": ["register", files["small"], files["small"], "-o", out],
+        "smaller than a patch": ["register", *[files["small"]] * 2, "-o", out, "--no-affine"],
         "a broken model": registering(brain, "--model", folder / "model.safetensors"),
         "a broken checkpoint": registering(brain, "--model", folder / "model.pth.tar"),
         "a missing model": registering(brain, "--model", folder / "absent.safetensors"),
