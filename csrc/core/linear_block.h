@@ -17,7 +17,7 @@ namespace qs::QS_TARGET {
 template <class T, int D, bool Slopes>
 class LinearBlock {
  public:
-  static constexpr int width = 32;
+  static constexpr int width = 32, dims = D;
 
   QS_HD explicit LinearBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
 
@@ -61,7 +61,8 @@ class LinearBlock {
       });
     });
     unroll<C>([&](auto c) QS_INLINE {
-      out[c] = dot(P::template of_pairs<0>(first[c], second[c]), P::template of_pairs<1>(first[c], second[c]), last_, k);
+      out[c] =
+          dot(P::template of_pairs<0>(first[c], second[c]), P::template of_pairs<1>(first[c], second[c]), last_, k);
     });
   }
 
@@ -86,9 +87,8 @@ class LinearBlock {
     });
     const auto summed = [&](auto half, auto a, auto b) QS_INLINE {
       P sum = {};
-      unroll<C>([&](auto c) QS_INLINE {
-        sum.x += twice[half][c].x * pairs<decltype(half)::value>(values[c], a, b, k).x;
-      });
+      unroll<C>([&](auto c)
+                    QS_INLINE { sum.x += twice[half][c].x * pairs<decltype(half)::value>(values[c], a, b, k).x; });
       return sum;
     };
     sum(summed, k, low, high);
@@ -113,7 +113,8 @@ class LinearBlock {
     });
   }
 
-  // The samples along the last axis of half a packet's voxels, in the row at tap a of the first and b of the middle axis.
+  // The samples along the last axis of half a packet's voxels, in the row at tap a of the first and b of the middle
+  // axis.
   template <int Half>
   QS_HD Packet<T> pairs(const T* values, int a, int b, int k) const {
     return Packet<T>::pairs(values + (a * stride0_ + b * stride1_), offset_ + (k + Half * Packet<T>::half));
@@ -148,10 +149,11 @@ class LinearBlock {
   }
 };
 
-// The footprints of `count` voxels from v on.
-template <Padding P, class T, int D, bool Slopes>
-QS_HD void set_footprints(LinearBlock<T, D, Slopes>& block, const View<const T>& displacement, const Voxel& v,
-                          int count, const Extent& extent) {
+// The footprints of `count` voxels from v on, in a LinearBlock or the like.
+template <Padding P, class Block, class T>
+QS_HD void set_footprints(Block& block, const View<const T>& displacement, const Voxel& v, int count,
+                          const Extent& extent) {
+  constexpr int D = Block::dims;
   QS_VECTORISE
   for (int k = 0; k < count; ++k) {
     T u[D];

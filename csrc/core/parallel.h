@@ -251,6 +251,20 @@ struct Reach {
   int first, last;
 };
 
+// A row of voxels from v on, voxel by voxel or by blocks.
+template <class Body>
+void scatter_row(const Voxel& v, int count, const Body& body, const Slab& slab) {
+  if constexpr (Body::loop == Loop::blocks) {
+    for (int k = 0; k < count; k += Body::width) {
+      body.block(v.next(k), std::min(Body::width, count - k), slab);
+    }
+  } else {
+    for (int k = 0; k < count; ++k) {
+      body(v.next(k), slab);
+    }
+  }
+}
+
 // Scattering without atomics: each worker owns a slab of result planes, visits the source planes that reach it, and
 // adds only inside it. Every result voxel receives its terms in the order of the source, so that the sum has the same
 // bits for any number of threads. body.reach(batch, i) bounds the result planes that source plane i can touch.
@@ -274,9 +288,7 @@ void scatter_voxels(const Grid& source, int planes, const Queue& queue, const Bo
         continue;
       }
       for (int j = 0; j < e.n[1]; ++j) {
-        for (int k = 0; k < e.n[2]; ++k) {
-          body(voxel_at(e, slice / e.n[0], static_cast<int>(slice % e.n[0]), j, k), slab);
-        }
+        scatter_row(voxel_at(e, slice / e.n[0], static_cast<int>(slice % e.n[0]), j, 0), e.n[2], body, slab);
       }
     }
   }

@@ -44,6 +44,7 @@ struct Extract {
 // R: T, or Fixed with a scale (see splat).
 template <class T, class R, int D>
 struct Add {
+  static constexpr Loop loop = Loop::plain;
   View<const T> patches;
   View<R> out;
   const std::int64_t* corners;

@@ -8,8 +8,10 @@
 #include "ops/splat.h"
 
 #include "core/footprint.h"
+#include "core/linear_block.h"
 #include "core/parallel.h"
 #include "core/sampling.h"
+#include "core/scatter_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -18,6 +20,9 @@ namespace {
 // R: T, or Fixed with a scale.
 template <class T, class R, int D, int C, class S>
 struct Splat {
+  // By blocks on the processor where the footprints are pairs of neighbours.
+  static constexpr bool paired = S::mode == Mode::linear && !is_periodic<S::padding> && std::is_same_v<T, R>;
+  static constexpr Loop loop = paired ? Loop::blocks : Loop::plain;
   View<const T> values, displacement;
   View<R> out;
   Extent source, extent;
@@ -46,6 +51,20 @@ struct Splat {
   }
 
 #if !defined(__CUDACC__)
+  static constexpr int width = ScatterBlock<T, D>::width;
+
+  void block(const Voxel& v, int count, const Slab& slab) const {
+    ScatterBlock<T, D> footprints(extent);
+    set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    const T* from[C];
+    T* to[C];
+    unroll<C>([&](auto c) QS_INLINE {
+      from[c] = &values.at(v, c);
+      to[c] = out.channel(v.batch, c);
+    });
+    footprints.add(from, to, slab);
+  }
+
   Reach reach(std::int64_t batch, int i) const {
     const int rows = source.n[1] * source.n[2];
     const T* u0 = displacement.channel(batch, 0) + static_cast<std::int64_t>(i) * rows;

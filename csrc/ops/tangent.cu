@@ -38,6 +38,7 @@ struct WarpTangent {
 
 template <class T, int D, class S>
 struct SplatTangent {
+  static constexpr Loop loop = Loop::plain;
   View<const T> values, displacement, direction;
   View<T> out;
   Extent extent;
