@@ -21,6 +21,7 @@ test: $(VENV)/installed
 	$(BIN)/pytest -q --doctest-modules -m "not slow" tests --pyargs quicksilver_ext quicksilver
 
 test-full: $(VENV)/installed
+	$(BIN)/pip install --quiet ".[peers]"
 	$(BIN)/pytest -q --doctest-modules tests --pyargs quicksilver_ext quicksilver
 
 lint: $(VENV)/installed

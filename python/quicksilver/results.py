@@ -105,9 +105,8 @@ def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> N
 
 
 def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
-    """Three values (1, 3, X, Y, Z) per voxel, as they are."""
-    stored = vectors[0].permute(1, 2, 3, 0)[:, :, :, None].cpu().numpy()
-    nifti.save(path, stored, grid.affine, intent="vector")
+    """Three values (1, 3, X, Y, Z) per voxel as three volumes: no program takes them for displacements."""
+    nifti.save(path, vectors[0].permute(1, 2, 3, 0).cpu().numpy(), grid.affine)
 
 
 def _summary(

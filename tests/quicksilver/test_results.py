@@ -10,6 +10,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
+from quicksilver.fields import read_field
 from quicksilver.images import read_image
 
 FILES = {
@@ -51,7 +52,8 @@ def test_every_file_lies_on_its_grid(folder, brains, registration):
         assert file.shape[:3] == grid.shape and np.allclose(file.affine, grid.affine, atol=1e-4), (
             name
         )
-        assert file.shape[3:] == ((1, 3) if "m" in name[-8:] and "warped" not in name else ()), name
+        values = {"displacement": (1, 3), "inverse_displacement": (1, 3), "momentum": (3,)}
+        assert file.shape[3:] == values.get(name, ()), name
 
 
 def test_the_warped_image_is_the_moving_one_resampled_once(folder, brains):
@@ -61,8 +63,13 @@ def test_the_warped_image_is_the_moving_one_resampled_once(folder, brains):
     assert np.abs(result.warped.data).max() > 50
 
 
+def test_a_momentum_is_not_taken_for_a_displacement(folder):
+    with pytest.raises(QuicksilverError, match="expected a displacement field"):
+        read_field(folder / "momentum.nii.gz")
+
+
 def test_the_momentum_shoots_the_saved_maps(folder, registration):
-    stored = np.asarray(nib.load(folder / "momentum.nii.gz").dataobj)[:, :, :, 0]
+    stored = np.asarray(nib.load(folder / "momentum.nii.gz").dataobj)
     momentum = torch.from_numpy(np.ascontiguousarray(stored.transpose(3, 0, 1, 2)))[None]
     psi, _ = qs.shoot(momentum, qs.FluidMetric(pad="none"), steps=4)
     torch.testing.assert_close(psi, registration.psi, rtol=1e-4, atol=1e-4)
