@@ -77,6 +77,17 @@ def test_commands(line, folder, command, monkeypatch):
     output.unlink()
 
 
+@pytest.mark.parametrize("line", lines("register.md"))
+def test_registrations(line, folder, command, monkeypatch, tmp_path):
+    """The results in another folder: names and contents there are others' to know."""
+    monkeypatch.chdir(folder)
+    program, *words = shlex.split(line)
+    words[words.index("-o") + 1] = str(tmp_path / words[words.index("-o") + 1])
+    code, _, error = command(*words)
+    assert program == "quicksilver" and code == 0, error
+    assert len(list(tmp_path.glob("*/result.json"))) == 1
+
+
 @pytest.mark.parametrize("package", ["ants", "SimpleITK"])
 def test_python_of_other_programs(package, folder, monkeypatch):
     pytest.importorskip(package)
