@@ -162,6 +162,7 @@ struct Scatter {
 
 template <class Body>
 void scatter_voxels(const Grid& source, int, const Queue& queue, const Body& body) {
+  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the processor");
   launch(source, queue, Scatter<Body>{body});
 }
 
