@@ -44,6 +44,9 @@ def folder(registration, brains, tmp_path_factory) -> Path:
     write_nifti(folder / "other.nii.gz", brains[0])
     coarse = Image(brains[1].data[::2, ::2, ::2], brains[1].affine @ np.diag([2, 2, 2, 1.0]))
     write_nifti(folder / "coarse_target.nii.gz", coarse)
+    (folder / "pairs.csv").write_text("moving,target\nmoving.nii.gz,target.nii.gz\n")
+    (folder / "BIDS/sub-01/anat").mkdir(parents=True)
+    write_nifti(folder / "BIDS/sub-01/anat/sub-01_desc-brain_T1w.nii.gz", brains[0])
     series = np.stack([brains[0].data] * 2, axis=-1)
     nib.save(nib.Nifti1Image(series, brains[0].affine), folder / "series.nii.gz")
     return folder
@@ -77,7 +80,7 @@ def test_commands(line, folder, command, monkeypatch):
     output.unlink()
 
 
-@pytest.mark.parametrize("line", lines("register.md"))
+@pytest.mark.parametrize("line", lines("register.md") + lines("cohort.md"))
 def test_registrations(line, folder, command, monkeypatch, tmp_path):
     """The results in another folder: names and contents there are others' to know."""
     monkeypatch.chdir(folder)
@@ -85,7 +88,7 @@ def test_registrations(line, folder, command, monkeypatch, tmp_path):
     words[words.index("-o") + 1] = str(tmp_path / words[words.index("-o") + 1])
     code, _, error = command(*words)
     assert program == "quicksilver" and code == 0, error
-    assert len(list(tmp_path.glob("*/result.json"))) == 1
+    assert len(list(tmp_path.rglob("result.json"))) == 1
 
 
 @pytest.mark.parametrize("package", ["ants", "SimpleITK"])
