@@ -115,8 +115,8 @@ TRANSFORMS = "torch's own transforms, four fifths of the time; the symbol betwee
 MEMORY = (
     "the eight fields that one step back works in, the state it starts from and the states held"
 )
-NETWORKS = "the two networks' convolutions (see the stages below)"
-START = "starting Python and torch, reading, writing and the report, beside the two networks"
+NETWORKS = "the shots, one more for every round that smooths folds away, and the networks' convolutions (see the stages below)"
+START = "starting Python and torch, reading, writing and the report, beside the computing"
 
 
 TARGETS = [
