@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .clock import Call, alternate
+from .clock import Call, alternate, tensor_bytes
 from .floors import floor_bytes
 from .inputs import QUICKSILVER_SHAPE, Inputs, Shape, words
 from .ours import OURS, plainly_shot, shooting_errors
@@ -96,6 +96,7 @@ class Case:
             "missing": missing,
             "largest_difference": differences(calls) if self.operator in ALIKE else {},
             "error_voxels": self._errors(inputs),
+            "tensor_bytes": self._tensor_bytes(calls["quicksilver"]),
         }
 
     def _inputs(self, place: Place) -> Inputs:
@@ -123,6 +124,11 @@ class Case:
 
     def _errors(self, inputs: Inputs) -> dict[str, float]:
         return shooting_errors(inputs) if self._is_judged_for_error() else {}
+
+    def _tensor_bytes(self, call: Call) -> int | None:
+        """What the aim for the memory of the backward pass is judged by."""
+        counted = self.shape == SHOOTING and self.operator in ("sharp", "shoot backward")
+        return tensor_bytes(call) if counted else None
 
 
 SHOOTING = (96, 96, 96)
@@ -178,6 +184,7 @@ def cases(device: torch.device) -> list[Case]:
     found += [Case(o, cubes[1], batch=n) for o in ("warp", "sharp") for n in (2, 4, 8)]
     found += [Case("shoot", SHOOTING, steps=steps) for steps in (10, 5, 20)]
     found += [Case("shoot", shape) for shape in cubes]
+    found += [Case("sharp", SHOOTING)]  # whose workspace is not counted in what follows
     found += [Case("shoot backward", SHOOTING, steps=steps) for steps in (5, 10, 16)]
     if device.type == "cuda":
         found += [Case("shoot", QUICKSILVER_SHAPE), Case("copy", (512,) * 3, 1)]

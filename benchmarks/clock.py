@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 Call = Callable[[int], Any]
 """Called with the number of the input set to use: rotating them keeps the cache from flattering."""
 
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of malloc.h
 STATUS, FORGET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -44,7 +48,7 @@ def alternate(
 
     Whatever else the machine does meets all alike. budget: seconds for all of it, within which so many
     runs are made, but not fewer or more than `runs`. A call that is `eager` is not recorded as a graph.
-    warm: whether each is called once before; what takes seconds need not be.
+    warm: whether each is called once before, and once more for its memory; what takes seconds need not be.
     """
     prepare = partial(_on_cuda if device.type == "cuda" else _on_processor, warm=warm)
     start = time.perf_counter()
@@ -53,13 +57,14 @@ def alternate(
     least, most = runs
     rounds = min(most, max(least, int(budget / max(spent, 1e-9))))
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds - 1):
+    for _ in range(rounds - (not warm)):
         for name, measure in measures.items():
             seconds[name].append(measure())
-    peaks = {
-        name: peak_bytes(device, measure, seconds[name].append, calls[name])
-        for name, measure in measures.items()
-    }
+    peaks = {}
+    for name, call in calls.items():
+        peaks[name], last = peak_bytes(device, call)
+        if not warm:
+            seconds[name].append(last)
     ours = next(iter(seconds.values()))
     return {
         name: {
@@ -131,31 +136,54 @@ def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
     return graph.replay
 
 
-def peak_bytes(
-    device: torch.device,
-    measure: Callable[[], float],
-    keep: Callable[[float], None],
-    call: Call,
-) -> int | None:
-    """How much more memory is used at the most during the last run than before it, the result included.
+def peak_bytes(device: torch.device, call: Call) -> tuple[int | None, float]:
+    """How much more memory is used at the most during a call than before it, its result included; and its seconds.
 
-    On CUDA what torch allocates, outside any graph; on the processor what the system says is resident (on Linux,
-    elsewhere None). keep: takes the seconds of the run.
+    On CUDA what torch allocates; on the processor what the system says is resident (on Linux, elsewhere None).
     """
+    start = time.perf_counter()
     if device.type == "cuda":
-        keep(measure())
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         call(0)
-        return torch.cuda.max_memory_allocated(device) - before
+        return torch.cuda.max_memory_allocated(device) - before, time.perf_counter() - start
     if not os.access(FORGET_PEAK, os.W_OK):
-        keep(measure())
-        return None
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed but kept would hide what the call needs
-    FORGET_PEAK.write_text("5")
-    before = _status("VmRSS")
-    keep(measure())
-    return max(_status("VmHWM") - before, 0)
+        call(0)
+        return None, time.perf_counter() - start
+    with _arrays_apart():
+        FORGET_PEAK.write_text("5")
+        before, start = _status("VmRSS"), time.perf_counter()
+        call(0)
+        seconds = time.perf_counter() - start
+        return max(_status("VmHWM") - before, 0), seconds
+
+
+@contextmanager
+def _arrays_apart() -> Iterator[None]:
+    """Every array in pages of its own, which are given back with it: what was freed but kept would hide what a call
+    needs, and holes between arrays would add to it."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        yield
+        return
+    library.malloc_trim(0)
+    library.mallopt(MMAP_THRESHOLD, 1 << 18)
+    try:
+        yield
+    finally:
+        library.mallopt(MMAP_THRESHOLD, 32 << 20)  # where it ends up by itself
+        library.mallopt(TRIM_THRESHOLD, 64 << 20)
+
+
+def tensor_bytes(call: Call) -> int:
+    """The most that torch's tensors on the processor take during a call beyond what was there before: by its own account,
+    without what libraries hold."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        result = call(0)  # its memory is not freed before the count ends
+    events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]
+    del result
+    changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
+    return max(itertools.accumulate(changes), default=0)
 
 
 def _status(entry: str) -> int:

@@ -65,7 +65,7 @@ def device(results: Results) -> Iterator[str]:
         + ", ".join(f"{name} {version}" for name, version in where["peers"].items())
         + ".\n"
     )
-    if not where["gpu"]:
+    if not where["gpu"] and not results.small:
         yield from ["### Aims", "", *head(["what", "aim", "measured", ""])]
         yield from [*(cells(target.row(results)) for target in TARGETS), ""]
     yield from operators(results)

@@ -72,9 +72,12 @@ def test_calls_take_turns():
     order = []
     calls = {name: lambda n, name=name: order.append((name, n)) for name in "AB"}
     found = clock.alternate(CPU, calls, 3, 0.0, (4, 4))
-    assert [name for name, _ in order[2:]] == list("AB" * 4)
-    assert len({n for _, n in order[2:]}) == 3
+    assert [name for name, _ in order] == list("AB" * 6)  # once to warm up, and once for memory
+    assert len({n for _, n in order[2:-2]}) == 3
     assert found["B"]["times_ours"]["runs"] == 4
+    order.clear()
+    assert clock.alternate(CPU, calls, 3, 0.0, (2, 2), warm=False)["B"]["seconds"]["runs"] == 2
+    assert len(order) == 4
 
 
 def test_seconds_and_memory():
@@ -86,6 +89,14 @@ def test_seconds_and_memory():
     assert 0.02 <= found["seconds"]["median"] < 2
     if found["peak_bytes"] is not None:
         assert 0.9 < found["peak_bytes"] / 2**27 < 1.5
+
+
+def test_bytes_of_tensors():
+    def hold(_: int) -> torch.Tensor:
+        spare = torch.ones(1000)
+        return spare + torch.ones(2000)[::2]
+
+    assert 16_000 <= clock.tensor_bytes(hold) <= 16_200
 
 
 def test_inputs_exceed_the_cache_and_are_not_zeros():
