@@ -32,7 +32,7 @@ from .peers import Missing
 RUNS = 3
 ALIGNED: dict[str, Any] = {}
 """What `register` is told where the pair is aligned already, as the other programs take it to be."""
-ALIGNED_WORDS: list[str] = []
+ALIGNED_WORDS = ["--no-affine"]
 """The same on the command line."""
 
 SMALL_BRAIN, SMALL_FRAME = (40, 44, 36), (32, 32, 32)

@@ -36,7 +36,7 @@ class Images(_Part):
 
     images, labels: patterns with one `*`, which stands for a person's name; without `images`, images are
     synthesised from the label maps. matrices: JSON with, per person, a 4 x 4 `M` from the frame to
-    the person, RAS mm. held_out: the last so many by name are for validation only.
+    the person, RAS mm. held_out: the last so many by name, two at least, are for validation only.
     """
 
     images: str | None = None
@@ -45,7 +45,7 @@ class Images(_Part):
     shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     spacing: PositiveFloat
     origin: tuple[float, float, float]
-    held_out: PositiveInt
+    held_out: Annotated[int, Field(ge=2)]
     validation_pairs: PositiveInt = 6
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ def test_the_recipes_of_the_project_are_recipes(path):
         ({"prediction": {**STAGE, "source": "fits", "objective": "momentum"}}, "say in `fits`"),
         ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
         ({"data": FRAME}, "give images or labels"),
+        ({"data": {**FRAME, "images": "p*.nii", "held_out": 1}}, "wrong 'data.held_out'"),
         ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
         ({"prediction": None}, "nothing to train"),
         ({"prediction": None, "correction": None, "start": "default"}, "nothing to train"),
