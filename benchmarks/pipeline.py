@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,10 +29,8 @@ from .others import demons, remove_transforms, syn
 from .peers import Missing
 
 RUNS = 3
-ALIGNED: dict[str, Any] = {}
-"""What `register` is told where the pair is aligned already, as the other programs take it to be."""
 ALIGNED_WORDS = ["--no-affine"]
-"""The same on the command line."""
+"""What the command is told: the pair is aligned already, as the other programs take it to be."""
 
 SMALL_BRAIN, SMALL_FRAME = (40, 44, 36), (32, 32, 32)
 
@@ -104,7 +101,7 @@ def registered(place: Place, pair: Pair, model_file: Path) -> Record:
     last: list[Registration] = []
 
     def ours(_: int) -> None:
-        last[:] = [register(moving, target, model, device=place.device, **ALIGNED)]
+        last[:] = [register(moving, target, model, device=place.device)]
 
     calls, missing = _with_others(ours, pair)
     record = _compared(place, calls, missing)
