@@ -54,7 +54,7 @@ def main() -> None:
         moving, target = ellipses(BATCH), ellipses(BATCH)
         momentum, psi = network(moving, target)
         energy = (momentum * network.metric.sharp(momentum)).sum() / BATCH
-        loss = qs.ssd(moving, target, psi).mean() + 1e-2 * energy
+        loss = qs.ssd(moving, target, psi).mean() + 2e-2 * energy
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

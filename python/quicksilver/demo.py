@@ -49,6 +49,7 @@ def brain() -> Image:
 def puzzle(moving: Image, seed: int = 0) -> Puzzle:
     """Deform an image by a random geodesic, change its contrast a little and add noise.
 
+    >>> import numpy as np
     >>> ball = np.zeros((24, 24, 24), np.float32)
     >>> ball[6:18, 6:18, 6:18] = 100
     >>> puzzle(Image(ball, np.eye(4))).target.grid.shape

@@ -185,7 +185,7 @@ def listed(tmp_path_factory, model_file) -> tuple[Path, subprocess.CompletedProc
     (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
     words = ["register", "--pairs", folder / "pairs.csv", "-o", folder / "out", "--no-affine"]
     command = [sys.executable, "-m", "quicksilver", *words, "--model", model_file, "--jobs", "2"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
     return folder, done
 
 
