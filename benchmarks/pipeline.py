@@ -29,6 +29,9 @@ from .others import demons, remove_transforms, syn
 from .peers import Missing
 
 RUNS = 3
+COMMAND = "import sys; sys.path.append(sys.path.pop(0)); from quicksilver.cli import main; main()"
+"""`python -m quicksilver`, but what is installed goes before the folder it is called from."""
+
 ALIGNED_WORDS = ["--no-affine"]
 """What the command is told: the pair is aligned already, as the other programs take it to be."""
 
@@ -139,10 +142,10 @@ def commanded(place: Place, pair: Pair, model: Path) -> Record:
     missing = _with_others(lambda _: None, pair)[1]
     with tempfile.TemporaryDirectory() as folder:
         options = ["-o", folder, "--model", str(model), "--device", str(place.device)]
-        lines = {"quicksilver": ["quicksilver", "register", *files, *options, *ALIGNED_WORDS]}
+        lines = {"quicksilver": ["-c", COMMAND, "register", *files, *options, *ALIGNED_WORDS]}
         for name, word in {"ANTs SyN": "syn", "SimpleITK demons": "demons"}.items():
             if name not in missing:
-                lines[name] = ["benchmarks.others", word, *files, f"{folder}/{word}.nii.gz"]
+                lines[name] = ["-m", "benchmarks.others", word, *files, f"{folder}/{word}.nii.gz"]
         calls = {name: _shell(line) for name, line in lines.items()}
         record = _compared(place, calls, missing)
         stages = json.loads((Path(folder) / "result.json").read_text())["seconds"]
@@ -150,7 +153,7 @@ def commanded(place: Place, pair: Pair, model: Path) -> Record:
 
 
 def _shell(words: list[str]) -> Call:
-    command = [sys.executable, "-m", *words]
+    command = [sys.executable, *words]
     return lambda _: subprocess.run(command, check=True, capture_output=True)
 
 
