@@ -26,12 +26,12 @@ from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import LNCC, SSD
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
-from quicksilver.training import GAP
+from quicksilver.pyramid import isolated
 from quicksilver.unfolding import unfolded
 
 from .machine import machine
 
-METRIC = qs.FluidMetric(pad=GAP)
+METRIC = isolated(qs.FluidMetric())
 
 
 def tensors(folder: Path, pair: str) -> list[Tensor]:
@@ -69,7 +69,7 @@ def row(folder: Path, pair: str, name: str, settings: Settings, start: Tensor | 
 
 def predicted(moving: Tensor, target: Tensor) -> Tensor:
     """The default model's momentum, corrected."""
-    return predicted_momentum(default_model(), moving, target, pad=GAP)
+    return predicted_momentum(default_model(), moving, target)
 
 
 def main() -> None:

@@ -163,6 +163,30 @@ QS_HD void set_footprints(Block& block, const View<const T>& displacement, const
   block.end(count);
 }
 
+template <class T, int D>
+using VectorBlock = T[D][LinearBlock<T, D, false>::width];
+
+// out = a vector field at `count` voxels from v on, displaced by u. They may be one block.
+template <Padding P, class T, int D>
+QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count, const Extent& extent,
+                          const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
+  LinearBlock<T, D, false> footprints(extent);
+  QS_VECTORISE
+  for (int k = 0; k < count; ++k) {
+    T at[D];
+    unroll<D>([&](auto c) QS_INLINE { at[c] = u[c][k]; });
+    footprints.set(k, footprint<Mode::linear, P>(v.next(k), at, extent));
+  }
+  footprints.end(count);
+  const T* values[D];
+  unroll<D>([&](auto c) QS_INLINE { values[c] = field.channel(v.batch, c); });
+  for (int k = 0; k < count; k += Packet<T>::size) {
+    Packet<T> value[D];
+    footprints.gather(values, k, value);
+    unroll<D>([&](auto c) QS_INLINE { value[c].store(out[c] + k); });
+  }
+}
+
 }  // namespace qs::QS_TARGET
 
 #endif

@@ -5,8 +5,11 @@
 // samples of each component of m: 4 * 3 D bytes per voxel in float32 (36 in 3-D), which bounds them.
 #include "ops/adjoint.h"
 
+#include <algorithm>
+
 #include "core/dispatch.h"
 #include "core/footprint.h"
+#include "core/linear_block.h"
 #include "core/parallel.h"
 #include "core/stencil.h"
 
@@ -16,17 +19,40 @@ namespace {
 
 template <class T, int D>
 struct AdStar {
-  static constexpr Loop loop = Loop::vectorised;
+  static constexpr Loop loop = Loop::blocks;
   View<const T> momentum, displacement;
   View<T> out;
   Extent extent;
   Faces faces;
 
   QS_HD void operator()(const Voxel& v) const {
-    T u[D], m[D], n[D];
+    T u[D], m[D];
     load_vector(displacement, v, u);
     const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
     unroll<D>([&](auto c) QS_INLINE { m[c] = gather(momentum.channel(v.batch, c), f); });
+    transport(v, m);
+  }
+
+#if !defined(__CUDACC__)
+  static constexpr int width = LinearBlock<T, D, false>::width;
+
+  QS_HD void block(const Voxel& v, int count) const {
+    VectorBlock<T, D> pulled;
+    unroll<D>([&](auto c) QS_INLINE { std::copy_n(&displacement.at(v, c), count, pulled[c]); });
+    gather_vectors<Padding::zeros, T, D>(momentum, v, count, extent, pulled, pulled);
+    QS_VECTORISE
+    for (int k = 0; k < count; ++k) {
+      T m[D];
+      unroll<D>([&](auto c) QS_INLINE { m[c] = pulled[c][k]; });
+      transport(v.next(k), m);
+    }
+  }
+#endif
+
+ private:
+  // out = det(D psi) (D psi)^T m.
+  QS_HD void transport(const Voxel& v, const T (&m)[D]) const {
+    T n[D];
     const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
     multiply_transposed(j, m, n);
     const T det = determinant(j);

@@ -76,7 +76,7 @@ void advance(const Field& velocity, const Field& psi, const Field& out, double d
   dispatch_composition(velocity, "advance", composition, [&](auto scalar, auto dims, auto sampler) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    iterate_voxels(grid_of(velocity), 1, queue,
+    for_each_voxel(grid_of(velocity), queue,
                    Advance<T, D, decltype(sampler)>{view<const T>(velocity), view<const T>(psi), view<T>(out),
                                                     extent_of(velocity), static_cast<T>(dt)});
   });

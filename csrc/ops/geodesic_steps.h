@@ -41,40 +41,70 @@ QS_HD void foot_at(const View<const T>& velocity, const Voxel& v, const Extent& 
   unroll<D>([&](auto c) QS_INLINE { d[c] = -dt * gather(velocity.channel(v.batch, c), f); });
 }
 
-// Two stages, because on the processor a linear gather vectorises across voxels and a cubic one does not.
 template <class T, int D, class S>
 struct Advance {
-  struct State {
-    T u[D];
-    bool done;
-  };
+  static constexpr Loop loop = Loop::blocks;
   View<const T> velocity, psi;
   View<T> out;
   Extent extent;
   T dt;
 
-  QS_HD State start(const Voxel& v) const {
-    State s;
-    foot_at(velocity, v, extent, dt, s.u);
-    s.done = false;
-    return s;
+  QS_HD void operator()(const Voxel& v) const {
+    T d[D];
+    foot_at(velocity, v, extent, dt, d);
+    compose(v, d);
   }
 
-  QS_HD void step(const Voxel& v, State& s) const {
-    const auto f = footprint<S::mode, S::padding>(v, s.u, extent);
-    unroll<D>([&](auto c) QS_INLINE { s.u[c] += gather(psi.channel(v.batch, c), f); });
-    s.done = true;
-  }
+#if !defined(__CUDACC__)
+  static constexpr int width = LinearBlock<T, D, false>::width;
 
-  QS_HD void finish(const Voxel& v, const State& s) const {
-    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = s.u[c]; });
+  QS_HD void block(const Voxel& v, int count) const {
+    VectorBlock<T, D> foot;
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        foot[c][k] = T(-0.5) * dt * velocity.at(v.next(k), c);
+      }
+    });
+    gather_vectors<velocity_sampling.padding, T, D>(velocity, v, count, extent, foot, foot);
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        foot[c][k] *= -dt;
+      }
+    });
+    if constexpr (S::mode == Mode::linear) {
+      VectorBlock<T, D> there;
+      gather_vectors<S::padding, T, D>(psi, v, count, extent, foot, there);
+      unroll<D>([&](auto c) QS_INLINE {
+        for (int k = 0; k < count; ++k) {
+          out.at(v.next(k), c) = foot[c][k] + there[c][k];
+        }
+      });
+    } else {
+      for (int k = 0; k < count; ++k) {
+        T d[D];
+        unroll<D>([&](auto c) QS_INLINE { d[c] = foot[c][k]; });
+        compose(v.next(k), d);
+      }
+    }
+  }
+#endif
+
+ private:
+  // out = d + psi(x + d).
+  QS_HD void compose(const Voxel& v, const T (&d)[D]) const {
+    const auto f = footprint<S::mode, S::padding>(v, d, extent);
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = d[c] + gather(psi.channel(v.batch, c), f); });
   }
 };
 
-// State: the foot, then the cotangent of the foot.
+// Two stages, because on the processor a linear gather vectorises across voxels and a cubic one does not. State: the
+// foot, then the cotangent of the foot.
 template <class T, int D, class S>
 struct AdvanceGradient {
-  using State = typename Advance<T, D, S>::State;
+  struct State {
+    T u[D];
+    bool done;
+  };
   View<const T> velocity, psi, grad;
   View<T> foot, back, pulled, to_psi, to_velocity;
   Extent extent;
@@ -135,7 +165,7 @@ struct Follow {
   static constexpr int width = LinearBlock<T, D, false>::width;
 
   QS_HD void block(const Voxel& v, int count) const {
-    T at[D][width];
+    VectorBlock<T, D> at;
     unroll<D>([&](auto c) QS_INLINE { std::copy_n(&phi.at(v, c), count, at[c]); });
     step_from(v, count, T(0.5) * dt, at);
     step_from(v, count, dt, at);
@@ -144,26 +174,13 @@ struct Follow {
 
  private:
   // at = phi + step w(x + at). It may be out's own phi: all of the block is read before any of it is written.
-  QS_HD void step_from(const Voxel& v, int count, T step, T (&at)[D][width]) const {
-    LinearBlock<T, D, false> footprints(extent);
-    QS_VECTORISE
-    for (int k = 0; k < count; ++k) {
-      T u[D];
-      unroll<D>([&](auto c) QS_INLINE { u[c] = at[c][k]; });
-      footprints.set(k, velocity_footprint(v.next(k), u, extent));
-    }
-    footprints.end(count);
-    const T* values[D];
-    unroll<D>([&](auto c) QS_INLINE { values[c] = velocity.channel(v.batch, c); });
-    for (int k = 0; k < count; k += Packet<T>::size) {
-      Packet<T> increment[D];
-      footprints.gather(values, k, increment);
-      unroll<D>([&](auto c) QS_INLINE {
-        auto moved = Packet<T>::load(&phi.at(v.next(k), c), count - k);
-        moved.x += step * increment[c].x;
-        moved.store(at[c] + k);
-      });
-    }
+  QS_HD void step_from(const Voxel& v, int count, T step, VectorBlock<T, D>& at) const {
+    gather_vectors<velocity_sampling.padding, T, D>(velocity, v, count, extent, at, at);
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        at[c][k] = phi.at(v.next(k), c) + step * at[c][k];
+      }
+    });
   }
 #endif
 };

@@ -36,6 +36,12 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def processor_has_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16; without, it is slower than float32."""
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.8 has none
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+
+
 def free_memory(device: torch.device, groups: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes that this process can still take: of a GPU, or of the machine or its container."""
     if device.type == "cuda":

@@ -9,6 +9,8 @@ at the same width.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,6 +52,7 @@ class HorizontalNetwork(MomentumNetwork):
     """
 
     MULTIPLE = 2**DEPTH
+    HALF: ClassVar[dict[str, torch.dtype]] = {"cuda": torch.float16, "cpu": torch.bfloat16}
 
     def __init__(self, features: int = 16, dropout: bool = False) -> None:
         super().__init__()

@@ -23,7 +23,9 @@ Intensity = Literal["percentile", "maximum"]
 """What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
 
 INTENSITIES = get_args(Intensity)
-MARGIN = 16  # voxels of the working grid around both brains: three decay lengths of the metric
+MARGIN = 4
+"""Voxels of the working grid around both brains; what the metric needs beyond, it adds itself."""
+
 MAX_SIZE = 1024  # voxels along an axis of the working grid; more is a header with a wrong unit
 
 
@@ -198,13 +200,12 @@ def working_grid(
 
     frame: (4, 4), an affine from the coordinates along whose axes the grid lies and in which its
     spacing is meant, to the images' world; None: the world's own, R, A and S. The box holds the
-    non-zero voxels of both images with `margin` voxels on each side, is centred on them, and has
-    sizes whose only prime factors are 2, 3 and 5.
+    non-zero voxels of both images with `margin` voxels on each side and is centred on them.
     Raises QuicksilverError where the images do not overlap or are too large for their spacing.
 
     >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
     >>> working_grid(ball, ball, spacing=2.0).shape
-    (45, 45, 48)
+    (19, 19, 19)
     """
     frame = np.eye(4) if frame is None else frame
     low, high = brain_box(moving.moved(frame), target.moved(frame))
@@ -214,9 +215,9 @@ def working_grid(
             f"expected brains that fit a grid of {MAX_SIZE} voxels along each axis, found "
             f"{counts.tolist()} at {spacing} mm; check the spacing and origin in the image headers"
         )
-    x, y, z = qs.FluidMetric().torus([int(count) for count in counts])
     affine = np.diag([spacing, spacing, spacing, 1.0])
-    affine[:3, 3] = (low + high) / 2 - spacing * (np.array([x, y, z]) - 1) / 2
+    affine[:3, 3] = (low + high) / 2 - spacing * (counts - 1) / 2
+    x, y, z = map(int, counts)
     return Grid((x, y, z), frame @ affine)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -24,15 +22,14 @@ def predicted_momentum(
     moving: Tensor,
     target: Tensor,
     *,
-    pad: Literal["auto", "none"] | int = "auto",
     steps: int | None = None,
     correction: bool = True,
     stages: Stages | None = None,
 ) -> Tensor:
     """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has a second network.
 
-    moving, target: (1, 1, X, Y, Z), normalised, on the model's device. pad: of the metric. steps:
-    of the integrator, the model's own where None. correction: whether the second network is asked,
+    moving, target: (1, 1, X, Y, Z), normalised, on the model's device. steps: of the
+    integrator, the model's own where None. correction: whether the second network is asked,
     where there is one. stages: measures the parts.
 
     >>> from quicksilver.models import ModelConfig
@@ -51,7 +48,7 @@ def predicted_momentum(
         return momentum
     for _ in range(config.corrections):
         with stages("shoot"):
-            back = warped_back(config, momentum, target, pad, steps)
+            back = warped_back(config, momentum, target, steps)
         with stages("correct") as tell:
             momentum = momentum + _predict(correcting, moving, back, config, tell)
     return momentum
@@ -61,7 +58,6 @@ def warped_back(
     config: ModelConfig,
     momentum: Tensor,
     target: Tensor,
-    pad: Literal["auto", "none"] | int = "auto",
     steps: int | None = None,
 ) -> Tensor:
     """The target warped back along a momentum's geodesic, as the correction network is shown it.
@@ -71,9 +67,9 @@ def warped_back(
     """
     if config.method == "ab2":
         steps = min(steps or config.steps, LOOKING_STEPS)
-        _, phi = qs.shoot(momentum, config.fluid_metric(pad), steps, composition="linear")
+        _, phi = qs.shoot(momentum, config.fluid_metric(), steps, composition="linear")
     else:
-        _, phi = config.shoot(momentum, pad, steps)
+        _, phi = config.shoot(momentum, steps)
     return qs.warp(target, phi)
 
 

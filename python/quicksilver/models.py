@@ -29,6 +29,7 @@ from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images import INTENSITIES, Intensity
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.pyramid import isolated
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
@@ -78,23 +79,21 @@ class ModelConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
-    def fluid_metric(self, pad: Literal["auto", "none"] | int = "auto") -> qs.FluidMetric:
+    def fluid_metric(self) -> qs.FluidMetric:
         """The metric on grids of the model's spacing."""
         numbers = self.metric
-        return qs.FluidMetric(
-            numbers["alpha"], numbers["beta"], numbers["gamma"], int(numbers["power"]), pad=pad
-        )
+        lengths = numbers["alpha"], numbers["beta"], numbers["gamma"]
+        return isolated(qs.FluidMetric(*lengths, int(numbers["power"])))
 
     def shoot(
         self,
         momentum: Tensor,
-        pad: Literal["auto", "none"] | int = "auto",
         steps: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """psi and phi of a momentum by the model's integrator; in its own steps where None."""
         return qs.shoot(
             momentum,
-            self.fluid_metric(pad),
+            self.fluid_metric(),
             steps or self.steps,
             method=self.method,
             borders=self.borders,
@@ -131,9 +130,9 @@ class Model:
 
     def to(self, device: str | torch.device) -> Model:
         """The same model on another device, its weights in the order that convolutions like there."""
-        cuda = torch.device(device).type == "cuda"
-        order = torch.channels_last_3d if cuda else torch.contiguous_format
         for network in self.networks().values():
+            half = network.fastest_type(torch.device(device)) != torch.float32
+            order = torch.channels_last_3d if half else torch.contiguous_format
             network.to(device).to(memory_format=order)  # type: ignore[call-overload]
         return self
 

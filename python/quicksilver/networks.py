@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+
+from quicksilver.devices import processor_has_bfloat16
 
 
 class MomentumNetwork(nn.Module):
@@ -14,6 +18,15 @@ class MomentumNetwork(nn.Module):
     what the network wants: one patch for `PatchNetwork`, edges that are multiples of
     `HorizontalNetwork.MULTIPLE` for that one; `quicksilver.prediction.predict_momentum` serves both.
     """
+
+    HALF: ClassVar[dict[str, torch.dtype]] = {"cuda": torch.float16}
+    """In which 16 bits the network may compute, by kinds of device; elsewhere in float32."""
+
+    def fastest_type(self, device: torch.device) -> torch.dtype:
+        """In which it computes fastest on a device, of those that it may."""
+        kind = self.HALF.get(device.type, torch.float32)
+        emulated = kind == torch.bfloat16 and not processor_has_bfloat16()
+        return torch.float32 if emulated else kind
 
     def forward(self, moving: Tensor, target: Tensor) -> Tensor:
         raise NotImplementedError

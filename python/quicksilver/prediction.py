@@ -34,7 +34,7 @@ def predict_momentum(
     stride: int = 14,
     factor: int = 1,
     batch_size: int | None = None,
-    half: bool | None = None,
+    kind: torch.dtype | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to
@@ -46,9 +46,11 @@ def predict_momentum(
     device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
     Where both images are all zero the momentum is zero.
     factor: the network sees the images coarser by so much, and its momentum is refined to theirs.
-    half: compute in float16, on CUDA where None; for the first default model that changed the
-    momentum by 3e-3 of its norm and its velocity by 2e-3 (bfloat16: 3e-2). What overflows float16
-    is predicted again in float32.
+    kind: in which type the network computes; in the fastest that it may where None. That is float16 on
+    CUDA (for the first default model that changed the momentum by 3e-3 of its norm, its velocity by
+    2e-3), and what overflows is predicted again in float32. It is bfloat16 for a network of whole
+    volumes on a processor that has it: 3.4 times as fast, momentum and velocity of the default model
+    change by 8e-3 and 7e-3.
     Raises QuicksilverError where the grid is too small for one patch.
 
     >>> from quicksilver.patch_network import PatchNetwork
@@ -56,16 +58,15 @@ def predict_momentum(
     >>> predict_momentum(PatchNetwork(features=2), image, image).shape
     torch.Size([1, 3, 20, 16, 15])
     """
-    device = moving.device.type
-    half = device == "cuda" if half is None else half
+    kind = kind or network.fastest_type(moving.device)
 
-    def predicted(in_half: bool) -> Tensor:
-        with torch.autocast(device, torch.float16, enabled=in_half):
+    def predicted(kind: torch.dtype) -> Tensor:
+        with torch.autocast(moving.device.type, kind, enabled=kind != torch.float32):
             return whole_momentum(network, moving, target, stride, factor, batch_size, progress)
 
-    momentum = predicted(half)
-    if half and not bool(momentum.isfinite().all()):
-        momentum = predicted(False)
+    momentum = predicted(kind)
+    if kind != torch.float32 and not bool(momentum.isfinite().all()):
+        momentum = predicted(torch.float32)
     return momentum
 
 

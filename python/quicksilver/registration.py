@@ -25,6 +25,7 @@ from quicksilver.images import Grid, Image, brain_box
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
+from quicksilver.pyramid import isolated
 from quicksilver.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded
@@ -101,13 +102,13 @@ def register(
     >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
     >>> brain = Image(torch.rand(16, 16, 16).numpy(), np.eye(4))
     >>> register(brain, brain, Model(untrained, untrained.network())).psi.shape
-    torch.Size([1, 3, 48, 48, 48])
+    torch.Size([1, 3, 24, 24, 24])
     """
     config = model.to(device).config
     stages = Stages(progress, device)
     steps = steps or config.steps
     corrected = correction and model.correction is not None
-    metric = config.fluid_metric(pad="none")
+    metric = config.fluid_metric()
     settings = {"correction": corrected, "refine": refine, "steps": steps, "method": config.method}
 
     with torch.no_grad():
@@ -128,7 +129,6 @@ def register(
             model,
             pair.moving,
             pair.target,
-            pad="none",  # the working grid has its own margin
             steps=steps,
             correction=correction,
         )
@@ -140,13 +140,13 @@ def register(
 
             def draw() -> tuple[Tensor, Tensor, Tensor]:
                 one = predicted()
-                psi, phi = config.shoot(one, "none", steps)
+                psi, phi = config.shoot(one, steps)
                 return one, pair.beyond_affine(psi), pair.before_affine(phi)
 
             with stages("sample") as tell:
                 drawn = sample(model, draw, samples, seed, tell)
             momentum = drawn.momentum
-        tame = partial(unfolded, shoot=lambda m: config.shoot(m, "none", steps))
+        tame = partial(unfolded, shoot=lambda m: config.shoot(m, steps))
         if refine > 0:
             with stages("refine") as tell:
                 # From folds the fit, which pays for them, finds no way down.
@@ -197,7 +197,7 @@ def optimise(
     settings, state: of the fit. placement: as `register` has it. Raises QuicksilverError where the images do not overlap.
     """
     stages = Stages(progress, device)
-    metric = metric or qs.FluidMetric(pad="none")  # the working grid has its own margin
+    metric = metric or isolated(qs.FluidMetric())
     settings = settings or Settings()
     with stages("prepare"):
         pair = prepare(

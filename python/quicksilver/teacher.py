@@ -14,7 +14,7 @@ from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.recipes import Fits
 from quicksilver.unfolding import unfolded
-from quicksilver.volumes import GAP, Volumes
+from quicksilver.volumes import Volumes
 
 
 def fit_pairs(
@@ -65,7 +65,7 @@ def write_residuals(
         pair = load_pair(file)
         moving, target = pair.moving.float(), pair.target.float()
         predicted = predict_momentum(network, moving, target, model.stride)
-        _, phi = model.shoot(predicted, GAP)
+        _, phi = model.shoot(predicted)
         missing = pair.momentum.float() - predicted
         save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
     processes.wait()

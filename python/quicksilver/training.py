@@ -36,7 +36,7 @@ from quicksilver.teacher import fit_pairs, write_residuals
 from quicksilver.tracking import Tracker
 from quicksilver.trainer import Record, Trainer
 from quicksilver.validation import Validation
-from quicksilver.volumes import GAP, load_volumes
+from quicksilver.volumes import load_volumes
 
 CORRECTION_START = 0.5
 """The correction network begins as this part of the prediction network, which has learned from like
@@ -75,7 +75,7 @@ class Training:
             volumes.part(slice(-held_out, None)),
         )
         self.config = model_config(recipe)
-        self.metric = self.config.fluid_metric(GAP)
+        self.metric = self.config.fluid_metric()
         self.start = None if recipe.start is None else starting_model(recipe.start, self.config)
         self.validation = Validation(self.held_out, recipe, self.config, device)
 
@@ -153,7 +153,7 @@ class Training:
             return volume_prediction
         frozen = first.eval().to(self.device)
 
-        back = partial(warped_back, self.config, pad=GAP)
+        back = partial(warped_back, self.config)
 
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
             moving, factor = batch.seen_moving, self.config.prediction_factor

@@ -15,7 +15,7 @@ from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
-from quicksilver.volumes import GAP, Volumes
+from quicksilver.volumes import Volumes
 
 
 class Validation:
@@ -64,8 +64,8 @@ class Validation:
 
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
-        momentum = predicted_momentum(model, moving, target, pad=GAP)
-        psi, _ = self.config.shoot(momentum, GAP)  # as it is, folds and all
+        momentum = predicted_momentum(model, moving, target)
+        psi, _ = self.config.shoot(momentum)  # as it is, folds and all
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(psi).voxels,

@@ -16,9 +16,6 @@ from quicksilver.files import require_file
 from quicksilver.images import Grid, Image, normalise, read_image, resample
 from quicksilver.recipes import Images
 
-GAP = 16
-"""Voxels of background that the metric adds around a frame, whose own margin may be small."""
-
 
 @dataclass(frozen=True)
 class Volumes:

@@ -96,7 +96,7 @@ def test_the_scale_of_intensities_is_one_of_two(tmp_path):
 
 def test_the_metric_of_a_model_is_the_one_in_its_file():
     config = ModelConfig(2, metric={"alpha": 0.1, "beta": 0.2, "gamma": 0.3, "power": 2})
-    metric = config.fluid_metric(pad=16)
+    metric = config.fluid_metric()
     assert (metric.alpha, metric.beta, metric.gamma, metric.power) == (0.1, 0.2, 0.3, 2)
     assert metric.pad == 16
 

@@ -88,11 +88,12 @@ def test_the_batch_size_does_not_change_the_momentum():
     torch.testing.assert_close(predict_momentum(network, moving, target, batch_size=8), one)
 
 
-def test_half_precision_is_close():
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_is_close(kind):
     network = default_model().prediction
     moving, target = volume((17, 29, 15)), volume((17, 29, 15), 1)
-    whole = predict_momentum(network, moving, target)
-    half = predict_momentum(network, moving, target, half=True)
+    whole = predict_momentum(network, moving, target, kind=torch.float32)
+    half = predict_momentum(network, moving, target, kind=kind)
     assert 0 < (half - whole).norm() / whole.norm() < 1e-2
 
 
@@ -101,8 +102,9 @@ def test_what_overflows_half_precision_is_predicted_again():
     with torch.no_grad():
         network.decoder_x_2.conv_output.bias.fill_(1e6)
     image = volume((15, 15, 15))
-    whole = predict_momentum(network, image, image)
-    torch.testing.assert_close(predict_momentum(network, image, image, half=True), whole)
+    whole = predict_momentum(network, image, image, kind=torch.float32)
+    half = predict_momentum(network, image, image, kind=torch.float16)
+    torch.testing.assert_close(half, whole)
 
 
 def test_a_grid_smaller_than_a_patch_is_refused_in_one_sentence():

@@ -19,6 +19,7 @@ from quicksilver.fields import carry, read_field
 from quicksilver.models import Model, save_model
 from quicksilver.pair import Placement
 from quicksilver.prediction import predict_momentum
+from quicksilver.pyramid import isolated
 from quicksilver.registration import register
 from quicksilver.shown import shown
 from quicksilver.uncertainty import Moments, sample
@@ -77,10 +78,10 @@ def test_every_sample_goes_through_both_networks(brains, probabilistic, found):
         drawn = []
         for _ in range(4):
             predicted = predict_momentum(probabilistic.prediction, pair.moving, pair.target)
-            _, phi = config.shoot(predicted, "none")
+            _, phi = config.shoot(predicted)
             back = qs.warp(pair.target, phi)
             momentum = predicted + predict_momentum(probabilistic.correction, pair.moving, back)
-            drawn.append((momentum, *config.shoot(momentum, "none")))
+            drawn.append((momentum, *config.shoot(momentum)))
     for layer in dropouts(probabilistic):
         layer.eval()
     momenta, psis, phis = (torch.cat(fields) for fields in zip(*drawn, strict=True))
@@ -99,7 +100,7 @@ def test_every_sample_goes_through_both_networks(brains, probabilistic, found):
 
 def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
     torch.testing.assert_close(found.momentum, found.uncertainty.momentum)
-    psi, phi = qs.shoot(found.momentum, qs.FluidMetric(pad="none"), steps=2)
+    psi, phi = qs.shoot(found.momentum, isolated(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.phi, phi, rtol=1e-4, atol=1e-4)
     assert list(found.seconds) == ["prepare", "sample", "shoot", "judge"]

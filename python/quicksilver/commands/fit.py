@@ -124,12 +124,12 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, devices, files, fits, fitting, volumes
+    from quicksilver import console, devices, files, fits, fitting, pyramid
 
     files.require_writable(output)
     listed = fits.read_list(pairs)
     chosen = devices.pick_device(device)
-    metric = qs.FluidMetric(pad=volumes.GAP)  # the images' own grids may lack a margin
+    metric = pyramid.isolated(qs.FluidMetric())
     with console.progress() as progress:
         written = fitting.fit_list(
             listed,
