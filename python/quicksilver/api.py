@@ -46,7 +46,7 @@ class Registered:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know about the images and how they were aligned, in sentences."""
-        return self.registration.pair.placement.notes
+        return self.registration.notes
 
     @property
     def affine(self) -> np.ndarray:

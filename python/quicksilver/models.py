@@ -36,7 +36,9 @@ INTENSITY_0_1 = (
 )
 """What files of version 0.1 hold in place of "percentile"."""
 PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
-DEFAULT = "default-2mm.safetensors"
+DEFAULT = "default-2mm"
+SUFFIX = ".safetensors"
+WEIGHTS = files("quicksilver") / "weights"
 
 
 @dataclass
@@ -178,17 +180,29 @@ def _config(text: str) -> ModelConfig:
     return config
 
 
+def shipped_models() -> list[str]:
+    """The names of the models that ship with the package."""
+    return sorted(
+        file.name.removesuffix(SUFFIX) for file in WEIGHTS.iterdir() if SUFFIX in file.name
+    )
+
+
 def default_model() -> Model:
-    """The model that ships with the package."""
-    resource = files("quicksilver") / "weights" / DEFAULT
-    with as_file(resource) as path:
-        return load_model(path)
+    """The model that `register` takes where none is named, one of those that ship with the package."""
+    return open_model(DEFAULT)
 
 
 def open_model(path: str | os.PathLike[str] | None) -> Model:
-    """The model of a file in either format, or the one that ships where there is none."""
-    if path is None:
-        return default_model()
+    """The model of a file in either format, or one that ships, by its name; the default where None.
+
+    >>> open_model("default-2mm").config.spacing
+    2.0
+    """
+    name = DEFAULT if path is None else os.fspath(path)
+    if name in shipped_models():
+        with as_file(WEIGHTS / f"{name}{SUFFIX}") as file:
+            return load_model(file)
+    assert path is not None
     published = Path(path).name.endswith((".pth.tar", ".pth", ".tar"))
     return load_published(Path(path)) if published else load_model(Path(path))
 

@@ -100,7 +100,8 @@ class Variation(_Part):
     (`quicksilver.synthesis.rescan`), 1 is a wide range of scanners. intensity: of contrast, bias
     field, blur and noise that the network sees in each (`quicksilver.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
     common to both images. misalignment: of what an affine alignment leaves between them. Every pair
-    is mirrored with probability one half.
+    is mirrored with probability one half. window: a random box of so many voxels of every pair, the
+    same of both images, where a step on the whole frame is too dear.
     """
 
     scanner: NonNegativeFloat = 1.0
@@ -109,6 +110,7 @@ class Variation(_Part):
     scale: NonNegativeFloat = 0.04
     shift: NonNegativeFloat = 1.0
     misalignment: NonNegativeFloat = 0.015
+    window: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
 
 
 class Fits(_Part):
@@ -165,7 +167,7 @@ class Stage(_Part):
 class Recipe(_Part):
     """A recipe: everything that decides which model comes out.
 
-    start: a model file, or "default", the one that ships: networks begin with its weights. A network
+    start: a model file, or the name of a model that ships: networks begin with its weights. A network
     without a stage then stays as it is there.
     """
 

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from quicksilver.models import Model
 
 
+WORSE = (
+    "the images match worse than before: the model has not learned what such images want; refine its "
+    "prediction (--refine 10) or fit"
+)
+
+
 @dataclass(frozen=True)
 class Registration:
     """What a registration found.
@@ -55,6 +61,12 @@ class Registration:
     seconds: dict[str, float]
     memory_mb: float
     uncertainty: Uncertainty | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user must know of it."""
+        worse = self.energies["mismatch_after"] > self.energies["mismatch_before"]
+        return self.pair.placement.notes + (WORSE,) * worse
 
     def displacement(self, grid: Grid | None = None) -> WorldField:
         """Of the affine after phi^-1, on the target's grid or another of its world: what carries

@@ -120,7 +120,7 @@ def _summary(
         "energies": registration.energies,
         "quality": registration.quality,
         "settings": registration.settings,
-        "notes": list(registration.pair.placement.notes),
+        "notes": list(registration.notes),
         "versions": versions(),
     }
 

@@ -94,7 +94,8 @@ class People:
         members = torch.randperm(len(self.volumes), generator=generator)[:2].tolist()
         palette = random_palette(generator)
         images = [portrait(self.volumes, member, palette, generator) for member in members]
-        return pose(images[0], images[1], self.variation, generator)
+        posed = pose(images[0], images[1], self.variation, generator)
+        return cut(posed, self.variation.window, generator)
 
 
 class Geodesics:
@@ -111,7 +112,8 @@ class Geodesics:
     def _geodesic(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         member = int(torch.randint(len(self.volumes), (), generator=generator))
         image = portrait(self.volumes, member, random_palette(generator), generator)
-        image, _ = pose(image, image, self.variation, generator)
+        posed = pose(image, image, self.variation, generator)
+        image, _ = cut(posed, self.variation.window, generator)
         [image] = rescan([image], generator, self.variation.scanner)
         momentum, psi, _ = random_geodesic(image, self.metric, generator)
         return image, qs.warp(image, psi), momentum
@@ -144,6 +146,18 @@ def pose(
         positions = affine_displacement(centred, tuple(shape), image.device)
         posed.append(qs.warp(image, positions, padding_mode="zeros"))
     return posed[0], posed[1]
+
+
+def cut(
+    pair: tuple[Tensor, Tensor], window: tuple[int, ...] | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The same random box of both images, as they are where it is None or larger."""
+    for axis, length in enumerate(window or (), start=2):
+        spare = max(pair[0].shape[axis] - length, 0)
+        first = int(torch.randint(spare + 1, (), generator=generator))
+        moving, target = (image.narrow(axis, first, image.shape[axis] - spare) for image in pair)
+        pair = moving, target
+    return pair
 
 
 def _affine(rotation: float, scale: float, shift: float, generator: torch.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.initialisation import initialise
 from quicksilver.matching import warped_back
-from quicksilver.models import Model, ModelConfig, default_model, load_model, save_model
+from quicksilver.models import Model, ModelConfig, open_model, save_model
 from quicksilver.networks import MomentumNetwork
 from quicksilver.objectives import Energy, Momentum, Objective
 from quicksilver.patch_network import PatchNetwork
@@ -236,7 +236,7 @@ def model_config(recipe: Recipe) -> ModelConfig:
 
 def starting_model(name: str, config: ModelConfig) -> Model:
     """The model that a training begins with; QuicksilverError where its networks are of another kind."""
-    model = default_model() if name == "default" else load_model(name)
+    model = open_model(name)
     kinds = [(c.architecture, c.features, c.dropout) for c in (model.config, config)]
     if kinds[0] != kinds[1]:
         raise QuicksilverError(

@@ -13,7 +13,9 @@ from quicksilver.models import (
     default_model,
     load_model,
     load_published,
+    open_model,
     save_model,
+    shipped_models,
 )
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 
@@ -98,7 +100,7 @@ def test_the_metric_of_a_model_is_the_one_in_its_file():
     config = ModelConfig(2, metric={"alpha": 0.1, "beta": 0.2, "gamma": 0.3, "power": 2})
     metric = config.fluid_metric()
     assert (metric.alpha, metric.beta, metric.gamma, metric.power) == (0.1, 0.2, 0.3, 2)
-    assert metric.pad == 16
+    assert metric.pad == 4  # 3.5 decay lengths sqrt(0.3 / 0.3)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -181,3 +183,10 @@ def test_a_model_file_with_other_tensors_is_refused(tmp_path):
     save_model(Model(ModelConfig(3), PatchNetwork(2)), tmp_path / "m.safetensors")
     with pytest.raises(QuicksilverError, match="other tensors"):
         load_model(tmp_path / "m.safetensors")
+
+
+def test_models_that_ship_are_opened_by_their_names():
+    assert "default-2mm" in shipped_models()
+    for name in shipped_models():
+        config = open_model(name).config
+        assert name == f"default-{config.spacing:g}mm" and config.licence and config.results

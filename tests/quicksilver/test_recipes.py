@@ -29,7 +29,7 @@ def test_the_recipes_of_the_project_are_recipes(path):
         ({"data": {**FRAME, "images": "p*.nii", "held_out": 1}}, "wrong 'data.held_out'"),
         ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
         ({"prediction": None}, "nothing to train"),
-        ({"prediction": None, "correction": None, "start": "default"}, "nothing to train"),
+        ({"prediction": None, "correction": None, "start": "default-2mm"}, "nothing to train"),
         ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),
     ],
 )

@@ -141,6 +141,7 @@ def test_refinement_goes_on_from_the_prediction(brains, model, registration):
     torch.testing.assert_close(found.psi, qs.shoot(found.momentum, metric, steps=4)[0])
     before, after = (r.energies["mismatch_after"] for r in (registration, found))
     assert after < 0.9 * before and found.settings["refine"] == 3
+    assert after > found.energies["mismatch_before"] or not found.notes
     assert found.quality["folded_voxels"] == found.quality["damping_rounds"] == 0
 
 
@@ -157,6 +158,8 @@ def test_no_registration_folds(brains, model):
     found = register(*brains, Model(config, wild))
     assert found.quality["folded_voxels"] == 0 < found.quality["damping_rounds"]
     torch.testing.assert_close(found.psi, config.shoot(found.momentum)[0])
+    assert found.energies["mismatch_after"] > found.energies["mismatch_before"]
+    assert any("match worse" in note for note in found.notes)
 
 
 def test_brains_smaller_than_a_patch_are_refused(model):

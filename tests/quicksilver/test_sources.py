@@ -8,7 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.painting import TISSUES, paint, random_palette
 from quicksilver.recipes import Variation
-from quicksilver.sources import Geodesics, People, pose
+from quicksilver.sources import Geodesics, People, cut, pose
 from tests.quicksilver.training_data import METRIC, head, people
 
 STILL = Variation(scanner=0, intensity=0, rotation=0, scale=0, shift=0, misalignment=0)
@@ -58,6 +58,19 @@ def test_a_common_pose_leaves_a_pair_aligned_and_misalignment_does_not():
         moving, target = pose(image, image, variation, generator(3))
         assert least <= (moving - target).abs().max() <= most
         assert (moving - image).abs().max() > 0.1
+
+
+def test_a_window_cuts_the_same_box_of_both_images():
+    image, seen = head(0), set()
+    for seed in range(6):
+        moving, target = cut((image, image + 1), (10, 24, 30), generator(seed))
+        assert moving.shape == (1, 1, 10, 24, 24)  # all of an axis that is shorter than the window
+        assert torch.equal(target, moving + 1)
+        seen |= {x for x in range(15) if torch.equal(moving, image[:, :, x : x + 10])}
+    assert len(seen) > 1, "always the same box"
+    windowed = Variation(window=(10, 16, 12))
+    for source in (People(people(2), windowed), Geodesics(people(2), windowed, METRIC)):
+        assert source.batch(2, generator()).seen_target.shape == (2, 1, 10, 16, 12)
 
 
 def test_a_geodesic_carries_the_image_by_the_momentum_that_it_states():

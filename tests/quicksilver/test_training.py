@@ -166,7 +166,7 @@ def test_a_training_that_starts_from_a_model_leaves_what_it_has_no_stage_for(dat
 
 
 def test_a_start_of_other_networks_is_refused(data, tmp_path):
-    recipe = read_recipe(recipe_file(tmp_path, start="default"))
+    recipe = read_recipe(recipe_file(tmp_path, start="default-2mm"))
     with pytest.raises(QuicksilverError, match="change `network` or `start`"):
         train(recipe, data, tmp_path / "out")
 

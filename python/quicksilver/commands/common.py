@@ -22,7 +22,11 @@ Steps = Annotated[
     int | None, typer.Option(min=1, help="Time steps of the geodesic; the model's by default.")
 ]
 ModelFile = Annotated[
-    Path | None, typer.Option("--model", help="Model file; the one that ships by default.")
+    Path | None,
+    typer.Option(
+        "--model",
+        help="Model file, or one that ships: default-2mm (if none is given), default-1mm.",
+    ),
 ]
 Affine = Annotated[
     bool,

@@ -108,9 +108,10 @@ def _register_pair(
     options: dict[str, Any],
 ) -> None:
     import quicksilver
+    from quicksilver import models
 
     run = partial(quicksilver.register, moving, target, model, device=device, **options)
-    about = {"moving": str(moving), "target": str(target), "model": str(model or "default")}
+    about = {"moving": str(moving), "target": str(target), "model": str(model or models.DEFAULT)}
     write_registration("register", output, about, run)
 
 
@@ -129,7 +130,7 @@ def _register_list(
     listed = fits.read_list(source) if target is None else bids.pairs_to(source, target)
     chosen = devices.pick_device(device)
     used = models.open_model(model)
-    about = {"command": "register", "model": str(model or "default")}
+    about = {"command": "register", "model": str(model or models.DEFAULT)}
     work = partial(_work, model=used, device=chosen, about=about, options=options)
     # Samples draw from one stream of random numbers: one pair at a time.
     jobs = 1 if options["samples"] else jobs or cohort.suitable_jobs(chosen)
