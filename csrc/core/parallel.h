@@ -279,7 +279,8 @@ void scatter_voxels(const Grid& source, int planes, const Queue& queue, const Bo
   for (std::int64_t slice = 0; slice < slices; ++slice) {
     reach[slice] = body.reach(slice / e.n[0], static_cast<int>(slice % e.n[0]));
   }
-  const int slabs = std::min(planes, threads > 1 ? 8 * threads : 1);
+  // Two per worker, to balance: the thinner they are, the more of them a source plane reaches, each visit in full.
+  const int slabs = std::min(planes, threads > 1 ? 2 * threads : 1);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (int n = 0; n < slabs; ++n) {
     const std::int64_t piece = ordered(n, slabs);
