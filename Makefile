@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
+# Most tests are too small for two threads: two processes take little more than half the time. Their threads must not spin.
+PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctest-modules
 
 .PHONY: demo test test-full lint docs benchmark clean
 
@@ -18,11 +20,11 @@ demo: $(VENV)/installed
 	$(BIN)/quicksilver demo
 
 test: $(VENV)/installed
-	$(BIN)/pytest -q --doctest-modules -m "not slow" tests --pyargs quicksilver_ext quicksilver
+	$(PYTEST) -m "not slow" tests --pyargs quicksilver_ext quicksilver
 
 test-full: $(VENV)/installed
 	$(BIN)/pip install --quiet ".[peers]"
-	$(BIN)/pytest -q --doctest-modules tests --pyargs quicksilver_ext quicksilver
+	$(PYTEST) tests --pyargs quicksilver_ext quicksilver
 
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group dev

@@ -32,7 +32,7 @@ Record = dict[str, Any]
 Pair = tuple[str, str]
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("affine", "prediction", "correction", "refine", "lddmm", "syn")
+NAMES = ("affine", "prediction", "correction", "refine", "default-1mm", "lddmm", "syn")
 
 
 class Store:

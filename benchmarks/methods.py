@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import metadata
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -80,28 +78,33 @@ class Method:
 
 
 def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Method]:
-    """All methods by the names that the command line knows."""
-    shipped = files("quicksilver") / "weights" / models.DEFAULT
-    path = model_file or Path(str(shipped))
-    model = models.load_model(path)
-    settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
+    """All methods by the names that the command line knows; of the models that ship beside the default
+    one, by their names, prediction and correction."""
     ours = source_version()
 
-    def predicting(name: str, **options: Any) -> Method:
-        absent = set(options) - set(inspect.signature(registration.register).parameters)
-        reason = f"register has no {', '.join(absent)}" if absent else ""
-        run = partial(_registered, partial(registration.register, model=model, **options))
-        return Method(name, {**settings, **options}, ours, run, reason)
+    def predicting(name: str, path: Path, **options: Any) -> Method:
+        settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
+        run = partial(registration.register, model=models.load_model(path), **options)
+        return Method(name, {**settings, **options}, ours, partial(_registered, run))
 
     fitted = partial(_registered, registration.optimise)
+    shipped = {name: _file(name) for name in models.shipped_models()}
+    path = model_file or shipped.pop(models.DEFAULT)
+    both = "prediction + correction"
     return {
         "affine": Method("affine alignment", {}, ours, _unmoved),
-        "prediction": predicting("prediction", correction=False),
-        "correction": predicting("prediction + correction"),
-        "refine": predicting(f"prediction + correction + refine {refine}", refine=refine),
+        "prediction": predicting("prediction", path, correction=False),
+        "correction": predicting(both, path),
+        "refine": predicting(f"{both} + refine {refine}", path, refine=refine),
         "lddmm": Method("LDDMM fit", {"threads": threads}, ours, fitted),
         "syn": _syn_method(threads),
+        **{name: predicting(f"{both}, {name}", path) for name, path in shipped.items()},
     }
+
+
+def _file(model: str) -> Path:
+    """Of a model that ships."""
+    return Path(str(models.WEIGHTS / f"{model}{models.SUFFIX}"))
 
 
 def digest(*paths: Path) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from quicksilver import facts, nifti, report, viewer
 from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, carry, read_field, write_field
-from quicksilver.files import RESULT, filling, require_file, write_json
+from quicksilver.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
@@ -80,15 +81,20 @@ def _write_images(registration: Registration, place: Path, reference: Grid | Non
     pair = registration.pair
     displacement = registration.displacement(reference)
     warped = displacement.warp(pair.moving_image)
-    nifti.save(place / "warped.nii.gz", warped.data, warped.affine)
-    write_field(place / "displacement.nii.gz", displacement)
-    write_field(place / "inverse_displacement.nii.gz", registration.inverse_displacement())
+    inverse, grid = registration.inverse_displacement(), displacement.grid
+    determinant = registration.jacobian(grid)[0, 0].cpu().numpy()
+    at_once(
+        [
+            partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine),
+            partial(write_field, place / "displacement.nii.gz", displacement),
+            partial(write_field, place / "inverse_displacement.nii.gz", inverse),
+            partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid),
+            partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine),
+        ]
+    )
     write_affine(place / "affine.mat", pair.placement.affine)
-    _write_vectors(place / "momentum.nii.gz", registration.momentum, pair.grid)
-    determinant = registration.jacobian(displacement.grid)[0, 0].cpu().numpy()
-    nifti.save(place / "jacobian.nii.gz", determinant, displacement.grid.affine)
     if registration.uncertainty is not None:
-        _write_samples(pair, registration.uncertainty, place, displacement.grid)
+        _write_samples(pair, registration.uncertainty, place, grid)
 
 
 def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:

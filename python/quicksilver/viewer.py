@@ -14,12 +14,13 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from quicksilver.files import replacing
+from quicksilver.files import at_once, replacing
 from quicksilver.shown import Shown
 
 Tables = Mapping[str, Sequence[tuple[str, str]]]
@@ -60,6 +61,7 @@ def _content(shown: Shown, tables: Tables, title: str, subtitle: str) -> dict[st
     volumes |= {
         f"field{axis}": _byte(128 + 127 * part / largest) for axis, part in enumerate(shown.field)
     }
+    pictures = [partial(_picture, name, volume, columns) for name, volume in volumes.items()]
     return {
         "title": title,
         "subtitle": subtitle,
@@ -69,7 +71,7 @@ def _content(shown: Shown, tables: Tables, title: str, subtitle: str) -> dict[st
         "spacing": shown.spacing,
         "largest": largest,
         "deviation_mm": round(shown.largest_deviation, 2),
-        "volumes": {name: _picture(name, volume, columns) for name, volume in volumes.items()},
+        "volumes": dict(zip(volumes, at_once(pictures), strict=True)),
     }
 
 
