@@ -3,11 +3,11 @@
 //   advance   d = -dt w(x - dt/2 w(x)),  psi_next = d + psi(x + d)
 //   follow    phi_next = phi + dt w(x + phi + dt/2 w(x + phi))
 //
-// w linear and zero outside, psi linear or cubic and continued by its border. What lies between stays in registers: 36
-// bytes per voxel each in 3-D float32 (two vector fields read, one written). They bound follow; the 4^D D samples of a
-// cubic psi bind advance to the first-level cache. The transposed steps are a pointwise kernel, which leaves what to
-// scatter and where to in workspace (96 bytes for advance, 84 for follow), and two splats of 36 bytes, bound by their
-// additions.
+// w linear, psi linear or cubic, both continued by their borders: a velocity that ended on the faces would fold maps
+// there. What lies between stays in registers: 36 bytes per voxel each in 3-D float32 (two vector fields read, one
+// written). They bound follow; the 4^D D samples of a cubic psi bind advance to the first-level cache. The transposed
+// steps are a pointwise kernel, which leaves what to scatter and where to in workspace (96 bytes for advance, 84 for
+// follow), and two splats of 36 bytes, bound by their additions.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace qs::QS_TARGET {
 
-constexpr Sampling velocity_sampling{Mode::linear, Padding::zeros};
+constexpr Sampling velocity_sampling{Mode::linear, Padding::border};
 
 template <class T, int D>
 QS_HD Footprint<T, D, 2> velocity_footprint(const Voxel& v, const T (&u)[D], const Extent& e) {

@@ -26,6 +26,7 @@ from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.minimiser import Descent, FixedStep, minimise
 from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.resuming import Saved
+from quicksilver.unfolding import unfolded
 
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
@@ -194,6 +195,10 @@ class Matching:
         """From momenta on the finest grid, (B, 3, *S)."""
         # A momentum in voxels of a grid with spacing h is h times the physical one.
         start = coarser(momentum, self.factor) * self.factor
+        if self.settings.folding > 0:
+            # What another grid bears may fold this one, and out of folds, which it pays for, no
+            # descent finds.
+            start = unfolded(start, self.shoot).momentum
         options = self.metric, iterations, self.settings.tolerance
         return [self.settings.descent(row, *options) for row in start.split(1)]
 
@@ -202,11 +207,15 @@ class Matching:
         points = torch.cat([descent.point for descent in descents])
         return finer(points, self.factor, shape) / self.factor
 
+    def shoot(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
+        """psi and phi of momenta in voxels of this level."""
+        return qs.shoot(momentum, self.metric, steps=self.settings.steps)
+
     def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
         """(b,), in double precision, of momenta (b, 3, *S) for these rows of the images."""
         images = self.images.each(lambda image: image[rows])
         # As what uses the momentum shoots it: linear composition hides folds, and saves a tenth.
-        psi, _ = qs.shoot(momentum, self.metric, steps=self.settings.steps)
+        psi, _ = self.shoot(momentum)
         mismatch = self.settings.loss(qs.warp(images.moving, psi), images.target)
         if images.target_mask is not None:
             mismatch = mismatch * images.target_mask

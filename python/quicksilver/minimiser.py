@@ -17,9 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.unfolding import along_axes
 
 Energy = Callable[[Tensor, list[int]], Tensor]
 """energy(momenta (b, 3, *S), rows): energies (b,) of momenta for these rows of the batch."""
@@ -30,6 +32,10 @@ MEMORY = 6
 LARGEST_STEP = 0.5
 """Largest change of the initial velocity by one iteration, in voxels of the level: longer steps
 lower the energy too, but by folds, out of which no later iteration finds."""
+
+LARGE = 0.999
+"""Part of the voxels of which that holds as it is; where the others would move further, the direction is cut
+there alone: one place that is about to fold must not hold up all the rest."""
 
 ARMIJO = 1e-4
 
@@ -106,10 +112,17 @@ class Descent:
 
     def _direction(self) -> Tensor:
         direction = -self._inverse_hessian(self.gradient)
-        largest = self.metric.sharp(direction).abs().max().item()
-        if not self.pairs or largest > LARGEST_STEP:  # the first has no scale of its own
-            direction *= LARGEST_STEP / max(largest, torch.finfo(direction.dtype).tiny)
-        return direction
+        speed = self._speed(direction)
+        large = speed.flatten().kthvalue(math.ceil(LARGE * speed.numel())).values.item()
+        if not self.pairs or large > LARGEST_STEP:  # the first has no scale of its own
+            scale = LARGEST_STEP / max(large, torch.finfo(direction.dtype).tiny)
+            direction, speed = scale * direction, scale * speed
+        direction = direction / _cut(speed / LARGEST_STEP)
+        return direction / max(self._speed(direction).max().item() / LARGEST_STEP, 1.0)
+
+    def _speed(self, direction: Tensor) -> Tensor:
+        """(1, 1, *S): the largest component of the change of the initial velocity."""
+        return self.metric.sharp(direction).abs().amax(dim=1, keepdim=True)
 
     def _inverse_hessian(self, gradient: Tensor) -> Tensor:
         """The two-loop recursion (Nocedal 1980) around H0 = scale * L."""
@@ -119,10 +132,10 @@ class Descent:
             weight = _dot(s, q) / _dot(s, y)
             q -= weight * y
             weights.append(weight)
-        r = self.metric.flat(q)
+        r = _flat(self.metric, q)
         if self.pairs:
             s, y = self.pairs[-1]
-            r *= _dot(s, y) / _dot(y, self.metric.flat(y))
+            r *= _dot(s, y) / _dot(y, _flat(self.metric, y))
         for (s, y), weight in zip(self.pairs, reversed(weights), strict=True):
             r += (weight - _dot(y, r) / _dot(s, y)) * s
         return r
@@ -175,6 +188,23 @@ def minimise(
         # Copies, since a view of one row would keep the whole batch in memory.
         news = zip(rows, values.tolist(), map(torch.clone, gradients.split(1)), strict=True)
         report([row for row, *received in news if descents[row].receive(*received)])
+
+
+def _cut(speed: Tensor) -> Tensor:
+    """What to divide a direction by: 1 where speeds are at most 1, else about as much as they are, and smooth,
+    since a jump would leave of momenta that cancel each other a sum."""
+    wide = along_axes(F.max_pool3d, speed.clamp(min=1), 2)
+    return along_axes(F.avg_pool3d, wide, 2)
+
+
+def _flat(metric: qs.FluidMetric, field: Tensor) -> Tensor:
+    """L of a field that goes on past the faces as it is there, where they are not those of a torus: taken
+    for zero there it would have all its jump as momentum on the faces."""
+    if metric.pad == "none":
+        return metric.flat(field)
+    reach = 2 * metric.power  # of the stencil, and to spare
+    wide = metric.flat(F.pad(field, [reach] * 6, mode="replicate"))
+    return F.pad(wide, [-reach] * 6)
 
 
 def _dot(a: Tensor, b: Tensor) -> float:

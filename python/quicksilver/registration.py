@@ -161,9 +161,7 @@ def register(
         tame = partial(unfolded, shoot=lambda m: config.shoot(m, steps))
         if refine > 0:
             with stages("refine") as tell:
-                # From folds the fit, which pays for them, finds no way down.
-                begin = tame(momentum).momentum
-                momentum = _refined(pair, begin, metric, steps, refine, tell)
+                momentum = _refined(pair, momentum, metric, steps, refine, tell)
         with stages("shoot again" if corrected and samples is None else "shoot"):
             last = tame(momentum)
         found = _judged(pair, last, metric, settings, stages)

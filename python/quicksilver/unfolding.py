@@ -88,7 +88,7 @@ def _bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
     """1 where psi takes the folded voxels and `reach` around, falling to 0 within twice that."""
     bump = (qs.splat(where.to(psi.dtype), psi) > 0).to(psi.dtype)
     for pool in (F.max_pool3d, F.avg_pool3d):  # widened, then smoothed: 1 in the middle, 0 afar
-        bump = _along_axes(pool, bump, reach)
+        bump = along_axes(pool, bump, reach)
     return bump
 
 
@@ -103,7 +103,7 @@ def _binomial(field: Tensor) -> Tensor:
     return field
 
 
-def _along_axes(pool: Callable[..., Tensor], field: Tensor, reach: int) -> Tensor:
+def along_axes(pool: Callable[..., Tensor], field: Tensor, reach: int) -> Tensor:
     """A pooling over cubes of 2 reach + 1 voxels, one axis after the other; past the faces, what
     is on them."""
     for axis in range(3):

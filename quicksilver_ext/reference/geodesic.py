@@ -37,7 +37,7 @@ def shoot(
 
 def _foot(velocity: Tensor, dt: float) -> Tensor:
     """Displacement to where a particle that arrives at x started dt earlier: midpoint rule."""
-    return -dt * warp(velocity, -dt / 2 * velocity, "linear", "zeros")
+    return -dt * warp(velocity, -dt / 2 * velocity, "linear", "border")
 
 
 def _shoot_ab2(m0: Tensor, metric: FluidMetric, steps: int, mode: str) -> tuple[Tensor, Tensor]:
@@ -51,8 +51,8 @@ def _shoot_ab2(m0: Tensor, metric: FluidMetric, steps: int, mode: str) -> tuple[
             previous, velocity = velocity, sharp(Ad_star(m0, psi), metric)
             mean = 1.5 * velocity - 0.5 * previous
         psi = compose(psi, _foot(mean, dt), mode, "border")
-        middle = phi + dt / 2 * warp(mean, phi, "linear", "zeros")
-        phi = phi + dt * warp(mean, middle, "linear", "zeros")
+        middle = phi + dt / 2 * warp(mean, phi, "linear", "border")
+        phi = phi + dt * warp(mean, middle, "linear", "border")
     return psi, phi
 
 

@@ -8,6 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import minimiser
 from quicksilver.minimiser import Descent, FixedStep, minimise
+from quicksilver.pyramid import isolated
 
 METRIC = qs.FluidMetric(pad="none")
 SHAPE = (1, 3, 3, 4, 2)
@@ -134,3 +135,28 @@ def test_every_quadratic_is_minimised_in_its_own_time():
     torch.testing.assert_close(descents[0].point, centres[:1], rtol=0, atol=2e-5)
     assert descents[1].stopped and asked[-1] == [0] and asked[0] == [0, 1]
     assert sum(row == 0 for rows in moved for row in rows) == len(descents[0].energies)
+
+
+def test_one_place_that_wants_far_more_does_not_hold_up_the_rest():
+    """A gradient with a peak: the rest goes as far as without it, and the peak no further than a step."""
+    metric = isolated(qs.FluidMetric())
+    smooth = torch.zeros(1, 3, 20, 20, 20)
+    smooth[..., 6:14, 6:14, 6:14] = 1e-3
+    smooth = metric.sharp(smooth)
+    peaked = smooth.clone()
+    peaked[..., 10, 10, 10] += 6
+    speeds = []
+    for gradient in (smooth, peaked):
+        descent = minimiser.Descent(torch.zeros_like(gradient), metric, 5, 1e-3)
+        descent.receive(1.0, gradient)
+        speeds.append(metric.sharp(descent.direction).abs())
+    assert speeds[1].max() <= 1.001 * minimiser.LARGEST_STEP
+    corner = (0, slice(None), 6, 6, 6)
+    assert speeds[1][corner].min() > 0.1 * speeds[0][corner].max()
+
+
+def test_a_velocity_that_goes_on_past_the_faces_has_no_momentum_there():
+    metric = isolated(qs.FluidMetric())
+    constant = torch.ones(1, 3, 8, 9, 10)
+    torch.testing.assert_close(minimiser._flat(metric, constant), 0.001 * constant)
+    assert metric.flat(constant)[0, 0, 0].abs().max() > 5 * 0.001
