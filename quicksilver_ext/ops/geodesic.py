@@ -204,8 +204,8 @@ def shoot(
         method: "ab2": second-order Adams-Bashforth with semi-Lagrangian composition, one smoothing per step.
             "rk4": the original Quicksilver's Runge-Kutta scheme, for parity with networks trained on it.
         composition: interpolation of psi in "ab2": "cubic", or "linear" (faster, and several times the error).
-        borders: "extended": maps continue outside with their border displacement, differences are one-sided on the
-            faces. "original" (only "rk4"): maps become the identity outside, differences are halved on the faces.
+        borders: "extended": maps continue outside with their border displacement, in "ab2" velocities with their border
+            value, differences are one-sided on the faces. "original" (only "rk4"): maps become the identity outside, differences are halved on the faces.
         memory: what "ab2" keeps for the backward pass, in vector fields of the momentum's size. The gradient is the
             same by any of them, and nothing is kept where none is asked for.
 
