@@ -33,7 +33,7 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(width, 2, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.metric = qs.FluidMetric(alpha=0.05, beta=0.0, gamma=0.01)
+        self.metric = qs.FluidMetric(alpha=0.2, beta=0.0, gamma=0.01)
         self.shooting = qs.GeodesicShooting(self.metric, steps=5)
 
     def forward(self, moving: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ def main() -> None:
         moving, target = ellipses(BATCH), ellipses(BATCH)
         momentum, psi = network(moving, target)
         energy = (momentum * network.metric.sharp(momentum)).sum() / BATCH
-        loss = qs.ssd(moving, target, psi).mean() + 2e-2 * energy
+        loss = qs.ssd(moving, target, psi).mean() + 5e-2 * energy
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

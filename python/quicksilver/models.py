@@ -83,9 +83,8 @@ class ModelConfig:
 
     def fluid_metric(self) -> qs.FluidMetric:
         """The metric on grids of the model's spacing."""
-        numbers = self.metric
-        lengths = numbers["alpha"], numbers["beta"], numbers["gamma"]
-        return isolated(qs.FluidMetric(*lengths, int(numbers["power"])))
+        alpha, beta, gamma = (self.metric[name] for name in ("alpha", "beta", "gamma"))
+        return isolated(qs.FluidMetric(alpha, beta, gamma, int(self.metric["power"])))
 
     def shoot(
         self,
