@@ -43,7 +43,7 @@ SPACING = 2.0  # mm, of the brain that is deformed
 def brain() -> Image:
     """The template's brain, on a coarser grid."""
     fine = template()
-    grid = working_grid(fine, fine, SPACING, margin=4)
+    grid = working_grid(fine, fine, SPACING)
     return Image(resample(fine, grid)[0, 0].numpy(), grid.affine)
 
 

@@ -158,12 +158,11 @@ def register(
             with stages("sample") as tell:
                 drawn = sample(model, draw, samples, seed, tell)
             momentum = drawn.momentum
-        tame = partial(unfolded, shoot=lambda m: config.shoot(m, steps))
         if refine > 0:
             with stages("refine") as tell:
                 momentum = _refined(pair, momentum, metric, steps, refine, tell)
         with stages("shoot again" if corrected and samples is None else "shoot"):
-            last = tame(momentum)
+            last = unfolded(momentum, lambda m: config.shoot(m, steps))
         found = _judged(pair, last, metric, settings, stages)
     return found if drawn is None else _with_spread(found, drawn)
 
