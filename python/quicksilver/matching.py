@@ -9,6 +9,7 @@ import quicksilver_ext as qs
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
+from quicksilver.pyramid import coarser, finer
 from quicksilver.stages import Stages, Tell
 
 LOOKING_STEPS = 5
@@ -29,8 +30,8 @@ def predicted_momentum(
     """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has a second network.
 
     moving, target: (1, 1, X, Y, Z), normalised, on the model's device. steps: of the
-    integrator, the model's own where None. correction: whether the second network is asked,
-    where there is one. stages: measures the parts.
+    integrator, the model's own where None. correction: whether the networks that correct are asked,
+    where there are some. stages: measures the parts.
 
     >>> from quicksilver.models import ModelConfig
     >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
@@ -39,19 +40,30 @@ def predicted_momentum(
     tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
-    with stages("predict") as tell:
-        momentum = _predict(
-            model.prediction, moving, target, config, tell, config.prediction_factor
-        )
-    correcting = model.correction if correction else None
-    if correcting is None:
+
+    def corrected(
+        network: MomentumNetwork | None, times: int, momentum: Tensor, factor: int, *pair: Tensor
+    ) -> Tensor:
+        if network is None or not correction:
+            return momentum
+        first, second = pair
+        for _ in range(times):
+            with stages("shoot"):
+                back = warped_back(config, momentum, second, steps, factor)
+            with stages("correct") as tell:
+                momentum = momentum + _predict(network, first, back, config, tell)
         return momentum
-    for _ in range(config.corrections):
-        with stages("shoot"):
-            back = warped_back(config, momentum, target, steps)
-        with stages("correct") as tell:
-            momentum = momentum + _predict(correcting, moving, back, config, tell)
-    return momentum
+
+    factor = config.prediction_factor
+    coarse = coarser(moving, factor), coarser(target, factor)
+    with stages("predict") as tell:
+        momentum = _predict(model.prediction, *coarse, config, tell)
+    momentum = corrected(
+        model.coarse_correction, config.coarse_corrections, momentum, factor, *coarse
+    )
+    # In voxels of a grid with spacing h a momentum is h times the physical one.
+    momentum = finer(momentum, factor, moving.shape[2:]) / factor
+    return corrected(model.correction, config.corrections, momentum, 1, moving, target)
 
 
 def warped_back(
@@ -59,17 +71,19 @@ def warped_back(
     momentum: Tensor,
     target: Tensor,
     steps: int | None = None,
+    factor: int = 1,
 ) -> Tensor:
-    """The target warped back along a momentum's geodesic, as the correction network is shown it.
+    """The target warped back along a momentum's geodesic, as the correction network is shown it; on
+    a grid coarser than the model's by `factor`.
 
     No map that anyone keeps comes of it: by "ab2" it is shot in few steps with linear composition, a
     third of the cost.
     """
     if config.method == "ab2":
         steps = min(steps or config.steps, LOOKING_STEPS)
-        _, phi = qs.shoot(momentum, config.fluid_metric(), steps, composition="linear")
+        _, phi = qs.shoot(momentum, config.fluid_metric(factor), steps, composition="linear")
     else:
-        _, phi = config.shoot(momentum, steps)
+        _, phi = config.shoot(momentum, steps, factor)
     return qs.warp(target, phi)
 
 
@@ -79,9 +93,8 @@ def _predict(
     target: Tensor,
     config: ModelConfig,
     tell: Tell,
-    factor: int = 1,
 ) -> Tensor:
     def report(done: int, count: int) -> None:
         tell(f"{done} of {count} patches")
 
-    return predict_momentum(network, moving, target, config.stride, factor, progress=report)
+    return predict_momentum(network, moving, target, config.stride, progress=report)

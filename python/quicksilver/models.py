@@ -1,6 +1,6 @@
-"""Model files: two networks and the settings that their momenta are meant for.
+"""Model files: networks and the settings that their momenta are meant for.
 
-Our format is one safetensors file: tensors `prediction.*` and `correction.*`, in half precision or
+Our format is one safetensors file: tensors `prediction.*`, `correction.*` and `coarse_correction.*`, in half precision or
 as they were published, and the configuration as JSON in the metadata. Published Quicksilver
 checkpoints (`.pth.tar`) can be read too.
 """
@@ -29,13 +29,14 @@ from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images import INTENSITIES, Intensity
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
-from quicksilver.pyramid import isolated
+from quicksilver.pyramid import isolated, metric_at
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
 )
 """What files of version 0.1 hold in place of "percentile"."""
 PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
+COUNTS = ("features", "prediction_factor", "corrections", "stride", "steps", "inverse_iterations")
 DEFAULT = "default-2mm"
 SUFFIX = ".safetensors"
 WEIGHTS = files("quicksilver") / "weights"
@@ -54,14 +55,17 @@ class ModelConfig:
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
     correction network does. `corrections`: how often that one corrects, each time by the target
-    warped back along what has been found so far.
+    warped back along what has been found so far; `coarse_corrections`: how often another corrects
+    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks`.
     """
 
     features: int
     architecture: Literal["patch", "horizontal"] = "patch"
     prediction_factor: int = 1
+    coarse_corrections: int = 0
     corrections: int = 1
     dropout: bool = False
+    sharpness: float | None = None
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE
     stride: int = 14
@@ -81,20 +85,23 @@ class ModelConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
-    def fluid_metric(self) -> qs.FluidMetric:
-        """The metric on grids of the model's spacing."""
+    def fluid_metric(self, factor: int = 1) -> qs.FluidMetric:
+        """The metric on grids of the model's spacing, or coarser by `factor`."""
         alpha, beta, gamma = (self.metric[name] for name in ("alpha", "beta", "gamma"))
-        return isolated(qs.FluidMetric(alpha, beta, gamma, int(self.metric["power"])))
+        metric = isolated(qs.FluidMetric(alpha, beta, gamma, int(self.metric["power"])))
+        return metric_at(metric, factor)
 
     def shoot(
         self,
         momentum: Tensor,
         steps: int | None = None,
+        factor: int = 1,
     ) -> tuple[Tensor, Tensor]:
-        """psi and phi of a momentum by the model's integrator; in its own steps where None."""
+        """psi and phi of a momentum by the model's integrator, in its own steps where None; on grids
+        as `fluid_metric` has them."""
         return qs.shoot(
             momentum,
-            self.fluid_metric(),
+            self.fluid_metric(factor),
             steps or self.steps,
             method=self.method,
             borders=self.borders,
@@ -103,23 +110,33 @@ class ModelConfig:
 
     def network(self) -> MomentumNetwork:
         """A network of this architecture, its weights not yet set."""
+        network: MomentumNetwork
         if self.architecture == "horizontal":
-            return HorizontalNetwork(self.features, self.dropout)
-        return PatchNetwork(self.features, self.dropout, self.axes_reversed)
+            network = HorizontalNetwork(self.features, self.dropout)
+        else:
+            network = PatchNetwork(self.features, self.dropout, self.axes_reversed)
+        network.sharpness = self.sharpness
+        return network
 
 
 @dataclass
 class Model:
-    """A prediction network, the correction network where there is one, and their configuration."""
+    """A prediction network, the networks that correct it where there are some, and their
+    configuration."""
 
     config: ModelConfig
     prediction: MomentumNetwork
     correction: MomentumNetwork | None = None
+    coarse_correction: MomentumNetwork | None = None
 
     def networks(self) -> dict[str, MomentumNetwork]:
         """The networks by the prefix of their tensors in a file."""
-        pair = {"prediction": self.prediction}
-        return pair if self.correction is None else pair | {"correction": self.correction}
+        named = {
+            "prediction": self.prediction,
+            "coarse_correction": self.coarse_correction,
+            "correction": self.correction,
+        }
+        return {name: network for name, network in named.items() if network is not None}
 
     def digest(self) -> str:
         """A short name of the weights and the configuration: equal for equal models."""
@@ -139,7 +156,7 @@ class Model:
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write both networks in the model's precision; QuicksilverError where that cannot be done."""
+    """Write all networks in the model's precision; QuicksilverError where that cannot be done."""
     kind = torch.float16 if model.config.precision == "half" else torch.float32
     tensors = {
         f"{prefix}.{name}": value.detach().to(kind).contiguous().cpu()
@@ -165,17 +182,30 @@ def load_model(path: str | Path) -> Model:
             tensors = {name: file.get_tensor(name).float() for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _not_a_model(path, f"'{error}'") from error
+
+    def network(prefix: str) -> MomentumNetwork | None:
+        state = _with_prefix(tensors, f"{prefix}.")
+        return _filled(config, state, path) if state else None
+
     prediction = _filled(config, _with_prefix(tensors, "prediction."), path)
-    correction = _with_prefix(tensors, "correction.")
-    return Model(config, prediction, _filled(config, correction, path) if correction else None)
+    return Model(config, prediction, network("correction"), network("coarse_correction"))
 
 
 def _config(text: str) -> ModelConfig:
     config = ModelConfig(**json.loads(text))
     if config.intensity == INTENSITY_0_1:
         config.intensity = "percentile"
+    counts = {name: getattr(config, name) for name in COUNTS}
+    wrong = {name: value for name, value in counts.items() if value < 1}
     if config.intensity not in INTENSITIES:
-        raise ValueError(f"intensity {config.intensity}")
+        wrong["intensity"] = config.intensity
+    if config.sharpness is not None and config.sharpness <= 0:
+        wrong["sharpness"] = config.sharpness
+    if config.metric["gamma"] <= 0:
+        wrong["metric"] = config.metric
+    if wrong:
+        raise ValueError(", ".join(f"{name} {value}" for name, value in wrong.items()))
+    config.fluid_metric()  # refuses what else is none
     return config
 
 

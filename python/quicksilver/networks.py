@@ -22,6 +22,10 @@ class MomentumNetwork(nn.Module):
     HALF: ClassVar[dict[str, torch.dtype]] = {"cuda": torch.float16}
     """In which 16 bits the network may compute, by kinds of device; elsewhere in float32."""
 
+    sharpness: float | None = None
+    """The sharpest images that it knows (`quicksilver.smoothing`); it is shown sharper ones softened.
+    None: it is shown all as they are."""
+
     def fastest_type(self, device: torch.device) -> torch.dtype:
         """In which it computes fastest on a device, of those that it may."""
         kind = self.HALF.get(device.type, torch.float32)

@@ -13,7 +13,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
-from quicksilver.pyramid import coarser, finer
+from quicksilver.smoothing import softened
 
 Progress = Callable[[int, int], None]
 """Called as progress(patches done, patches in all) after every batch."""
@@ -32,7 +32,6 @@ def predict_momentum(
     moving: Tensor,
     target: Tensor,
     stride: int = 14,
-    factor: int = 1,
     batch_size: int | None = None,
     kind: torch.dtype | None = None,
     progress: Progress | None = None,
@@ -44,8 +43,8 @@ def predict_momentum(
     the network's device. A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the
     last of each axis flush with the border, as many per pass as `batch_size` says or suit the
     device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
-    Where both images are all zero the momentum is zero.
-    factor: the network sees the images coarser by so much, and its momentum is refined to theirs.
+    Where both images are all zero the momentum is zero. Images sharper than the network knows are
+    softened first.
     kind: in which type the network computes; in the fastest that it may where None. That is float16 on
     CUDA (for the first default model that changed the momentum by 3e-3 of its norm, its velocity by
     2e-3), and what overflows is predicted again in float32. It is bfloat16 for a network of whole
@@ -62,7 +61,7 @@ def predict_momentum(
 
     def predicted(kind: torch.dtype) -> Tensor:
         with torch.autocast(moving.device.type, kind, enabled=kind != torch.float32):
-            return whole_momentum(network, moving, target, stride, factor, batch_size, progress)
+            return whole_momentum(network, moving, target, stride, batch_size, progress)
 
     momentum = predicted(kind)
     if kind != torch.float32 and not bool(momentum.isfinite().all()):
@@ -75,16 +74,12 @@ def whole_momentum(
     moving: Tensor,
     target: Tensor,
     stride: int = 14,
-    factor: int = 1,
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """`predict_momentum` with its gradient, in the precision that is set."""
-    if factor > 1:
-        images = coarser(moving, factor), coarser(target, factor)
-        momentum = whole_momentum(network, *images, stride, 1, batch_size, progress)
-        # In voxels of a grid with spacing h a momentum is h times the physical one.
-        return finer(momentum, factor, moving.shape[2:]) / factor
+    if network.sharpness is not None:
+        moving, target = (softened(image, network.sharpness) for image in (moving, target))
     if isinstance(network, PatchNetwork):
         return _by_patches(network, moving, target, stride, batch_size, progress)
     return _as_a_whole(network, moving, target)

@@ -70,14 +70,18 @@ class Network(_Part):
 
     prediction_factor: how much coarser than the frame the prediction network sees the images.
     corrections: how often the correction network is asked, each time with the target warped back
-    once more.
+    once more. coarse_corrections: how often the correction network of the model in `start` corrects
+    before, on the grid of the prediction. sharpness: images sharper than that (`quicksilver.smoothing`) are softened before a
+    network sees them, in training and after; None: none are.
     """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
     features: PositiveInt = 16
     prediction_factor: PositiveInt = 1
+    coarse_corrections: NonNegativeInt = 0
     corrections: PositiveInt = 1
     dropout: bool = False
+    sharpness: PositiveFloat | None = None
 
 
 class Shooting(_Part):
@@ -190,6 +194,8 @@ class Recipe(_Part):
             raise ValueError(
                 "nothing to train: give a stage, prediction or, with start, correction"
             )
+        if self.network.coarse_corrections > 0 and self.start is None:
+            raise ValueError("coarse corrections are by the network of a model: give start")
         for stage in filter(None, (self.prediction, self.correction)):
             if stage.source == "fits" and self.fits is None:
                 raise ValueError("a stage trains on fits: say in `fits` how many")

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.smoothing import blurred
 
 SCALES = (16, 8, 4)
 """Voxels between the knots of the random factor a: gyri at 2 mm are about 4 voxels apart."""
@@ -85,7 +86,7 @@ def disturb(image: Tensor, generator: torch.Generator, strength: float = 1.0) ->
         return high * strength * torch.rand(len(image), 1, 1, 1, 1, generator=generator).to(image)
 
     inside = image > 0
-    result = _blurred(image, uniform(0.2))
+    result = blurred(image, uniform(0.2))
     result = result.clamp(min=1e-4) ** torch.exp(normal(0.2))
     axes = [torch.linspace(-1, 1, n).to(image) for n in image.shape[2:]]
     x, y, z = torch.meshgrid(*axes, indexing="ij")
@@ -113,8 +114,7 @@ def rescan(images: Sequence[Tensor], generator: torch.Generator, strength: float
     power = math.exp(strength * (0.8 * power - 0.4))
     seen = []
     for image in images:
-        width = torch.full((len(image), 1, 1, 1, 1), 0.25).to(image)
-        result = image + sharper * (image - _blurred(image, width))
+        result = image + sharper * (image - blurred(image))
         offset = result - centre
         result = result + steeper * offset * torch.exp(-((offset / 0.25) ** 2))
         result = result.clamp(min=1e-4) ** power
@@ -129,14 +129,3 @@ def smooth_noise(shape: Sequence[int], scales: Sequence[int], generator: torch.G
         knots = torch.randn(1, 1, *(n // scale + 2 for n in shape), generator=generator)
         total += F.interpolate(knots, size=tuple(shape), mode="trilinear", align_corners=True)
     return total / len(scales) ** 0.5
-
-
-def _blurred(image: Tensor, weight: Tensor) -> Tensor:
-    """Each image convolved with (weight, 1 - 2 weight, weight) along every axis, faces repeated."""
-    for axis in (2, 3, 4):
-        n = image.shape[axis]
-        index = torch.arange(n, device=image.device)
-        neighbours = image.index_select(axis, (index + 1).clamp(max=n - 1))
-        neighbours = neighbours + image.index_select(axis, (index - 1).clamp(min=0))
-        image = (1 - 2 * weight) * image + weight * neighbours
-    return image

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.initialisation import initialise
-from quicksilver.matching import warped_back
+from quicksilver.matching import predicted_momentum, warped_back
 from quicksilver.models import Model, ModelConfig, open_model, save_model
 from quicksilver.networks import MomentumNetwork
 from quicksilver.objectives import Energy, Momentum, Objective
@@ -81,11 +81,10 @@ class Training:
 
     def run(self) -> Model:
         """Every stage that is not done, and the files of the model."""
-        prediction = self._prediction()
-        correction = None
+        model = Model(self.config, self._prediction().eval(), None, self._coarse_correction())
         if self.recipe.correction is not None:
-            correction = self._stage("correction", self.recipe.correction, prediction)
-        model = Model(self.config, prediction.eval(), correction.eval() if correction else None)
+            correction = self._stage("correction", self.recipe.correction, model)
+            model = replace(model, correction=correction.eval())
         model.config.results = self.validation.of_model(model)
         if processes.is_first():
             save_model(model, self.folder / "model.safetensors")
@@ -99,8 +98,15 @@ class Training:
         assert self.start is not None  # as the recipe's checks have it
         return self.start.prediction.to(self.device)
 
-    def _stage(self, name: str, stage: Stage, first: MomentumNetwork | None) -> MomentumNetwork:
-        """Train one network; `first` is the prediction network where it is the correction's turn."""
+    def _coarse_correction(self) -> MomentumNetwork | None:
+        if self.config.coarse_corrections == 0:
+            return None
+        assert self.start is not None  # as the recipe's checks have it
+        network = self.start.coarse_correction or self.start.correction
+        return None if network is None else network.to(self.device)
+
+    def _stage(self, name: str, stage: Stage, first: Model | None) -> MomentumNetwork:
+        """Train one network; `first` is all that comes before the correction where it is its turn."""
         torch.manual_seed(self.recipe.seed)
         network = self.config.network()
         source, predict = self._task(stage, first)
@@ -127,15 +133,15 @@ class Training:
         with Tracker(self.folder, name, stage.steps, trainer.step) as tracker:
             return scaled(trainer.run(validate, tracker), scale)
 
-    def _begun(self, first: MomentumNetwork | None) -> MomentumNetwork | None:
+    def _begun(self, first: Model | None) -> MomentumNetwork | None:
         """The network that a training begins with, where there is one."""
         if first is None:
             return None if self.start is None else self.start.prediction
         if self.start is not None and self.start.correction is not None:
             return self.start.correction
-        return scaled(first, CORRECTION_START)
+        return scaled(first.prediction, CORRECTION_START)
 
-    def _task(self, stage: Stage, first: MomentumNetwork | None) -> tuple[Source, Predict]:
+    def _task(self, stage: Stage, first: Model | None) -> tuple[Source, Predict]:
         """Where the batches of a stage come from, and how a network predicts their momenta."""
         if stage.source == "fits":
             return self._fitted_patches(first), patch_prediction
@@ -148,17 +154,16 @@ class Training:
             return CutPatches(source), patch_prediction
         return source, self._volume_prediction(first)
 
-    def _volume_prediction(self, first: MomentumNetwork | None) -> Predict:
+    def _volume_prediction(self, first: Model | None) -> Predict:
         if first is None:
             return volume_prediction
-        frozen = first.eval().to(self.device)
-
+        frozen = first.to(self.device)
         back = partial(warped_back, self.config)
 
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
-            moving, factor = batch.seen_moving, self.config.prediction_factor
+            moving = batch.seen_moving
+            begun = predicted_momentum(frozen, moving, batch.seen_target)
             with torch.no_grad():
-                begun = whole_momentum(frozen, moving, batch.seen_target, factor=factor).float()
                 # Whichever of its corrections it may be asked for; the step's seed decides.
                 for _ in range(int(torch.randint(self.config.corrections, ()))):
                     seen = back(begun, batch.seen_target)
@@ -172,13 +177,15 @@ class Training:
         metric = metric_at(self.metric, factor)
         return Energy(metric, stage) if stage.objective == "energy" else Momentum(metric, stage)
 
-    def _fitted_patches(self, first: MomentumNetwork | None) -> FittedPatches:
+    def _fitted_patches(self, first: Model | None) -> FittedPatches:
         """Patches of the teacher's pairs, or of what `first` leaves of them."""
         assert self.recipe.fits is not None
         folder = self.folder / "fits"
         fit_pairs(self.people, self.recipe.fits, self.metric, folder, self.recipe.seed)
         if first is not None:
-            folder = write_residuals(folder, first, self.config, self.folder / "residuals")
+            folder = write_residuals(
+                folder, first.prediction, self.config, self.folder / "residuals"
+            )
         pairs = [load_pair(file) for file in pair_files(folder)]
         return FittedPatches(pairs, self.recipe.variation.intensity)
 
@@ -219,8 +226,10 @@ def model_config(recipe: Recipe) -> ModelConfig:
         features=recipe.network.features,
         architecture=recipe.network.architecture,
         prediction_factor=recipe.network.prediction_factor,
+        coarse_corrections=recipe.network.coarse_corrections,
         corrections=recipe.network.corrections,
         dropout=recipe.network.dropout,
+        sharpness=recipe.network.sharpness,
         spacing=recipe.data.spacing,
         metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
         method=shooting.method,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
+from quicksilver.smoothing import blurred
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -74,7 +75,7 @@ def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int) -> Tensor:
     if rounds <= SMOOTHED:
         smooth = momentum
         for _ in range(2 * rounds):
-            smooth = _binomial(smooth)
+            smooth = blurred(smooth)
         return torch.lerp(momentum, smooth, _bump(where, psi, REACH))
     damped = rounds - SMOOTHED
     if damped <= DAMPED:
@@ -90,17 +91,6 @@ def _bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
     for pool in (F.max_pool3d, F.avg_pool3d):  # widened, then smoothed: 1 in the middle, 0 afar
         bump = along_axes(pool, bump, reach)
     return bump
-
-
-def _binomial(field: Tensor) -> Tensor:
-    """Means by (1, 2, 1) / 4 along every axis; past the faces, what is on them."""
-    for axis in (2, 3, 4):
-        size = field.shape[axis]
-        ends = [1 if a == axis else 0 for a in (4, 4, 3, 3, 2, 2)]
-        wide = F.pad(field, ends, mode="replicate")
-        sides = wide.narrow(axis, 0, size) + wide.narrow(axis, 2, size)
-        field = torch.lerp(sides / 2, field, 0.5)
-    return field
 
 
 def along_axes(pool: Callable[..., Tensor], field: Tensor, reach: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
+from quicksilver.unfolding import unfolded
 from quicksilver.volumes import Volumes
 
 
@@ -33,18 +35,18 @@ class Validation:
         self.pairs = [(k, (k + 1) % len(people)) for k in range(count)]
         self.seed = recipe.seed
 
-    def of_network(
-        self, network: MomentumNetwork, first: MomentumNetwork | None = None
-    ) -> dict[str, Any]:
+    def of_network(self, network: MomentumNetwork, first: Model | None = None) -> dict[str, Any]:
         """The record of one network: the prediction's, or the correction's after `first`."""
         if first is None:
             return self.of_model(Model(self.config, network))
-        return self.of_model(Model(self.config, first, network))
+        return self.of_model(replace(first, correction=network))
 
     @torch.no_grad()
     def of_model(self, model: Model) -> dict[str, Any]:
         """Means over the pairs: `score`, `overlap` (with labels), `mismatch` relative to that
-        before; over all pairs `folded_voxels` (the largest) and `smallest_determinant`."""
+        before, of the maps as a registration ends with them; of those before the guard
+        (`quicksilver.unfolding`), over all pairs, `folded_voxels` (the largest) and
+        `smallest_determinant`."""
         rows = [self._judge(model, *pair) for pair in self.pairs]
         mismatch = sum(row["mismatch"] for row in rows) / len(rows)
         record = {
@@ -65,11 +67,12 @@ class Validation:
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
         momentum = predicted_momentum(model, moving, target)
-        psi, _ = self.config.shoot(momentum)  # as it is, folds and all
+        raw, _ = self.config.shoot(momentum)
+        psi = unfolded(momentum, self.config.shoot).psi
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
-            "folds": count_folds(psi).voxels,
-            "determinant": qs.jacobian_determinant(psi).min().item(),
+            "folds": count_folds(raw).voxels,
+            "determinant": qs.jacobian_determinant(raw).min().item(),
         }
         labels = self.people.labels
         if labels is None:

@@ -353,6 +353,7 @@ def safetensors(config: object, **tensors: torch.Tensor) -> Maker:
     return make
 
 
+METRIC = {"alpha": 0.01, "beta": 0.01, "gamma": 0.001, "power": 1}
 MODELS: dict[str, Maker] = {
     "absent": named("absent.safetensors"),
     "a folder": in_the_way("bad.safetensors"),
@@ -376,6 +377,10 @@ MODELS: dict[str, Maker] = {
     "negative features": safetensors({"features": -1}),
     "far too many features": safetensors({"features": 10**7}),
     "a metric of words": safetensors({"features": 2, "metric": "strong"}),
+    "a metric without gamma": safetensors({"features": 2, "metric": METRIC | {"gamma": 0}}),
+    "a metric below zero": safetensors({"features": 2, "metric": METRIC | {"alpha": -1}}),
+    "no steps": safetensors({"features": 2, "steps": 0}),
+    "no sharpness": safetensors({"features": 2, "sharpness": 0}),
     "other tensors": safetensors({"features": 2}),
 }
 

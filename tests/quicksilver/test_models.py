@@ -45,26 +45,27 @@ def checkpoint(network: PatchNetwork, features: int, prefix: str = "", **more):
     }
 
 
-@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("corrected", [0, 1, 2])
 def test_a_model_survives_its_file(tmp_path, corrected):
     config = ModelConfig(
         features=3,
         dropout=True,
         spacing=1.5,
         steps=7,
+        sharpness=0.7,
+        coarse_corrections=3,
         training_data="none",
         results={"overlap": 0.5},
     )
-    networks = [config.network() for _ in range(2)]
-    model = Model(config, networks[0], networks[1] if corrected else None)
+    networks = [config.network() for _ in range(1 + corrected)]
+    model = Model(config, *networks)
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     assert loaded.config == config
-    assert same_up_to_half_precision(networks[0], loaded.prediction)
-    assert not loaded.prediction.training
-    assert (loaded.correction is not None) == corrected
-    if loaded.correction is not None:
-        assert same_up_to_half_precision(networks[1], loaded.correction)
+    assert list(loaded.networks()) == list(model.networks())
+    for ours, theirs in zip(model.networks().values(), loaded.networks().values(), strict=True):
+        assert same_up_to_half_precision(ours, theirs)
+        assert not theirs.training and theirs.sharpness == 0.7
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 

@@ -9,6 +9,8 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.models import default_model
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
+from quicksilver.smoothing import softened
+from tests.quicksilver.training_data import head
 
 
 class Difference(PatchNetwork):
@@ -33,6 +35,22 @@ def test_a_local_map_comes_back_whole_whatever_the_overlaps():
     torch.testing.assert_close(momentum[:, :1], target - moving)
     torch.testing.assert_close(momentum[:, 1:2], moving)
     torch.testing.assert_close(momentum[:, 2], torch.ones(1, 33, 18, 15))
+
+
+def test_a_network_is_shown_images_that_are_sharper_than_it_knows_softened():
+    images = volume((20, 18, 17)), volume((20, 18, 17), 1)
+    network = Difference()
+    network.sharpness = 0.6
+    momentum = predict_momentum(network, *images)
+    for channel, image in zip(momentum[0, :2], softened_pair(*images), strict=True):
+        torch.testing.assert_close(channel, image)
+    network.sharpness = 5.0
+    torch.testing.assert_close(predict_momentum(network, *images)[:, 1:2], images[0])
+
+
+def softened_pair(moving, target):
+    first, second = (softened(image, 0.6) for image in (moving, target))
+    return (second - first)[0, 0], first[0, 0]
 
 
 def test_overlapping_predictions_are_averaged():
@@ -91,7 +109,7 @@ def test_the_batch_size_does_not_change_the_momentum():
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_is_close(kind):
     network = default_model().prediction
-    moving, target = volume((17, 29, 15)), volume((17, 29, 15), 1)
+    moving, target = head(0), head(1)
     whole = predict_momentum(network, moving, target, kind=torch.float32)
     half = predict_momentum(network, moving, target, kind=kind)
     assert 0 < (half - whole).norm() / whole.norm() < 1e-2

@@ -15,7 +15,7 @@ from quicksilver.losses import SSD
 from quicksilver.models import Model
 from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum
-from quicksilver.pyramid import isolated
+from quicksilver.pyramid import coarser, finer, isolated, metric_at
 from quicksilver.registration import optimise, register
 from tests.quicksilver.phantoms import make_affine, make_brain
 
@@ -55,6 +55,30 @@ def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
     once = register(*brains, model)
     assert (found.momentum - once.momentum).abs().max() > 1e-3
+
+
+def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains, model):
+    config = dataclasses.replace(
+        model.config, architecture="horizontal", prediction_factor=2, coarse_corrections=1
+    )
+    three = Model(config, *(config.network().eval() for _ in range(3)))
+    for network in three.networks().values():
+        torch.nn.init.normal_(network.factor.weight, std=0.003)
+    found = register(*brains, three)
+    assert found.quality["damping_rounds"] == 0
+    fine, metric = (found.pair.moving, found.pair.target), isolated(qs.FluidMetric())
+    coarse = [coarser(image, 2) for image in fine]
+
+    def corrected(network, momentum, images, factor):
+        _, phi = qs.shoot(momentum, metric_at(metric, factor), 4, composition="linear")
+        return momentum + predict_momentum(network, images[0], qs.warp(images[1], phi))
+
+    momentum = predict_momentum(three.prediction, *coarse)
+    momentum = corrected(three.coarse_correction, momentum, coarse, 2)
+    momentum = corrected(three.correction, finer(momentum, 2, fine[0].shape[2:]) / 2, fine, 1)
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    alone = register(*brains, dataclasses.replace(three, coarse_correction=None))
+    assert (found.momentum - alone.momentum).abs().max() > 1e-3
 
 
 def test_without_correction_and_with_other_steps(brains, model):

@@ -19,6 +19,7 @@ import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import load_pair, pair_files, save_pair
 from quicksilver.images import normalise
+from quicksilver.matching import predicted_momentum
 from quicksilver.models import ModelConfig, load_model
 from quicksilver.patch_network import PatchNetwork
 from quicksilver.prediction import predict_momentum
@@ -134,7 +135,7 @@ def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_
     images = people(2)
     moving, target = images.image(0), images.image(1)
     torch.nn.init.normal_(loaded.prediction.factor.weight)
-    momentum = predict_momentum(loaded.prediction, moving, target, factor=2)
+    momentum = predicted_momentum(loaded, moving, target, correction=False)
     half = predict_momentum(loaded.prediction, coarser(moving, 2), coarser(target, 2))
     torch.testing.assert_close(momentum, finer(half, 2, moving.shape[2:]) / 2)
     # In world units nothing changes: a velocity in fine voxels is twice that in coarse ones.
@@ -163,6 +164,26 @@ def test_a_training_that_starts_from_a_model_leaves_what_it_has_no_stage_for(dat
             assert (not torch.allclose(before.half().float(), after, atol=1e-7)) == moved
     losses_of = losses(tmp_path / "outFalse", "correction")
     assert len(losses_of) == 3 and not (tmp_path / "outFalse" / "prediction.pt").exists()
+
+
+def test_a_coarse_correction_is_the_start_s_and_stays_as_it_is(data, tmp_path):
+    train(read_recipe(recipe_file(tmp_path)), data, tmp_path / "begun")
+    start = str(tmp_path / "begun" / "model.safetensors")
+    network = {"features": 2, "prediction_factor": 2, "coarse_corrections": 2}
+    for k in range(2):
+        changes = {"network": network, "prediction": None, "correction": STAGE, "start": start}
+        train(read_recipe(recipe_file(tmp_path, **changes)), data, tmp_path / f"out{k}")
+        before, start = load_model(start), str(tmp_path / f"out{k}" / "model.safetensors")
+        after = load_model(start)
+        kept = before.coarse_correction or before.correction
+        for ours, theirs in zip(
+            kept.parameters(), after.coarse_correction.parameters(), strict=True
+        ):
+            assert torch.equal(ours, theirs)
+        assert not torch.equal(before.correction.entry.weight, after.correction.entry.weight)
+        assert after.config.coarse_corrections == 2
+    with pytest.raises(QuicksilverError, match="give start"):
+        read_recipe(recipe_file(tmp_path, network=network))
 
 
 def test_a_start_of_other_networks_is_refused(data, tmp_path):

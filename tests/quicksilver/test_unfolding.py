@@ -8,7 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
 from quicksilver.synthesis import random_geodesic
-from quicksilver.unfolding import SMOOTHED, _binomial, _bump, unfolded
+from quicksilver.unfolding import SMOOTHED, _bump, unfolded
 from tests.quicksilver.phantoms import texture
 
 METRIC = qs.FluidMetric(pad=8)
@@ -86,13 +86,3 @@ def test_bumps_reach_twice_as_far_as_they_say(reach):
     end = 10 + 2 * reach
     assert line[10] == 1 and (line[10:].diff() <= 0).all()
     assert line[end] > 0 and (line[end + 1 :] == 0).all()
-
-
-def test_smoothing_keeps_what_is_linear_and_the_sum():
-    x = torch.arange(9.0).view(1, 1, 9, 1, 1).expand(1, 3, 9, 8, 7)
-    torch.testing.assert_close(_binomial(x)[:, :, 1:-1], x[:, :, 1:-1])
-    spot = torch.zeros(1, 3, 9, 8, 7)
-    spot[..., 4, 4, 3] = 1
-    smooth = _binomial(spot)
-    torch.testing.assert_close(smooth.sum(), spot.sum())
-    assert smooth[0, 0, 4, 4, 3] == 1 / 8
