@@ -162,7 +162,7 @@ def register(
             with stages("refine") as tell:
                 momentum = _refined(pair, momentum, metric, steps, refine, tell)
         with stages("shoot again" if corrected and samples is None else "shoot"):
-            last = unfolded(momentum, lambda m: config.shoot(m, steps))
+            last = unfolded(momentum, lambda m: config.shoot(m, steps), config.prediction_factor)
         found = _judged(pair, last, metric, settings, stages)
     return found if drawn is None else _with_spread(found, drawn)
 

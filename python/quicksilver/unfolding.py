@@ -24,7 +24,7 @@ from quicksilver.smoothing import blurred
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 REACH = 1
-"""How far a bump widens what folds, in voxels, and how far it falls off beyond that; where it damps,
+"""How far a bump widens what folds, in grains, and how far it falls off beyond that; where it damps,
 each round adds as much."""
 
 SMOOTHED = 6
@@ -48,9 +48,12 @@ class Unfolded:
 
 
 @torch.no_grad()
-def unfolded(momentum: Tensor, shoot: Shoot) -> Unfolded:
+def unfolded(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
     """The momentum (B, 3, X, Y, Z), smoothed where psi folds, and `shoot` of it: (psi, phi), both
     finite.
+
+    grain: of how many voxels the finest features of the momentum are: the factor by which the grid
+    was coarser on which it was predicted.
 
     Where nothing folds, this costs one count of folds beside the shot. A pair's momentum stays as
     it is where only another's folds. Not differentiable.
@@ -65,21 +68,22 @@ def unfolded(momentum: Tensor, shoot: Shoot) -> Unfolded:
     rounds = 0
     while (where := find_folds(psi)[0]).any():
         rounds += 1
-        momentum = _tamer(momentum, where, psi, rounds)
+        momentum = _tamer(momentum, where, psi, rounds, grain)
         psi, phi = shoot(momentum)
     return Unfolded(momentum, psi, phi, rounds)
 
 
-def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int) -> Tensor:
+def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int, grain: int) -> Tensor:
     """The momentum after one more round."""
+    reach = REACH * grain
     if rounds <= SMOOTHED:
         smooth = momentum
-        for _ in range(2 * rounds):
+        for _ in range(2 * rounds * grain**2):
             smooth = blurred(smooth)
-        return torch.lerp(momentum, smooth, _bump(where, psi, REACH))
+        return torch.lerp(momentum, smooth, _bump(where, psi, reach))
     damped = rounds - SMOOTHED
     if damped <= DAMPED:
-        bump = _bump(where, psi, REACH * (1 + damped))
+        bump = _bump(where, psi, reach * (1 + damped))
     else:
         bump = where.flatten(1).any(1).view(-1, 1, 1, 1, 1).to(psi.dtype)
     return momentum * (1 - (1 - DAMPING) * bump)

@@ -68,7 +68,7 @@ class Validation:
         moving, target = self._images(one, other)
         momentum = predicted_momentum(model, moving, target)
         raw, _ = self.config.shoot(momentum)
-        psi = unfolded(momentum, self.config.shoot).psi
+        psi = unfolded(momentum, self.config.shoot, self.config.prediction_factor).psi
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(raw).voxels,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
+from quicksilver.pyramid import finer
 from quicksilver.synthesis import random_geodesic
 from quicksilver.unfolding import SMOOTHED, _bump, unfolded
 from tests.quicksilver.phantoms import texture
@@ -60,6 +62,19 @@ def test_it_is_the_momentum_where_the_folded_voxels_come_from():
     change = (found.momentum - wild).abs().sum((0, 1, 3, 4))
     middle = (change * torch.arange(40)).sum().item() / change.sum().item()
     assert shift > 2 and where - middle > 0.5 * shift and abs(middle - 20.5) < 1.5
+
+
+def test_a_coarse_grain_takes_fewer_rounds():
+    """A momentum of features two voxels wide, as one is that was predicted on a grid half as fine."""
+    wild = momentum()
+    wild[..., 5:7, 6:8, 5:7] += 0.2
+    twice_as_fine = replace(METRIC, spacing=(0.5, 0.5, 0.5))
+    twin = finer(wild, 2, (48, 40, 44)) / 2
+    one, two = (
+        unfolded(twin, partial(qs.shoot, metric=twice_as_fine, steps=6), grain) for grain in (1, 2)
+    )
+    assert 0 < two.rounds < one.rounds
+    assert not find_folds(two.psi)[0].any()
 
 
 def test_pairs_of_a_batch_are_damped_apart():
