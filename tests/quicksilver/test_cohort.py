@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -249,3 +250,36 @@ def test_stripped_images_of_a_bids_folder_are_preferred(tmp_path):
 def test_what_is_neither_a_pair_nor_a_list_is_refused(words, command, tmp_path):
     code, _, error = command("register", *words, "-o", tmp_path)
     assert code == 2 and "either MOVING and TARGET" in " ".join(error.replace("│", "").split())
+
+
+@pytest.mark.slow
+def test_machines_of_one_folder_share_a_list(tmp_path, model_file):
+    """The manual's command as two machines run it, which here are two launchers on one."""
+    some_pairs(tmp_path, 3)
+    rows = ["moving,target", *(f"{k}.nii.gz,{k + 1}.nii.gz" for k in range(3))]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    words = ["-m", "quicksilver", "register", "--pairs", "pairs.csv", "--no-affine"]
+    words += ["--model", str(model_file), "--steps", "2"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    launch += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
+    machines = [
+        subprocess.Popen(
+            [sys.executable, *launch, "--node-rank", str(rank), *words, "-o", "together"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [machine.communicate()[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert "2 of them now" in said[0] and "1 of them now" in said[1]
+    alone = [sys.executable, *words, "-o", "alone"]
+    subprocess.run(alone, cwd=tmp_path, check=True, capture_output=True)
+    found, expected = (contents(tmp_path / out) for out in ("together", "alone"))
+    assert len(found) == 3 * 5 and found.keys() == expected.keys()
+    # One thread each against all of them: sums in another order.
+    assert all(np.allclose(found[name], expected[name], atol=1e-3) for name in expected)
