@@ -27,7 +27,7 @@ def predicted_momentum(
     correction: bool = True,
     stages: Stages | None = None,
 ) -> Tensor:
-    """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has a second network.
+    """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has networks for that.
 
     moving, target: (1, 1, X, Y, Z), normalised, on the model's device. steps: of the
     integrator, the model's own where None. correction: whether the networks that correct are asked,
@@ -42,28 +42,29 @@ def predicted_momentum(
     config, stages = model.config, stages or Stages(device=moving.device)
 
     def corrected(
-        network: MomentumNetwork | None, times: int, momentum: Tensor, factor: int, *pair: Tensor
+        momentum: Tensor,
+        network: MomentumNetwork | None,
+        times: int,
+        images: tuple[Tensor, Tensor],
+        factor: int,
     ) -> Tensor:
         if network is None or not correction:
             return momentum
-        first, second = pair
         for _ in range(times):
             with stages("shoot"):
-                back = warped_back(config, momentum, second, steps, factor)
+                back = warped_back(config, momentum, images[1], steps, factor)
             with stages("correct") as tell:
-                momentum = momentum + _predict(network, first, back, config, tell)
+                momentum = momentum + _predict(network, images[0], back, config, tell)
         return momentum
 
-    factor = config.prediction_factor
+    factor, times = config.prediction_factor, config.coarse_corrections
     coarse = coarser(moving, factor), coarser(target, factor)
     with stages("predict") as tell:
         momentum = _predict(model.prediction, *coarse, config, tell)
-    momentum = corrected(
-        model.coarse_correction, config.coarse_corrections, momentum, factor, *coarse
-    )
+    momentum = corrected(momentum, model.coarse_correction, times, coarse, factor)
     # In voxels of a grid with spacing h a momentum is h times the physical one.
     momentum = finer(momentum, factor, moving.shape[2:]) / factor
-    return corrected(model.correction, config.corrections, momentum, 1, moving, target)
+    return corrected(momentum, model.correction, config.corrections, (moving, target), 1)
 
 
 def warped_back(
