@@ -24,6 +24,7 @@ FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
 UNREADABLE: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
+    OverflowError,
     ValueError,
     zlib.error,
     isal_zlib.error,  # type: ignore[assignment]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from quicksilver.errors import QuicksilverError
@@ -139,6 +139,7 @@ def test_one_sentence_of_a_process(kind, good, tmp_path):
 
 
 @given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))
+@example([(111, 95)])  # voxels that begin 1e19 bytes into the file
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_header_is_read_or_refused(tmp_path, changes):
     content = bytearray(hostile.good_nifti())
