@@ -77,11 +77,12 @@ class Training:
         self.config = model_config(recipe)
         self.metric = self.config.fluid_metric()
         self.start = None if recipe.start is None else starting_model(recipe.start, self.config)
+        self.coarse_correction = self._coarse_correction()
         self.validation = Validation(self.held_out, recipe, self.config, device)
 
     def run(self) -> Model:
         """Every stage that is not done, and the files of the model."""
-        model = Model(self.config, self._prediction().eval(), None, self._coarse_correction())
+        model = Model(self.config, self._prediction().eval(), None, self.coarse_correction)
         if self.recipe.correction is not None:
             correction = self._stage("correction", self.recipe.correction, model)
             model = replace(model, correction=correction.eval())
@@ -99,11 +100,17 @@ class Training:
         return self.start.prediction.to(self.device)
 
     def _coarse_correction(self) -> MomentumNetwork | None:
+        """The correction network of the start, where it corrects on the grid of the prediction."""
         if self.config.coarse_corrections == 0:
             return None
         assert self.start is not None  # as the recipe's checks have it
         network = self.start.coarse_correction or self.start.correction
-        return None if network is None else network.to(self.device)
+        if network is None:
+            raise QuicksilverError(
+                "expected a start with a correction network, for coarse corrections, found none in "
+                f"{self.recipe.start}; change `start` or leave coarse_corrections out"
+            )
+        return network.to(self.device)
 
     def _stage(self, name: str, stage: Stage, first: Model | None) -> MomentumNetwork:
         """Train one network; `first` is all that comes before the correction where it is its turn."""

@@ -39,12 +39,14 @@ DAMPING = 0.7
 
 @dataclass(frozen=True)
 class Unfolded:
-    """A momentum and its maps, free of folds, after so many rounds (0: as it was)."""
+    """A momentum and its maps, free of folds, after so many rounds (0: as it was); raw: psi of the
+    momentum as it was."""
 
     momentum: Tensor
     psi: Tensor
     phi: Tensor
     rounds: int
+    raw: Tensor
 
 
 @torch.no_grad()
@@ -64,13 +66,13 @@ def unfolded(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
     >>> tame.rounds > 0, bool(find_folds(tame.psi)[0].any())
     (True, False)
     """
-    psi, phi = shoot(momentum)
-    rounds = 0
+    raw, phi = shoot(momentum)
+    psi, rounds = raw, 0
     while (where := find_folds(psi)[0]).any():
         rounds += 1
         momentum = _tamer(momentum, where, psi, rounds, grain)
         psi, phi = shoot(momentum)
-    return Unfolded(momentum, psi, phi, rounds)
+    return Unfolded(momentum, psi, phi, rounds, raw)
 
 
 def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int, grain: int) -> Tensor:

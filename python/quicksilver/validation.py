@@ -67,8 +67,8 @@ class Validation:
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
         momentum = predicted_momentum(model, moving, target)
-        raw, _ = self.config.shoot(momentum)
-        psi = unfolded(momentum, self.config.shoot, self.config.prediction_factor).psi
+        found = unfolded(momentum, self.config.shoot, self.config.prediction_factor)
+        psi, raw = found.psi, found.raw
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(raw).voxels,

@@ -186,6 +186,15 @@ def test_a_coarse_correction_is_the_start_s_and_stays_as_it_is(data, tmp_path):
         read_recipe(recipe_file(tmp_path, network=network))
 
 
+def test_a_start_that_cannot_correct_is_refused_for_coarse_corrections(data, tmp_path):
+    train(read_recipe(recipe_file(tmp_path, correction=None)), data, tmp_path / "begun")
+    start = str(tmp_path / "begun" / "model.safetensors")
+    network = {"features": 2, "prediction_factor": 2, "coarse_corrections": 1}
+    recipe = read_recipe(recipe_file(tmp_path, network=network, start=start))
+    with pytest.raises(QuicksilverError, match="leave coarse_corrections out"):
+        train(recipe, data, tmp_path / "out")
+
+
 def test_a_start_of_other_networks_is_refused(data, tmp_path):
     recipe = read_recipe(recipe_file(tmp_path, start="default-2mm"))
     with pytest.raises(QuicksilverError, match="change `network` or `start`"):
