@@ -23,6 +23,7 @@ from quicksilver.files import is_folder, require_file
 from quicksilver.images import Grid
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+REFINEMENTS = 6
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Chain:
     >>> both = Chain([Transform(m, np.linalg.inv(m), "") for m in (double, shift)])
     >>> both.at(np.array([[10.0, 0, 0]]))
     array([[21.,  0.,  0.]])
-    >>> both.inverted().at(np.array([[21.0, 0, 0]]))
+    >>> both.preimage(np.array([[21.0, 0, 0]]))
     array([[10.,  0.,  0.]])
     """
 
@@ -97,6 +98,29 @@ class Chain:
         vectors = torch.from_numpy((cube - index).T.reshape(1, 3, side, side, side)).float()
         moved = self._after(WorldField(vectors.contiguous(), Grid((side,) * 3, np.eye(4)))).vectors
         return (index + moved[0].double().reshape(3, -1).numpy().T)[: len(points)]
+
+    def preimage(self, points: np.ndarray) -> np.ndarray:
+        """The points (N, 3), RAS mm, that the chain takes to these: where an image's points appear.
+
+        The inverse transforms of the chain are a start. Fields and their inverses are each
+        interpolated between the voxels of a grid, so that one undoes the other only to some
+        hundredths of a millimetre: what the chain makes of the start says by how much to aim off,
+        and a step that leaves a point farther from where it should arrive is not taken.
+        Raises QuicksilverError where an inverse is not known.
+        """
+        inverse = self.inverted()
+        aim, found = points, inverse.at(points)
+        missed = points - self.at(found)
+        for _ in range(REFINEMENTS):
+            nearer_aim = aim + missed
+            nearer = inverse.at(nearer_aim)
+            left = points - self.at(nearer)
+            better = np.linalg.norm(left, axis=1) < np.linalg.norm(missed, axis=1)
+            aim, found, missed = (
+                np.where(better[:, None], new, old)
+                for new, old in ((nearer_aim, aim), (nearer, found), (left, missed))
+            )
+        return found
 
     def _after(self, field: WorldField) -> WorldField:
         for transform in self.transforms:

@@ -122,6 +122,5 @@ def _apply_to_points(
     found = pointsets.read_points(source, lps)
     chain = read_chain(names)
     # The chain takes points of the target to the moving image; those of the moving image go back.
-    moves = chain if inverse else chain.inverted()
-    moved = moves.at(found.points)
+    moved = chain.at(found.points) if inverse else chain.preimage(found.points)
     found.save(output, moved, chain.moving_grid if inverse else chain.grid)
