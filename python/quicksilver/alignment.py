@@ -16,7 +16,6 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
@@ -30,6 +29,7 @@ from quicksilver.images import (
     working_grid,
 )
 from quicksilver.pyramid import coarser
+from quicksilver.smoothing import averaged, widened
 
 SIZE = 84  # voxels of the finest level along the longest side of a brain: of 2 mm for an adult's
 FACTORS = (4, 2, 1)  # by which the levels are coarser than that
@@ -77,7 +77,7 @@ class Level:
         """From a normalised image (1, 1, X, Y, Z) on a grid finer by a factor."""
         image = coarser(fine, factor)
         contrast = _local_contrast(image)
-        brain = F.max_pool3d((image > NOISE).float(), 3, 1, 1)
+        brain = widened((image > NOISE).float(), 1)
         channels = torch.cat([contrast, brain, qs.gradient(contrast).flatten(1, 2)], dim=1)
         return cls(channels, _coarser_grid(grid, factor, (factor - 1) / 2))
 
@@ -157,18 +157,9 @@ def _coarser_grid(grid: Grid, factor: int, first: float) -> Grid:
 
 
 def _local_contrast(image: Tensor) -> Tensor:
-    average = _local_means(image)
-    variance = (_local_means(image * image) - average * average).clamp(min=0)
+    average, squares = (averaged(each, WINDOW // 2, "constant") for each in (image, image * image))
+    variance = (squares - average * average).clamp(min=0)
     return (image - average) / (variance + NOISE**2).sqrt()
-
-
-def _local_means(image: Tensor) -> Tensor:
-    """Over boxes of WINDOW voxels along each edge, past the faces of zeros."""
-    image = F.pad(image, [WINDOW // 2] * 6)
-    for axis in range(3):
-        size = [WINDOW if a == axis else 1 for a in range(3)]
-        image = F.avg_pool3d(image, size, 1)
-    return image
 
 
 def _from_headers(moving: Level, target: Level) -> np.ndarray:

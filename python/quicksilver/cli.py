@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from quicksilver import heap
 from quicksilver.commands.apply import apply
 from quicksilver.commands.demo import demo
 from quicksilver.commands.evaluate import evaluate
@@ -30,7 +31,8 @@ for command in (register, fit, train, import_weights, apply, jacobian, evaluate,
 def main() -> None:
     """Run the command line; a QuicksilverError is one sentence and exit code 2."""
     try:
-        app()
+        with heap.kept():
+            app()
     except QuicksilverError as error:
         print(f"quicksilver: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -115,7 +115,7 @@ def inverse_consistency(psi: Tensor, phi: Tensor, inside: Tensor) -> dict[str, f
 
 def spread(vectors: Tensor, inside: Tensor) -> dict[str, float]:
     """Median, mean and maximum of the lengths of vectors (1, 3, X, Y, Z) where `inside` is true."""
-    lengths = vectors.norm(dim=1, keepdim=True)[inside]
+    lengths = vectors.square().sum(dim=1, keepdim=True)[inside].sqrt()
     return {
         "median": lengths.median().item(),
         "mean": lengths.mean().item(),

@@ -143,7 +143,7 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
 
 def at_once(works: Iterable[Callable[[], Value]]) -> list[Value]:
     """The results of works that leave the interpreter free for long, such as compressing, each called in a
-    thread of its own.
+    thread of its own as soon as the iterable gives it.
 
     >>> at_once([lambda: 1, lambda: 2])
     [1, 2]

@@ -120,6 +120,8 @@ def _convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv3d:
 def _draw(layer: nn.Module, gain: float = 1.0) -> None:
     """First weights that keep the variance of the signal (He 2015), times `gain`."""
     assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d) and layer.bias is not None
+    if layer.weight.is_meta:  # nothing to fill, for which torch would load its compiler: a second
+        return
     nn.init.kaiming_normal_(layer.weight, a=SLOPE)
     with torch.no_grad():
         layer.weight.mul_(gain)

@@ -12,12 +12,12 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
+from quicksilver.smoothing import gaussian
 
 Intensity = Literal["percentile", "maximum"]
 """What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
@@ -232,7 +232,9 @@ def affine_displacement(
             torch.arange(size, dtype=torch.float64, device=device) * float(slope)
             for size, slope in zip(shape, row[:3], strict=True)
         )
-        field[0, component] = (x[:, None, None] + float(row[3])) + y[:, None] + z
+        # Summed in doubles over two axes; over the third, where the voxels are, each is written once.
+        plane = (x[:, None, None] + float(row[3])) + y[:, None]
+        torch.add(plane.float(), z.float(), out=field[0, component])
     return field
 
 
@@ -251,24 +253,25 @@ def resample(
     >>> resample(image, Grid((3, 3, 3), np.diag([2.0, 2.0, 2.0, 1.0]))).shape
     torch.Size([1, 1, 3, 3, 3])
     """
-    data = _blurred(image, grid) if mode == "linear" else image.data
+    source = torch.from_numpy(image.data)[None, None].to(device)
+    if mode == "linear":
+        source = _blurred(source.float(), image.grid, grid)
     matrix = np.linalg.inv(image.affine) @ grid.affine
-    source = torch.from_numpy(data)[None, None].to(device)
     displacement = affine_displacement(matrix, grid.shape, device)
     return qs.warp(source, displacement, mode=mode, padding_mode="zeros")
 
 
-def _blurred(image: Image, grid: Grid) -> np.ndarray:
-    """The image at the resolution of a coarser grid; as it is where the grid is finer."""
-    fine = image.grid.spacing
-    directions = image.affine[:3, :3] / fine
+def _blurred(data: Tensor, own: Grid, grid: Grid) -> Tensor:
+    """An image (1, 1, X, Y, Z) at the resolution of a grid coarser than its own; as it is where that
+    is finer."""
+    fine = own.spacing
+    directions = own.affine[:3, :3] / fine
     coarse = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]) @ directions, axis=0) ** -1
     # A voxel of width h is a mean with variance h^2 / 12. The image's own voxels bring a^2 / 12 of
     # it, linear interpolation a^2 / 6 on average, the Gaussian the rest: 0.29 mm from 1 to 2 mm.
     # Power spectra of 1 mm brains so resampled are the nearest to those of the 2 mm training set.
     sigma = np.sqrt(np.maximum(coarse**2 - 3 * fine**2, 0) / 12) / fine
-    data = image.data.astype(np.float32, copy=False)
-    return gaussian_filter(data, sigma, mode="nearest") if sigma.max() > 0.1 else data
+    return gaussian(data, sigma.tolist())
 
 
 def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.unfolding import along_axes
+from quicksilver.smoothing import averaged, widened
 
 Energy = Callable[[Tensor, list[int]], Tensor]
 """energy(momenta (b, 3, *S), rows): energies (b,) of momenta for these rows of the batch."""
@@ -193,8 +193,7 @@ def minimise(
 def _cut(speed: Tensor) -> Tensor:
     """What to divide a direction by: 1 where speeds are at most 1, else about as much as they are, and smooth,
     since a jump would leave of momenta that cancel each other a sum."""
-    wide = along_axes(F.max_pool3d, speed.clamp(min=1), 2)
-    return along_axes(F.avg_pool3d, wide, 2)
+    return averaged(widened(speed.clamp(min=1), 2), 2)
 
 
 def _flat(metric: qs.FluidMetric, field: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def draw(volumes: Shown, headline: str, path: str | os.PathLike[str]) -> None:
                 axis.set_title(title, color=INK, fontsize=11)
     _draw_scales(figure, columns, volumes.largest_deviation)
     figure.suptitle(headline, color=INK, fontsize=12, x=LEFT, ha="left", y=0.985)
-    figure.savefig(path, facecolor=PAPER)
+    figure.savefig(path, facecolor=PAPER, pil_kwargs={"compress_level": 3})
 
 
 def _canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -59,42 +60,38 @@ def save(
     stages = Stages(progress)
     with filling(folder) as place:
         with stages("write"):
-            _write_images(registration, place, reference)
-        with stages("report"):
             summary = _summary(registration, stages.seconds, about or {})
-            _write_reports(registration, summary, place)
+            at_once(_writing(registration, summary, place, reference))
         summary = _summary(registration, stages.seconds, about or {})
         write_json(place / RESULT, summary)
     return summary
 
 
-def _write_reports(registration: Registration, summary: dict[str, Any], place: Path) -> None:
-    """report.png and report.html, whose seconds are those before them."""
+def _writing(
+    registration: Registration, summary: dict[str, Any], place: Path, reference: Grid | None
+) -> Iterator[Callable[[], None]]:
+    """The works of writing all files but result.json, each as soon as it can begin; those that take
+    longest come first. Reports have the seconds until now."""
+    pair, drawn = registration.pair, registration.uncertainty
     pictured, line = shown(registration), facts.headline(summary)
-    report.draw(pictured, line, place / "report.png")
+    yield partial(report.draw, pictured, line, place / "report.png")
+    displacement = registration.displacement(reference)
+    grid = displacement.grid
+    yield partial(write_field, place / "displacement.nii.gz", displacement)
+    inverse = registration.inverse_displacement()
+    yield partial(write_field, place / "inverse_displacement.nii.gz", inverse)
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
-    viewer.write(pictured, facts.tables(summary), place / "report.html", title, line)
-
-
-def _write_images(registration: Registration, place: Path, reference: Grid | None) -> None:
-    pair = registration.pair
-    displacement = registration.displacement(reference)
+    page = place / "report.html"
+    yield partial(viewer.write, pictured, facts.tables(summary), page, title, line)
     warped = displacement.warp(pair.moving_image)
-    inverse, grid = registration.inverse_displacement(), displacement.grid
+    yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
     determinant = registration.jacobian(grid)[0, 0].cpu().numpy()
-    at_once(
-        [
-            partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine),
-            partial(write_field, place / "displacement.nii.gz", displacement),
-            partial(write_field, place / "inverse_displacement.nii.gz", inverse),
-            partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid),
-            partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine),
-        ]
-    )
-    write_affine(place / "affine.mat", pair.placement.affine)
-    if registration.uncertainty is not None:
-        _write_samples(pair, registration.uncertainty, place, grid)
+    yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
+    yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
+    yield partial(write_affine, place / "affine.mat", pair.placement.affine)
+    if drawn is not None:
+        yield partial(_write_samples, pair, drawn, place, grid)
 
 
 def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
-from quicksilver.smoothing import blurred
+from quicksilver.smoothing import averaged, blurred, widened
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -94,16 +93,4 @@ def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int, grain: int
 def _bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
     """1 where psi takes the folded voxels and `reach` around, falling to 0 within twice that."""
     bump = (qs.splat(where.to(psi.dtype), psi) > 0).to(psi.dtype)
-    for pool in (F.max_pool3d, F.avg_pool3d):  # widened, then smoothed: 1 in the middle, 0 afar
-        bump = along_axes(pool, bump, reach)
-    return bump
-
-
-def along_axes(pool: Callable[..., Tensor], field: Tensor, reach: int) -> Tensor:
-    """A pooling over cubes of 2 reach + 1 voxels, one axis after the other; past the faces, what
-    is on them."""
-    for axis in range(3):
-        ends = [reach if a == axis else 0 for a in (2, 2, 1, 1, 0, 0)]
-        size = [2 * reach + 1 if a == axis else 1 for a in range(3)]
-        field = pool(F.pad(field, ends, mode="replicate"), size, 1)
-    return field
+    return averaged(widened(bump, reach), reach)  # 1 in the middle, 0 afar
