@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_erosion, distance_transform_edt, find_objects
 from torch import Tensor
 
 import quicksilver_ext as qs
@@ -38,6 +37,8 @@ def score_labels(warped: np.ndarray, target: np.ndarray, spacing: np.ndarray) ->
     >>> score_labels(np.roll(cube, 1, axis=0), cube, np.ones(3))
     [LabelScore(label=7, overlap=0.75, dice=0.75, hd95_mm=1.0)]
     """
+    from scipy.ndimage import find_objects
+
     labels = np.unique(target)
     labels = labels[labels != 0]
     ours, theirs = _ranks(warped, labels), _ranks(target, labels)
@@ -86,6 +87,8 @@ def _hull(first: tuple[slice, ...], second: tuple[slice, ...]) -> tuple[slice, .
 
 def _hd95(first: np.ndarray, second: np.ndarray, spacing: np.ndarray) -> float:
     """The larger of the 95th percentiles of the distances of each surface to the other, in mm."""
+    from scipy.ndimage import binary_erosion, distance_transform_edt
+
     surfaces = [inside & ~binary_erosion(inside, border_value=0) for inside in (first, second)]
     to_surface = [distance_transform_edt(~surface, sampling=spacing) for surface in surfaces]
     return max(

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of the mallopt of glibc; others have none
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of the mallopt of glibc; others have none
 LARGEST = 1 << 30  # bytes of a block that is kept
 
 OBJECTS = 20_000
@@ -22,13 +21,13 @@ OBJECTS = 20_000
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """For a whole program, before torch is imported: freed blocks are used again; nothing is looked
+    """For a whole program: freed blocks are used again, by whichever thread; nothing is looked
     through at its end."""
     gc.set_threshold(OBJECTS)
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch asks for pages of 2 MB
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         library.mallopt(MMAP_THRESHOLD, LARGEST)
         library.mallopt(TRIM_THRESHOLD, LARGEST)
+        library.mallopt(ARENA_MAX, 1)
     try:
         yield
     finally:

@@ -15,8 +15,9 @@ from quicksilver.pyramid import coarser, finer
 from quicksilver.stages import Stages, Tell
 
 LOOKING_STEPS = 5
-"""Of a geodesic along which the correction network is shown the target. For ixi_603 and ixi_605 at 2 mm
-that moves phi by 0.03 voxels rms in the brain."""
+"""Of a geodesic along which the correction network is shown the target. Of three pairs of held-out IXI
+people at 2 mm that moves phi by 0.04 voxels rms in the brain, with low frequencies alone by 0.08; the
+overlap of six such pairs is the same within 0.001."""
 
 
 @torch.no_grad()

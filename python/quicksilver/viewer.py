@@ -88,7 +88,7 @@ def _picture(name: str, volume: np.ndarray, columns: int) -> str:
     padded[:z] = volume.swapaxes(0, 2)
     mosaic = padded.reshape(rows, columns, y, x).swapaxes(1, 2).reshape(rows * y, columns * x)
     exact = name == "jacobian"
-    kind, options = ("PNG", {"compress_level": 1}) if exact else ("JPEG", {"quality": 85})
+    kind, options = ("PNG", {"compress_level": 1}) if exact else ("JPEG", {"quality": 92})
     stream = io.BytesIO()
     Image.fromarray(mosaic).save(stream, kind, **options)
     return f"data:image/{kind.lower()};base64," + base64.b64encode(stream.getvalue()).decode()

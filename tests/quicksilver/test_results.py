@@ -91,7 +91,7 @@ def test_result_json(folder, registration):
     summary = json.loads((folder / "result.json").read_text())
     assert summary["moving"] == "a.nii.gz"
     stages = summary["seconds"]
-    assert list(stages)[-3:] == ["write", "report", "total"]
+    assert list(stages)[-3:] == ["judge", "write", "total"]
     parts = [value for name, value in stages.items() if name != "total"]
     assert np.isclose(stages["total"], sum(parts)) and min(parts) >= 0
     assert summary["energies"] == registration.energies

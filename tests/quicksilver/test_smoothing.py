@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
 from quicksilver.recipes import Images
-from quicksilver.smoothing import blurred, sharpness, softened
+from quicksilver.smoothing import averaged, blurred, gaussian, sharpness, softened, widened
 from quicksilver.unfolding import unfolded
 from quicksilver.volumes import load_volumes
 
@@ -40,6 +42,24 @@ def test_the_images_of_a_batch_have_weights_of_their_own():
     both = blurred(images, weights)
     for k, weight in enumerate((0.1, 0.2)):
         torch.testing.assert_close(both[k : k + 1], blurred(images[k : k + 1], weight))
+
+
+@pytest.mark.parametrize("sigma", [(0.3, 0.3, 0.3), (0.0, 0.8, 1.7), (0.1, 2.2, 0.0)])
+def test_a_gaussian_is_that_of_scipy(sigma):
+    image = noise(count=2)
+    for found, one in zip(gaussian(image, sigma), image, strict=True):
+        theirs = gaussian_filter(one[0].double().numpy(), sigma, mode="nearest")
+        torch.testing.assert_close(found[0].double(), torch.from_numpy(theirs), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("reach", [1, 3])
+def test_means_and_largest_values_in_boxes_are_those_of_pooling(reach):
+    image = noise(count=2) - 0.6
+    size, ends = 2 * reach + 1, [reach] * 6
+    for past in ("replicate", "constant"):
+        mean = F.avg_pool3d(F.pad(image, ends, mode=past), size, 1)
+        torch.testing.assert_close(averaged(image, reach, past), mean, atol=1e-6, rtol=0)
+    assert torch.equal(widened(image, reach), F.max_pool3d(image, size, 1, reach))
 
 
 def test_the_sharpness_of_a_wave_is_known_whatever_its_gain_and_what_is_around_it():
