@@ -116,7 +116,7 @@ MEMORY = (
     "the eight fields that one step back works in, the state it starts from and the states held"
 )
 NETWORKS = "the shots, one more for every round that smooths folds away, and the networks' convolutions (see the stages below)"
-START = "starting Python and torch, reading, writing and the report, beside the computing"
+START = "starting Python and torch, and writing with the reports, a fifth of the time each; of the computing the shots that free the map of folds"
 
 
 TARGETS = [
