@@ -253,9 +253,10 @@ def resample(
     >>> resample(image, Grid((3, 3, 3), np.diag([2.0, 2.0, 2.0, 1.0]))).shape
     torch.Size([1, 1, 3, 3, 3])
     """
-    source = torch.from_numpy(image.data)[None, None].to(device)
+    data = image.data.astype(np.float32, copy=False) if mode == "linear" else image.data
+    source = torch.from_numpy(data)[None, None].to(device)
     if mode == "linear":
-        source = _blurred(source.float(), image.grid, grid)
+        source = _blurred(source, image.grid, grid)
     matrix = np.linalg.inv(image.affine) @ grid.affine
     displacement = affine_displacement(matrix, grid.shape, device)
     return qs.warp(source, displacement, mode=mode, padding_mode="zeros")
