@@ -29,8 +29,8 @@ from quicksilver.intensities import match_histogram
 PREDICTING = 450.0
 """Bytes per voxel of the working grid at the peak of a prediction: 310 to 375 were measured."""
 
-WRITING = 60.0
-"""Bytes per voxel of the images for their displacements on the way into files."""
+WRITING = 80.0
+"""Bytes per voxel of the images for their displacements on the way into files, and for what reports show."""
 
 
 @dataclass(frozen=True)
