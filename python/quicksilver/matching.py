@@ -17,7 +17,7 @@ from quicksilver.stages import Stages, Tell
 LOOKING_STEPS = 5
 """Of a geodesic along which the correction network is shown the target. Of three pairs of held-out IXI
 people at 2 mm that moves phi by 0.04 voxels rms in the brain, with low frequencies alone by 0.08; the
-overlap of six such pairs is the same within 0.001."""
+overlap of six such pairs is the same within 0.001 (sources that became e6c7390, two cores of an AMD EPYC)."""
 
 
 @torch.no_grad()

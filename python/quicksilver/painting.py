@@ -7,9 +7,9 @@ share the palette, as one scanner would. Texture, partial volume and noise make 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from quicksilver.smoothing import averaged
 from quicksilver.synthesis import smooth_noise
 
 TISSUES = {
@@ -49,7 +49,7 @@ def paint(labels: Tensor, palette: Tensor, generator: torch.Generator) -> Tensor
     texture = smooth_noise(labels.shape[2:], (12, 4), generator).to(image)
     image = image * (1 + 0.04 * texture)
     # Voxels mix tissues: a mean over neighbours, within the head only.
-    weight = F.avg_pool3d(inside, 3, stride=1, padding=1)
-    mixed = F.avg_pool3d(image * inside, 3, stride=1, padding=1) / weight.clamp(min=1e-6)
+    weight, mixed = (averaged(each, 1, "constant") for each in (inside, image * inside))
+    mixed = mixed / weight.clamp(min=1e-6)
     share = 0.3 + 0.4 * torch.rand((), generator=generator).item()
     return ((1 - share) * image + share * mixed) * inside

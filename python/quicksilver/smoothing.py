@@ -66,7 +66,8 @@ def convolved(
     """(N, C, X, Y, Z) convolved along one of the last three axes with (..., taps[1], taps[0], taps[1],
     ...).
 
-    Sums of whole images: on a processor a fifth of the time of a convolution of torch's or SciPy's.
+    Sums of whole images: along all axes of 160 x 192 x 160 with three taps 15 ms, where SciPy takes 79
+    and a convolution of torch 80 to 105 (two cores of an AMD EPYC, ff047a3, within `heap.kept`).
     """
     reach = len(taps) - 1
     moved = _moved(image, axis, reach, past)

@@ -2,8 +2,8 @@
 
 One file holds everything: the page (`viewer.html`), volumes of 8 bits as pictures, and the numbers. A
 volume is a picture of its axial sections side by side, which the page unpacks and draws from: JPEG, which
-loses a grey level or two of what is looked at, is half of a PNG and written in a tenth of its time, and PNG
-where levels have a meaning of their own.
+loses a grey level or two of what is looked at, is three fifths of a PNG and written in a tenth of its time,
+and PNG where levels have a meaning of their own.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -36,7 +37,7 @@ with {how}:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="of the C library of Linux")
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="of glibc")
 def test_blocks_are_used_again_by_every_thread():
     def pages(how):
         # Without huge pages, of which few are needed either way.
