@@ -29,7 +29,7 @@ test-full: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/cpp -name '*.h' -o -name '*.cu' -o -name '*.cpp')
+	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/csrc -name '*.h' -o -name '*.cu' -o -name '*.cpp')
 	$(BIN)/mypy
 
 docs: $(VENV)/installed

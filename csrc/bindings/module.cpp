@@ -2,8 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "core/fft/plan.h"
 #include "core/pages.h"
-#include "core/plan.h"
 #include "ops/operators.h"
 
 #if defined(QS_HAVE_CUDA)

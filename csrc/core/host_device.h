@@ -50,4 +50,14 @@ QS_HD void unroll(F&& f) {
   unroll_over(f, std::make_integer_sequence<int, N>{});
 }
 
+// std::sqrt, whose call on a CPU does not vectorise.
+template <class T>
+QS_HD T square_root(T x) {
+#if defined(__CUDACC__)
+  return sqrt(x);
+#else
+  return sizeof(T) == 4 ? T(__builtin_sqrtf(static_cast<float>(x))) : T(__builtin_sqrt(x));
+#endif
+}
+
 }  // namespace qs::QS_TARGET

@@ -24,7 +24,7 @@
 namespace qs::QS_TARGET {
 
 // How a body works along the contiguous axis on the processor: voxel by voxel; vectorised across voxels; or by its own
-// member `block`, which takes up to Body::width neighbouring voxels.
+// member `block`, which takes up to block_width neighbouring voxels.
 enum class Loop { plain, vectorised, blocks };
 
 struct Grid {
@@ -76,6 +76,11 @@ struct Slab {
     unroll<N>([&](auto k) QS_INLINE { address[k] += fixed(factor * row.x[static_cast<int>(k)]); });
   }
 #endif
+};
+
+// The planes of the result that a plane of the source can touch.
+struct Reach {
+  int first, last;
 };
 
 #if defined(__CUDACC__)
@@ -194,8 +199,8 @@ void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
     const std::int64_t batch = row / e.n[1] / e.n[0];
     const Body local = body;  // its members stay in registers: no store of the loop can alias them
     if constexpr (Body::loop == Loop::blocks) {
-      for (int k = 0; k < e.n[2]; k += Body::width) {
-        local.block(voxel_at(e, batch, i, j, k), std::min(Body::width, e.n[2] - k));
+      for (int k = 0; k < e.n[2]; k += block_width) {
+        local.block(voxel_at(e, batch, i, j, k), std::min(block_width, e.n[2] - k));
       }
     } else if constexpr (Body::loop == Loop::vectorised) {
       QS_VECTORISE
@@ -214,7 +219,6 @@ void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
 // it vectorises, and stops together.
 template <class Body>
 void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const Body& body) {
-  constexpr int width = 32;
   const Extent e = grid.extent;
   const std::int64_t rows = grid.batch * e.n[0] * e.n[1];
 #pragma omp parallel for num_threads(threads_for(grid, queue)) schedule(dynamic, 16)
@@ -224,9 +228,9 @@ void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const 
     const int i = static_cast<int>(row / e.n[1] % e.n[0]);
     const std::int64_t batch = row / e.n[1] / e.n[0];
     const Body local = body;
-    for (int first = 0; first < e.n[2]; first += width) {
-      const int count = std::min(width, e.n[2] - first);
-      typename Body::State states[width];
+    for (int first = 0; first < e.n[2]; first += block_width) {
+      const int count = std::min(block_width, e.n[2] - first);
+      typename Body::State states[block_width];
       QS_VECTORISE
       for (int k = 0; k < count; ++k) {
         states[k] = local.start(voxel_at(e, batch, i, j, first + k));
@@ -248,16 +252,12 @@ void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const 
   }
 }
 
-struct Reach {
-  int first, last;
-};
-
 // A row of voxels from v on, voxel by voxel or by blocks.
 template <class Body>
 void scatter_row(const Voxel& v, int count, const Body& body, const Slab& slab) {
   if constexpr (Body::loop == Loop::blocks) {
-    for (int k = 0; k < count; k += Body::width) {
-      body.block(v.next(k), std::min(Body::width, count - k), slab);
+    for (int k = 0; k < count; k += block_width) {
+      body.block(v.next(k), std::min(block_width, count - k), slab);
     }
   } else {
     for (int k = 0; k < count; ++k) {

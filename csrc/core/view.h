@@ -16,6 +16,9 @@ struct Voxel {
   QS_HD Voxel next(int k) const { return {{x[0], x[1], x[2] + k}, offset + k, batch}; }
 };
 
+// A body that works by blocks (core/parallel.h) takes up to this many neighbours along the contiguous axis at once.
+constexpr int block_width = 32;
+
 // Component c of a D-dimensional vector moves along this axis of the (X, Y, Z) or (X, 1, Y) layout.
 template <int D>
 QS_HD constexpr int axis_of(int component) {

@@ -8,9 +8,9 @@
 #include <algorithm>
 
 #include "core/dispatch.h"
-#include "core/footprint.h"
-#include "core/linear_block.h"
 #include "core/parallel.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/linear_block.h"
 #include "core/stencil.h"
 
 namespace qs::QS_TARGET {
@@ -33,9 +33,6 @@ struct AdStar {
     transport(v, m);
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, false>::width;
-
   QS_HD void block(const Voxel& v, int count) const {
     VectorBlock<T, D> pulled;
     unroll<D>([&](auto c) QS_INLINE { std::copy_n(&displacement.at(v, c), count, pulled[c]); });
@@ -47,7 +44,6 @@ struct AdStar {
       transport(v.next(k), m);
     }
   }
-#endif
 
  private:
   // out = det(D psi) (D psi)^T m.

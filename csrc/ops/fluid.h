@@ -8,7 +8,7 @@
 namespace qs::QS_TARGET {
 
 // out <- the symbol applied to a vector field (B, D, *S), padded with zeros to the torus and cropped again. The sizes
-// of the torus have plans (core/plan.h), the last one is even.
+// of the torus have plans (core/fft/plan.h), the last one is even.
 //
 // The spectrum keeps torus.kept frequencies of the middle axis (1 in 2-D) and of the last one: all of them (n and n / 2
 // + 1), or in a half band fewer of the last axis; the others count as zeros.

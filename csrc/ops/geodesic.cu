@@ -4,9 +4,9 @@
 
 #include <initializer_list>
 
-#include "core/footprint.h"
 #include "core/parallel.h"
-#include "core/sampling.h"
+#include "core/sampling/dispatch.h"
+#include "core/sampling/footprint.h"
 #include "ops/geodesic_steps.h"
 #include "ops/splat.h"
 

@@ -12,9 +12,9 @@
 
 #include <algorithm>
 
-#include "core/footprint.h"
-#include "core/linear_block.h"
 #include "core/parallel.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/linear_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -55,9 +55,6 @@ struct Advance {
     compose(v, d);
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, false>::width;
-
   QS_HD void block(const Voxel& v, int count) const {
     VectorBlock<T, D> foot;
     unroll<D>([&](auto c) QS_INLINE {
@@ -87,7 +84,6 @@ struct Advance {
       }
     }
   }
-#endif
 
  private:
   // out = d + psi(x + d).
@@ -161,9 +157,6 @@ struct Follow {
     unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = u[c] + dt * gather(velocity.channel(v.batch, c), f); });
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, false>::width;
-
   QS_HD void block(const Voxel& v, int count) const {
     VectorBlock<T, D> at;
     unroll<D>([&](auto c) QS_INLINE { std::copy_n(&phi.at(v, c), count, at[c]); });
@@ -182,7 +175,6 @@ struct Follow {
       }
     });
   }
-#endif
 };
 
 template <class T, int D>

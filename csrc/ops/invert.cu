@@ -5,9 +5,9 @@
 #include "ops/invert.h"
 
 #include "core/dispatch.h"
-#include "core/footprint.h"
 #include "core/matrix.h"
 #include "core/parallel.h"
+#include "core/sampling/footprint.h"
 
 namespace qs::QS_TARGET {
 
@@ -32,15 +32,6 @@ template <class T>
 QS_HD T reciprocal_or(T determinant, T otherwise) {
   const T magnitude = determinant < T(0) ? -determinant : determinant;
   return magnitude > T(1e-6) ? T(1) / determinant : otherwise;
-}
-
-template <class T>
-QS_HD T square_root(T x) {
-#if defined(__CUDACC__)
-  return sqrt(x);
-#else
-  return sizeof(T) == 4 ? T(__builtin_sqrtf(static_cast<float>(x))) : T(__builtin_sqrt(x));
-#endif
 }
 
 template <class T, int D>

@@ -6,9 +6,9 @@
 // per label; the comparisons bound it on the processor, memory on the GPU.
 #include "ops/labels.h"
 
-#include "core/footprint.h"
 #include "core/parallel.h"
-#include "core/sampling.h"
+#include "core/sampling/dispatch.h"
+#include "core/sampling/footprint.h"
 
 namespace qs::QS_TARGET {
 

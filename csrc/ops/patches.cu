@@ -68,12 +68,10 @@ struct Add {
     }
   }
 
-#if !defined(__CUDACC__)
   Reach reach(std::int64_t patch, int i) const {
     const int plane = static_cast<int>(corners[patch * (1 + D) + 1]) + i;
     return {plane, plane};
   }
-#endif
 };
 
 }  // namespace

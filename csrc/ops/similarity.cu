@@ -5,9 +5,9 @@
 #include "ops/similarity.h"
 
 #include "core/dispatch.h"
-#include "core/footprint.h"
-#include "core/linear_block.h"
 #include "core/parallel.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/linear_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -37,9 +37,6 @@ struct Residual {
       unroll<D>([&](auto a) QS_INLINE { slopes.at(v, a) = accumulate ? slopes.at(v, a) + sum[a] : sum[a]; });
     }
   }
-
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, Slopes>::width;
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, Slopes> footprints(extent);
@@ -75,7 +72,6 @@ struct Residual {
       sum[a].store(result, count);
     });
   }
-#endif
 };
 
 void check(const Field& image, const Field& target, const Field& displacement, const Field& residual,

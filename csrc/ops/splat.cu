@@ -7,11 +7,11 @@
 // more in fixed point.
 #include "ops/splat.h"
 
-#include "core/footprint.h"
-#include "core/linear_block.h"
 #include "core/parallel.h"
-#include "core/sampling.h"
-#include "core/scatter_block.h"
+#include "core/sampling/dispatch.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/linear_block.h"
+#include "core/sampling/scatter_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -50,9 +50,6 @@ struct Splat {
     });
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = ScatterBlock<T, D>::width;
-
   void block(const Voxel& v, int count, const Slab& slab) const {
     ScatterBlock<T, D> footprints(extent);
     set_footprints<S::padding>(footprints, displacement, v, count, extent);
@@ -82,7 +79,6 @@ struct Splat {
     const bool in_order = is_periodic<S::padding> ? inside : low <= high;
     return {in_order ? first.base : 0, in_order ? last.base + S::taps - 1 : extent.n[0] - 1};
   }
-#endif
 };
 
 }  // namespace

@@ -7,9 +7,9 @@
 
 #include <type_traits>
 
-#include "core/footprint.h"
 #include "core/parallel.h"
-#include "core/sampling.h"
+#include "core/sampling/dispatch.h"
+#include "core/sampling/footprint.h"
 
 namespace qs::QS_TARGET {
 
@@ -54,9 +54,7 @@ struct SplatTangent {
     });
   }
 
-#if !defined(__CUDACC__)
   Reach reach(std::int64_t, int) const { return {0, extent.n[0] - 1}; }
-#endif
 };
 
 template <class T, int D, class S>

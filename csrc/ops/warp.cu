@@ -6,10 +6,10 @@
 // is what bounds a linear warp. D channels share one footprint; more channels come in further launches.
 #include "ops/warp.h"
 
-#include "core/footprint.h"
-#include "core/linear_block.h"
 #include "core/parallel.h"
-#include "core/sampling.h"
+#include "core/sampling/dispatch.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/linear_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -38,9 +38,6 @@ struct Warp {
     });
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, false>::width;
-
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, false> footprints(extent);
     set_footprints<S::padding>(footprints, displacement, v, count, extent);
@@ -57,7 +54,6 @@ struct Warp {
       });
     }
   }
-#endif
 };
 
 template <class T, int D, int C, class S>
@@ -77,9 +73,6 @@ struct WarpGradient {
     unroll<D>([&](auto a) QS_INLINE { out.at(v, a) = accumulate ? out.at(v, a) + sum[a] : sum[a]; });
   }
 
-#if !defined(__CUDACC__)
-  static constexpr int width = LinearBlock<T, D, true>::width;
-
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, true> footprints(extent);
     set_footprints<S::padding>(footprints, displacement, v, count, extent);
@@ -98,7 +91,6 @@ struct WarpGradient {
       });
     }
   }
-#endif
 };
 
 template <class T, class Bits, int D, Padding P>

@@ -8,7 +8,7 @@ namespace qs {
 constexpr int longest_transform = 512;
 constexpr int most_stages = 5;  // 486 = 6 * 3 * 3 * 3 * 3
 
-// Division by a number known only at run time, as a multiplication (see quotient in core/fft.h).
+// Division by a number known only at run time, as a multiplication (see quotient in core/fft/fft.h).
 struct Divider {
   int divisor;
   std::uint32_t reciprocal;  // 2^31 / divisor, rounded up

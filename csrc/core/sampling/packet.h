@@ -7,6 +7,14 @@
 
 namespace qs::QS_TARGET {
 
+#if defined(__CUDACC__)
+
+// Declared only: what a body does by blocks has to parse everywhere, and is never instantiated for a GPU.
+template <class T>
+struct Packet;
+
+#else
+
 template <class T>
 struct Packet {
   static constexpr int size = 32 / sizeof(T);
@@ -86,5 +94,7 @@ QS_HD Packet<double> Packet<double>::pairs(const double* values, const int* offs
   unroll<2>([&](auto n) QS_INLINE { __builtin_memcpy(&pair[n], values + offset[n], sizeof(Pair)); });
   return {Vector{pair[0][0], pair[0][1], pair[1][0], pair[1][1]}};
 }
+
+#endif
 
 }  // namespace qs::QS_TARGET

@@ -1,4 +1,4 @@
-#include "core/plan.h"
+#include "core/fft/plan.h"
 
 namespace qs {
 

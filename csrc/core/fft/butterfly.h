@@ -1,7 +1,7 @@
 // Discrete Fourier transforms of 2 to 8 numbers in registers.
 #pragma once
 
-#include "core/complex.h"
+#include "core/fft/complex.h"
 
 namespace qs::QS_TARGET {
 

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/plan.h"
+#include "core/fft/plan.h"
 #include "ops/operators.h"
 
 namespace qs::cpu_test {

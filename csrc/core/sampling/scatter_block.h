@@ -6,20 +6,18 @@
 // same for any number of threads.
 #pragma once
 
-#if !defined(__CUDACC__)
-
 #include <algorithm>
 
-#include "core/footprint.h"
-#include "core/packet.h"
 #include "core/parallel.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/packet.h"
 
 namespace qs::QS_TARGET {
 
 template <class T, int D>
 class ScatterBlock {
  public:
-  static constexpr int width = 32, dims = D;
+  static constexpr int width = block_width, dims = D;
 
   QS_HD explicit ScatterBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
 
@@ -100,5 +98,3 @@ class ScatterBlock {
 };
 
 }  // namespace qs::QS_TARGET
-
-#endif

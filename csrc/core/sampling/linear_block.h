@@ -6,10 +6,8 @@
 // voxels, and what uses them reads consecutive numbers.
 #pragma once
 
-#if !defined(__CUDACC__)
-
-#include "core/footprint.h"
-#include "core/packet.h"
+#include "core/sampling/footprint.h"
+#include "core/sampling/packet.h"
 
 namespace qs::QS_TARGET {
 
@@ -17,7 +15,7 @@ namespace qs::QS_TARGET {
 template <class T, int D, bool Slopes>
 class LinearBlock {
  public:
-  static constexpr int width = 32, dims = D;
+  static constexpr int width = block_width, dims = D;
 
   QS_HD explicit LinearBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
 
@@ -164,7 +162,7 @@ QS_HD void set_footprints(Block& block, const View<const T>& displacement, const
 }
 
 template <class T, int D>
-using VectorBlock = T[D][LinearBlock<T, D, false>::width];
+using VectorBlock = T[D][block_width];
 
 // out = a vector field at `count` voxels from v on, displaced by u. They may be one block.
 template <Padding P, class T, int D>
@@ -188,5 +186,3 @@ QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count,
 }
 
 }  // namespace qs::QS_TARGET
-
-#endif

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "core/block.h"
-#include "core/butterfly.h"
-#include "core/plan.h"
+#include "core/fft/butterfly.h"
+#include "core/fft/plan.h"
 
 namespace qs::QS_TARGET {
 

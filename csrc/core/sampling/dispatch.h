@@ -3,7 +3,7 @@
 
 #include "core/check.h"
 #include "core/dispatch.h"
-#include "core/taps.h"
+#include "core/sampling/taps.h"
 
 namespace qs::QS_TARGET {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/row.h"
-#include "core/taps.h"
+#include "core/sampling/taps.h"
 #include "core/view.h"
 
 namespace qs::QS_TARGET {
