@@ -7,7 +7,7 @@ import cupy
 import torch
 
 import quicksilver_ext as qs
-import quicksilver_ext.core as core
+import quicksilver_ext.arrays as qa
 
 image = cupy.random.standard_normal((1, 1, 64, 64, 64), dtype=cupy.float32)
 displacement = torch.full((1, 3, 64, 64, 64), 0.5, device="cuda")
@@ -21,7 +21,7 @@ warped = qs.warp(tensor, displacement)
 torch.cuda.current_stream().synchronize()
 shift = cupy.from_dlpack(displacement)
 assert shift.data.ptr == displacement.data_ptr()
-again = core.warp(image, shift)
+again = qa.warp(image, shift)
 
 cupy.testing.assert_array_equal(again, cupy.from_dlpack(warped))
 print("the same result from one memory")

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-import quicksilver_ext.core as core
+import quicksilver_ext.arrays as qa
 
 
 def main() -> None:
@@ -17,12 +17,12 @@ def main() -> None:
     displacement = np.stack([3 * bump, -2 * bump, bump])[None]
     image = np.cos(4 * x).sum(0)[None, None]
 
-    inverse, residual = core.invert(displacement)
-    there = core.warp(image, displacement, "cubic")
-    back = core.warp(there, inverse, "cubic")
+    inverse, residual = qa.invert(displacement)
+    there = qa.warp(image, displacement, "cubic")
+    back = qa.warp(there, inverse, "cubic")
     inside = (..., *(slice(4, -4) for _ in grid))
     error = np.abs(back - image)[inside].max()
-    volume = core.jacobian_determinant(displacement)
+    volume = qa.jacobian_determinant(displacement)
 
     print(
         f"inverse: residual {residual.max():.1e} voxels; there and back: {error:.3f} of {np.ptp(image):.1f}"

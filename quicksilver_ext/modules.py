@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from . import _options
 from .ops.exponential import exponential
 from .ops.fluid import FluidMetric
-from .ops.geodesic import shoot
+from .ops.geodesic.shoot import shoot
 from .ops.warp import warp
 
 

@@ -8,7 +8,7 @@ from .ops.adjoint import Ad, Ad_star, ad, ad_star
 from .ops.affine import affine, resize, resize_displacement
 from .ops.exponential import exponential
 from .ops.fluid import FluidMetric, flat, sharp
-from .ops.geodesic import shoot
+from .ops.geodesic.shoot import shoot
 from .ops.gradient import divergence, gradient
 from .ops.invert import invert
 from .ops.jacobian import jacobian, jacobian_determinant

@@ -1,4 +1,4 @@
-"""What every operator of `core` checks and passes down: arrays as fields, where to work as a queue."""
+"""What every operator on arrays checks and passes down: arrays as fields, where to work as a queue."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _core, _fft
-from ._threads import threads
+from .. import _core, _fft
+from .._threads import threads
 
 Array = Any
 """numpy.ndarray or cupy.ndarray."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .. import _args, _core, _options
-from .fluid import FluidMetric
+from ... import _args, _core, _options
+from ..fluid import FluidMetric
 
 MEMORY = ("fast", "balanced", "small")
 

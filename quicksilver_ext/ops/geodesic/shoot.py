@@ -2,76 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from .. import _args, _core, _fixed_point, _options
-from .._register import operator
-from . import ab2, ab2_adjoint
-from .adjoint import Ad_star
-from .fluid import FluidMetric
-from .warp import warp, warp_displacement_gradient
-
-State = tuple[Tensor, ...]
-
-
-def _fake_update(inverse: Tensor, *_: Any) -> Tensor:
-    return torch.empty_like(inverse, memory_format=torch.contiguous_format)
-
-
-def _save_update(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    inverse, increment, ctx.iterations, _, ctx.padding_mode = inputs
-    ctx.save_for_backward(inverse, increment, output)
-
-
-def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    # q = g^-1(x - w(q)), so (I + D(g^-1) Dw) dq = dg^-1 - D(g^-1) dw: the transposed system by the same fixed point.
-    inverse, increment, q = ctx.saved_tensors
-    back = -warp(increment, q, padding_mode="zeros")
-
-    def through_inverse(vector: Tensor) -> Tensor:
-        return vector + warp_displacement_gradient(
-            inverse, back, vector, "linear", ctx.padding_mode
-        )
-
-    solved = grad
-    for _ in range(ctx.iterations):
-        pulled = through_inverse(solved)
-        solved = grad - warp_displacement_gradient(increment, q, pulled, "linear", "zeros")
-    shape, batch = list(inverse.shape[2:]), inverse.shape[0]
-    to_inverse = torch.ops.quicksilver.splat(solved, back, shape, batch, "linear", ctx.padding_mode)
-    to_increment = -torch.ops.quicksilver.splat(
-        through_inverse(solved), q, shape, batch, "linear", "zeros"
-    )
-    return to_inverse, to_increment, None, None, None
-
-
-@operator(
-    "update_inverse(Tensor inverse, Tensor increment, int iterations, float tolerance, str padding_mode) -> Tensor",
-    fake=_fake_update,
-    setup_context=_save_update,
-    backward=_update_backward,
-)
-def _update_inverse(
-    inverse: Tensor, increment: Tensor, iterations: int, tolerance: float, padding_mode: str
-) -> Tensor:
-    inverse, increment = inverse.contiguous(), increment.contiguous()
-    out = _fake_update(inverse)
-    _core.update_inverse(
-        _args.field(inverse),
-        _args.field(increment),
-        _args.field(out),
-        iterations,
-        tolerance,
-        _options.PADDINGS[padding_mode],
-        _args.queue(inverse),
-    )
-    return out
-
+from ... import _args, _fixed_point, _options
+from ..._register import operator
+from ..fluid import FluidMetric
+from . import ab2, ab2_adjoint, rk4
 
 _MANNER = (
     "float alpha, float beta, float gamma, int power, float[] spacing, str pad, str band,"
@@ -87,9 +26,13 @@ def _flow(momentum: Tensor, manner: tuple[Any, ...]) -> ab2.Flow:
     return ab2.Flow(momentum.contiguous(), metric, steps, composition)
 
 
+def _fake_backward(momentum: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(momentum, memory_format=torch.contiguous_format)
+
+
 def _fake_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
     *_, steps, _, memory = manner
-    like = _fake_update(momentum)
+    like = _fake_backward(momentum)
     kept = momentum.new_empty((ab2.kept_fields(steps, memory), *momentum.shape))
     return like, torch.empty_like(like), kept
 
@@ -113,7 +56,7 @@ def _ab2_backward(
 
 @operator(
     f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_MANNER}) -> Tensor",
-    fake=_fake_update,
+    fake=_fake_backward,
     batch_axes=((0, 0, 0, 1), ()),
 )
 def _shoot_ab2_backward(
@@ -138,51 +81,6 @@ def _shoot_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
     kept = _fake_ab2(momentum, *manner)[2]
     psi, phi = ab2.shoot(_flow(momentum, manner), kept, manner[-1])
     return psi, phi, kept
-
-
-class _RungeKutta:
-    """PyCA's scheme: RK4 on phi, its inverse by fixed point at every stage. State (psi, phi)."""
-
-    def __init__(self, metric: FluidMetric, steps: int, borders: str, iterations: int):
-        self.metric, self.dt, self.iterations = metric, 1 / steps, iterations
-        self.faces = "half" if borders == "original" else "one_sided"
-        self.padding_mode = "zeros" if borders == "original" else "border"
-
-    def _updated(self, inverse: Tensor, increment: Tensor) -> Tensor:
-        # No difference that rounding would not make.
-        standstill = 4 * torch.finfo(inverse.dtype).eps
-        result: Tensor = _update_inverse(
-            inverse, increment, self.iterations, standstill, self.padding_mode
-        )
-        return result
-
-    def _velocity(self, momentum: Tensor, psi: Tensor) -> Tensor:
-        return self.metric.sharp(Ad_star(momentum, psi, self.faces))
-
-    def first(self, momentum: Tensor) -> State:
-        zero = torch.zeros_like(momentum)
-        return self._move(momentum, zero, zero, self.metric.sharp(momentum))
-
-    def step(self, momentum: Tensor, psi: Tensor, phi: Tensor) -> State:
-        return self._move(momentum, psi, phi, self._velocity(momentum, psi))
-
-    def _move(self, momentum: Tensor, psi: Tensor, phi: Tensor, v: Tensor) -> State:
-        def increment(velocity: Tensor, at: Tensor) -> Tensor:
-            return self.dt * warp(velocity, at, padding_mode="zeros")
-
-        k1 = increment(v, phi)
-        k2 = increment(self._velocity(momentum, self._updated(psi, 0.5 * k1)), phi + 0.5 * k1)
-        k3 = increment(self._velocity(momentum, self._updated(psi, 0.5 * k2)), phi + 0.5 * k2)
-        k4 = increment(self._velocity(momentum, self._updated(psi, k3)), phi + k3)
-        w = (k1 + 2 * k2 + 2 * k3 + k4) / 6
-        return self._updated(psi, w), phi + w
-
-
-def _run(step: Callable[..., State], state: State, memory: str) -> State:
-    if memory != "fast" and any(t.requires_grad for t in state) and torch.is_grad_enabled():
-        result: State = checkpoint(step, *state, use_reentrant=False)
-        return result
-    return step(*state)
 
 
 def shoot(
@@ -264,8 +162,5 @@ def shoot(
             *(steps, composition, keep),
         )
         return psi, phi
-    scheme = _RungeKutta(metric, steps, borders, inverse_iterations)
-    state = _run(scheme.first, (momentum,), memory)
-    for _ in range(steps - 1):
-        state = _run(scheme.step, (momentum, *state), memory)
-    return state[0], state[1]
+    scheme = rk4.RungeKutta(metric, steps, borders, inverse_iterations)
+    return rk4.shoot(scheme, momentum, memory)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .. import _args, _core, _options
+from ... import _args, _core, _options
 from .ab2 import Flow, Path, in_turn, known_path
 from .ab2_replay import Replay
 

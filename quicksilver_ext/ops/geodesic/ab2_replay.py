@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .. import _args
+from ... import _args
 from .ab2 import Flow, Path, in_turn
 
 
