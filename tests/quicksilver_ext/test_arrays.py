@@ -1,7 +1,8 @@
-"""quicksilver_ext.core: the torch operators' results, on NumPy and CuPy arrays, without torch."""
+"""quicksilver_ext.arrays: the torch operators' results, on NumPy and CuPy arrays, without torch."""
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver_ext import core
+from quicksilver_ext import arrays
 
 GRIDS = [(7, 6, 9), (8, 11)]
 OPTIONS = [
@@ -58,31 +59,31 @@ class TestSameAsTorch:
         values = xp.asarray(random.standard_normal((2, 5, *grid)), dtype=dtype)
         shape = image.shape[2:]
         tensors = [as_tensor(a) for a in (image, values, u)]
-        same(core.warp(image, u, mode, padding), qs.warp(tensors[0], tensors[2], mode, padding))
-        splatted = core.splat(values, u, shape, mode, padding)
+        same(arrays.warp(image, u, mode, padding), qs.warp(tensors[0], tensors[2], mode, padding))
+        splatted = arrays.splat(values, u, shape, mode, padding)
         same(splatted, qs.splat(tensors[1], tensors[2], shape, mode, padding))
 
     @pytest.mark.parametrize("faces", ["one_sided", "half"])
     def test_pointwise(self, xp, random, grid, dtype, faces):
         m, u = vectors(random, xp, grid, dtype), vectors(random, xp, grid, dtype, 0.3)
         tensors = as_tensor(m), as_tensor(u)
-        same(core.Ad_star(m, u, faces), qs.Ad_star(*tensors, faces))
-        same(core.ad(m, u, faces), qs.ad(*tensors, faces))
-        same(core.ad_star(m, u, faces), qs.ad_star(*tensors, faces))
+        same(arrays.Ad_star(m, u, faces), qs.Ad_star(*tensors, faces))
+        same(arrays.ad(m, u, faces), qs.ad(*tensors, faces))
+        same(arrays.ad_star(m, u, faces), qs.ad_star(*tensors, faces))
         for name in ("gradient", "divergence", "jacobian", "jacobian_determinant"):
-            same(getattr(core, name)(u, faces), getattr(qs, name)(tensors[1], faces))
+            same(getattr(arrays, name)(u, faces), getattr(qs, name)(tensors[1], faces))
 
     @pytest.mark.parametrize("padding", ["border", "wrap"])
     def test_labels(self, xp, random, grid, dtype, padding):
         labels = xp.asarray(random.integers(0, 5, (2, 1, *grid)), dtype=np.int16)
         u = vectors(random, xp, grid, dtype, 2)
-        found = core.warp_labels(labels, u, padding)
+        found = arrays.warp_labels(labels, u, padding)
         same(found, qs.warp_labels(as_tensor(labels), as_tensor(u), padding))
 
     def test_maps(self, xp, random, grid, dtype):
         u, w = vectors(random, xp, grid, dtype, 0.2), vectors(random, xp, grid, dtype, 0.2)
-        same(core.compose(u, w, "cubic"), qs.compose(as_tensor(u), as_tensor(w), "cubic"))
-        for ours, theirs in zip(core.invert(u), qs.invert(as_tensor(u)), strict=True):
+        same(arrays.compose(u, w, "cubic"), qs.compose(as_tensor(u), as_tensor(w), "cubic"))
+        for ours, theirs in zip(arrays.invert(u), qs.invert(as_tensor(u)), strict=True):
             same(ours, theirs)
 
 
@@ -94,7 +95,7 @@ def test_metric(xp, random, grid, spacing, pad, band, dtype):
     how |= {"spacing": spacing, "pad": pad, "band": band}
     field = vectors(random, xp, grid, dtype)
     for name in ("sharp", "flat", "sharp"):  # the second time from the tables of the first
-        found = getattr(core.FluidMetric(**how), name)(field)
+        found = getattr(arrays.FluidMetric(**how), name)(field)
         expected = getattr(qs.FluidMetric(**how), name)(as_tensor(field)).cpu().numpy()
         host = found if isinstance(found, np.ndarray) else found.get()
         tolerance = {np.float32: 1e-5, np.float64: 1e-12}[dtype]
@@ -107,7 +108,7 @@ def test_labels_keep_their_type(xp, random, dtype):
     labels = xp.asarray(random.integers(0, 2, (1, 1, 5, 6, 7)), dtype=dtype)
     shift = xp.zeros((1, 3, 5, 6, 7), np.float32)
     shift[:, 0] = 1
-    warped = core.warp(labels, shift, "nearest")
+    warped = arrays.warp(labels, shift, "nearest")
     assert warped.dtype == labels.dtype
     assert bool((warped[:, :, :-1] == labels[:, :, 1:]).all())
 
@@ -116,16 +117,23 @@ def test_strided_and_readonly_arrays(random):
     image = random.standard_normal((6, 7, 5, 3, 2)).T
     image.flags.writeable = False
     u = np.broadcast_to(0.4 * random.standard_normal((1, 3, 5, 7, 6)), (2, 3, 5, 7, 6))
-    expected = core.warp(np.ascontiguousarray(image), np.ascontiguousarray(u))
-    np.testing.assert_array_equal(core.warp(image, u), expected)
+    expected = arrays.warp(np.ascontiguousarray(image), np.ascontiguousarray(u))
+    np.testing.assert_array_equal(arrays.warp(image, u), expected)
+
+
+def test_the_former_name(monkeypatch):
+    monkeypatch.delitem(sys.modules, "quicksilver_ext.core", raising=False)
+    with pytest.warns(DeprecationWarning, match=r"quicksilver_ext\.arrays"):
+        former = importlib.import_module("quicksilver_ext.core")
+    assert all(getattr(former, name) is getattr(arrays, name) for name in arrays.__all__)
 
 
 def test_torch_is_not_imported(tmp_path):
     code = """
-import sys, numpy, quicksilver_ext.core as core
-from quicksilver_ext import core as again
+import sys, numpy, quicksilver_ext.arrays as arrays
+from quicksilver_ext import arrays as again
 u = numpy.zeros((1, 2, 4, 4), "float32")
-assert (core.warp(u + 3, u) == 3).all() and again is core
+assert (arrays.warp(u + 3, u) == 3).all() and again is arrays
 assert "torch" not in sys.modules, "torch was imported"
 import quicksilver_ext as qs
 qs.warp
@@ -138,44 +146,48 @@ assert {"warp", "FluidMetric"} <= set(qs.__all__)
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda f: core.warp([1.0], f), TypeError, "warp: image: expected a numpy array"),
+        (lambda f: arrays.warp([1.0], f), TypeError, "warp: image: expected a numpy array"),
         (
-            lambda f: core.compose("x", f),
+            lambda f: arrays.compose("x", f),
             TypeError,
             "compose: outer: expected a NumPy or CuPy array",
         ),
-        (lambda f: core.warp(f.astype("f2"), f), TypeError, "warp: image: expected float32"),
-        (lambda f: core.warp(f.astype(">f4"), f), TypeError, "warp: image: expected float32"),
-        (lambda f: core.warp(f.astype("i4"), f), TypeError, "warp: image: .*mode='nearest'"),
-        (lambda f: core.warp(f, f, "quintic"), ValueError, "warp: mode: expected one of"),
-        (lambda f: core.warp(f, f[0]), ValueError, "warp: displacement: expected .B, C"),
+        (lambda f: arrays.warp(f.astype("f2"), f), TypeError, "warp: image: expected float32"),
+        (lambda f: arrays.warp(f.astype(">f4"), f), TypeError, "warp: image: expected float32"),
+        (lambda f: arrays.warp(f.astype("i4"), f), TypeError, "warp: image: .*mode='nearest'"),
+        (lambda f: arrays.warp(f, f, "quintic"), ValueError, "warp: mode: expected one of"),
+        (lambda f: arrays.warp(f, f[0]), ValueError, "warp: displacement: expected .B, C"),
         (
-            lambda f: core.warp(f, f[:, :1]),
+            lambda f: arrays.warp(f, f[:, :1]),
             ValueError,
             "warp: displacement: expected one component",
         ),
-        (lambda f: core.warp(f, f.astype("f8")), ValueError, "warp: image: expected the dtype"),
-        (lambda f: core.compose(f, f[:, :, 1:]), ValueError, "compose: outer: expected the dtype"),
-        (lambda f: core.invert(f, 0), ValueError, "invert: iterations"),
-        (lambda f: core.Ad_star(f, f, "both"), ValueError, "Ad_star: faces"),
+        (lambda f: arrays.warp(f, f.astype("f8")), ValueError, "warp: image: expected the dtype"),
         (
-            lambda f: core.FluidMetric(pad="none").sharp(f[:, :, :, :5]),
+            lambda f: arrays.compose(f, f[:, :, 1:]),
+            ValueError,
+            "compose: outer: expected the dtype",
+        ),
+        (lambda f: arrays.invert(f, 0), ValueError, "invert: iterations"),
+        (lambda f: arrays.Ad_star(f, f, "both"), ValueError, "Ad_star: faces"),
+        (
+            lambda f: arrays.FluidMetric(pad="none").sharp(f[:, :, :, :5]),
             ValueError,
             "sharp: momentum: .*even",
         ),
         (
-            lambda f: core.FluidMetric(pad="none").flat(f[:, :, [0] * 11]),
+            lambda f: arrays.FluidMetric(pad="none").flat(f[:, :, [0] * 11]),
             ValueError,
             "flat: velocity",
         ),
         (
-            lambda f: core.FluidMetric(spacing=(1, 2, 3)).sharp(f),
+            lambda f: arrays.FluidMetric(spacing=(1, 2, 3)).sharp(f),
             ValueError,
             "sharp: momentum: .*spacing",
         ),
-        (lambda f: core.FluidMetric(alpha=-1), ValueError, "FluidMetric: alpha"),
-        (lambda f: core.splat(f, f, (3,)), ValueError, "splat: shape: expected 2"),
-        (lambda f: core.splat(f, f, (0, 3)), ValueError, "splat: shape: expected"),
+        (lambda f: arrays.FluidMetric(alpha=-1), ValueError, "FluidMetric: alpha"),
+        (lambda f: arrays.splat(f, f, (3,)), ValueError, "splat: shape: expected 2"),
+        (lambda f: arrays.splat(f, f, (0, 3)), ValueError, "splat: shape: expected"),
     ],
 )
 def test_bad_arguments(call, error, words):

@@ -1,6 +1,6 @@
 """What every differentiable operator promises, operator by operator: the table in docs/operators/properties.md is made of this file.
 
-``python -m pytest tests/ops/test_properties.py --properties docs/operators/properties.md``
+``python -m pytest tests/quicksilver_ext/test_properties.py --properties docs/operators/properties.md``
 """
 
 from __future__ import annotations

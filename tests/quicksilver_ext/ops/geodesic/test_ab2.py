@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import quicksilver_ext as qs
 from quicksilver_ext import reference
-from quicksilver_ext.ops import ab2
+from quicksilver_ext.ops.geodesic import ab2
 
 MEMORY = pytest.mark.parametrize("memory", ab2.MEMORY)
 COMPOSITION = pytest.mark.parametrize("composition", ["linear", "cubic"])

@@ -152,7 +152,7 @@ def pytest_addoption(parser) -> None:
     parser.addoption(
         "--properties",
         metavar="FILE",
-        help="write what tests/ops/test_properties.py found as a table of Markdown",
+        help="write what tests/quicksilver_ext/test_properties.py found as a table of Markdown",
     )
 
 
@@ -188,8 +188,8 @@ def properties_table(found: dict[tuple[str, str], set[str]]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
     return (
         "# What each operator promises\n\n"
-        "Made by `python -m pytest tests/ops/test_properties.py --properties docs/operators/properties.md`: yes where every\n"
+        "Made by `python -m pytest tests/quicksilver_ext/test_properties.py --properties docs/operators/properties.md`: yes where every\n"
         "test of a property passed, in 2-D and 3-D where both are tried; - where it is not promised (a second derivative is\n"
-        "then refused). Each test says in `tests/ops/test_properties.py` what it asks for.\n\n"
+        "then refused). Each test says in `tests/quicksilver_ext/test_properties.py` what it asks for.\n\n"
         f"{table}\n"
     )
