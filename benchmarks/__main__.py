@@ -21,13 +21,13 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 
-from .cases import Case, Place, cases
-from .document import write_document
-from .machine import ROOT, device_name, machine
-from .methods import source_version
-from .pipeline import Pair, Whole, made_up_pair, wholes
-from .results import Results, incomplete, read_results, slower
-from .summary import line
+from .measuring.machine import ROOT, device_name, machine, source_version
+from .measuring.place import Place
+from .operators.cases import Case, cases
+from .registration.pipeline import Pair, Whole, made_up_pair, wholes
+from .reporting.document import write_document
+from .reporting.results import Results, incomplete, read_results, slower
+from .reporting.summary import line
 
 SMALL_BUDGET = 0.1
 

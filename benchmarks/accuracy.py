@@ -17,21 +17,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from quicksilver.evaluation import mean_scores, score_labels
 from quicksilver.files import write_json
 
-from .machine import machine
-from .methods import Method, Subject, digest, methods
-from .table import section, with_section
+from .measuring.machine import ROOT, machine
+from .measuring.place import Record
+from .registration.methods import Method, Subject, digest, methods
+from .reporting.table import section, with_section
 
-Record = dict[str, Any]
 Pair = tuple[str, str]
 
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("affine", "prediction", "correction", "refine", "default-1mm", "lddmm", "syn")
 
 

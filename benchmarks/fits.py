@@ -29,7 +29,7 @@ from quicksilver.models import default_model
 from quicksilver.pyramid import isolated
 from quicksilver.unfolding import unfolded
 
-from .machine import machine
+from .measuring.machine import machine
 
 METRIC = isolated(qs.FluidMetric())
 

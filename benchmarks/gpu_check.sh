@@ -45,11 +45,11 @@ pytest=("$PYTHON" -m pytest -q -p no:cacheprovider)
 if $dry; then pytest+=(--collect-only); fi
 # From elsewhere: a dry run must not import the sources, which have no compiled module beside them.
 tests() { (cd "$output" && "${pytest[@]}" -c "$root/pyproject.toml" "$@" | tail -n 15); }
-tests -m "not slow" "$root/tests/ops"
+tests -m "not slow" "$root/tests/quicksilver_ext"
 tests -m "not slow" "$root/tests/quicksilver" || echo "tests of quicksilver: failed or not all could be collected"
 
 section "bad accesses and races"
-kernels=("$root/tests/ops" -m "not slow" -k "cuda and (twin or transpose or fused)" -x -q -p no:cacheprovider)
+kernels=("$root/tests/quicksilver_ext" -m "not slow" -k "cuda and (twin or transpose or fused)" -x -q -p no:cacheprovider)
 for tool in memcheck racecheck; do
   on_device timeout 120 compute-sanitizer --tool "$tool" --error-exitcode 1 "$PYTHON" -m pytest "${kernels[@]}" | tail -n 15
 done

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .floors import COUNTED
+from .operators.floors import COUNTED
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(sm_\d+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")

@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 
+import quicksilver
 import quicksilver_ext as qs
 
 PEERS = ("antspyx", "cupy", "monai", "numpy", "scipy", "SimpleITK", "voxelmorph")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("csrc", "quicksilver_ext", "python")
 
 
 def machine() -> dict[str, Any]:
@@ -33,6 +35,19 @@ def machine() -> dict[str, Any]:
         "quicksilver": qs.info(),
         "peers": dict(_versions(PEERS)),
     }
+
+
+def source_version() -> str:
+    """The version and the last commit of the sources; `-dirty` where they differ from it."""
+    git = ["git", "-C", str(ROOT)]
+
+    def answer(*words: str) -> str:
+        done = subprocess.run([*git, *words, "--", *SOURCES], capture_output=True, text=True)
+        return done.stdout.strip()
+
+    dirty = "-dirty" if answer("status", "--porcelain") else ""
+    commit = answer("log", "-1", "--format=%h") or "unknown"
+    return f"quicksilver {quicksilver.__version__} commit {commit}{dirty}"
 
 
 def _versions(names: Iterable[str]) -> Iterable[tuple[str, str]]:

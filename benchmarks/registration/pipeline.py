@@ -22,11 +22,11 @@ from quicksilver.recipes import Recipe
 from quicksilver.registration import Registration, optimise, register
 from quicksilver.training import Training
 
-from .cases import Place, Record
-from .clock import Call, alternate
-from .inputs import brain
+from ..measuring.clock import Call, alternate
+from ..measuring.inputs import brain
+from ..measuring.place import Place, Record
+from ..operators.peers import Missing
 from .others import demons, remove_transforms, syn
-from .peers import Missing
 
 RUNS = 3
 COMMAND = "import sys; sys.path.append(sys.path.pop(0)); from quicksilver.cli import main; main()"
@@ -145,7 +145,13 @@ def commanded(place: Place, pair: Pair, model: Path) -> Record:
         lines = {"quicksilver": ["-c", COMMAND, "register", *files, *options, *ALIGNED_WORDS]}
         for name, word in {"ANTs SyN": "syn", "SimpleITK demons": "demons"}.items():
             if name not in missing:
-                lines[name] = ["-m", "benchmarks.others", word, *files, f"{folder}/{word}.nii.gz"]
+                lines[name] = [
+                    "-m",
+                    "benchmarks.registration.others",
+                    word,
+                    *files,
+                    f"{folder}/{word}.nii.gz",
+                ]
         calls = {name: _shell(line) for name, line in lines.items()}
         record = _compared(place, calls, missing)
         stages = json.loads((Path(folder) / "result.json").read_text())["seconds"]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 
-from .clock import Call
-from .inputs import Inputs, moderate_momentum
+from ..measuring.clock import Call
+from ..measuring.inputs import Inputs, moderate_momentum
 from .peers import Peer, differentiated
 from .plain_shooting import PlainShooting
 

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .clock import Call, alternate, tensor_bytes
+from ..measuring.clock import Call, alternate, tensor_bytes
+from ..measuring.inputs import QUICKSILVER_SHAPE, Inputs, Shape, words
+from ..measuring.place import Place, Record
 from .floors import floor_bytes
-from .inputs import QUICKSILVER_SHAPE, Inputs, Shape, words
 from .ours import OURS, plainly_shot, shooting_errors
 from .peers import PEERS, Missing
-
-Record = dict[str, Any]
 
 BRAIN = (160, 192, 160)
 """A skull-stripped head at 1 mm."""
@@ -27,23 +26,6 @@ ALIKE = {"warp", "warp backward", "exponential", "resize", "shoot"}
 """Operators whose peers compute the same thing; VoxelMorph's transformer has another border."""
 ALONE = {"SciPy map_coordinates", "SimpleITK Resample", "SciPy fft"}
 """Peers that take seconds, measured at one size."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where cases are measured. small: tiny fields, which show that everything runs and mean nothing
-    else. budget: seconds for the runs of a case."""
-
-    device: torch.device
-    small: bool = False
-    budget: float = 3.0
-
-    @property
-    def runs(self) -> tuple[int, int]:
-        return (2, 3) if self.small else (3, 15)
-
-    def shape(self, shape: Shape) -> Shape:
-        return tuple(max(n // 12, 16) for n in shape) if self.small else shape
 
 
 @dataclass(frozen=True)

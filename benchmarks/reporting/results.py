@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import write_json
 
-Record = dict[str, Any]
+from ..measuring.place import Record
 
 SLOWER = 1.10
 ENTRIES = ("version", "date", "load_average", "measured", "missing")

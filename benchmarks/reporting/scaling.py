@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .results import Record, Results
+from ..measuring.place import Record
+from .results import Results
 
 PROPERTIES = ("voxels", "steps", "batch", "threads")
 FIXED = ("operator", "channels", "dtype", "batch", "steps", "threads", "shape")

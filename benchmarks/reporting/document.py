@@ -25,11 +25,11 @@ slower. How it is measured:
 * What is compared runs in turn (A B A B ...) on the same inputs after a warm-up; a ratio is the median over pairs of runs,
   with quartiles. On CUDA between events around recorded graphs.
 * Inputs are noise and smooth displacements, never zeros, and so many sets of them in turn that they exceed the last cache four times.
-* Bytes are counted, not measured: every field that an operator must read or write, once (`benchmarks/floors.py`). "Of copy" is
+* Bytes are counted, not measured: every field that an operator must read or write, once (`benchmarks/operators/floors.py`). "Of copy" is
   their rate over that of `torch.Tensor.copy_` in the same run.
 * Memory is the most that is held during a call beyond what was there before, the result included: what torch allocates on CUDA,
   what is resident on the processor.
-* A peer is called as its users call it, with everything ready that they could have ready (`benchmarks/peers.py`). "Difference"
+* A peer is called as its users call it, with everything ready that they could have ready (`benchmarks/operators/peers.py`). "Difference"
   is the largest between its result and ours.
 """
 

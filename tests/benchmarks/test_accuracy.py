@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import accuracy
+from benchmarks.registration import methods
+from benchmarks.reporting import table
 from quicksilver import registration
 from quicksilver.fields import WorldField, read_field, write_field
 from quicksilver.images import Image, read_image
 from quicksilver.lddmm import Settings
 from tests.quicksilver.phantoms import make_brain, write_nifti
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))
-from benchmarks import accuracy, methods, table
 
 SHIFT = 2  # voxels along the first axis, by the stub of ANTs
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .results import Record, Results
+from ..measuring.place import Record
+from .results import Results
 
 
 def milliseconds(seconds: dict[str, float]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .results import Record, Results
+from ..measuring.place import Record
+from .results import Results
 
 WARP, SHARP = "warp, 160 x 192 x 160", "sharp, 160 x 192 x 160"
 PRIMES = "sharp, 229 x 193 x 193"

@@ -14,8 +14,8 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 
-from .clock import Call, eager
-from .inputs import Inputs
+from ..measuring.clock import Call, eager
+from ..measuring.inputs import Inputs
 
 
 class Missing(Exception):

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from quicksilver.files import replacing
 
-Record = dict[str, Any]
+from ..measuring.place import Record
+
 Means = dict[str, dict[str, float]]
 
 HEADING = "## Accuracy"

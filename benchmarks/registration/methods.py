@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from typing import Any
 
 import torch
 
-import quicksilver
 from quicksilver import models, registration
 from quicksilver.evaluation import spread
 from quicksilver.fields import WorldField, read_field
@@ -22,9 +20,8 @@ from quicksilver.folds import count_folds
 from quicksilver.images import Image, read_image
 from quicksilver.registration import Registration
 
+from ..measuring.machine import source_version
 from .others import remove_transforms, syn
-
-SOURCES = ("csrc", "quicksilver_ext", "python")
 
 
 @dataclass(frozen=True)
@@ -113,19 +110,6 @@ def digest(*paths: Path) -> str:
     for path in paths:
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
-
-
-def source_version() -> str:
-    """The version and the last commit of the sources; `-dirty` where they differ from it."""
-    git = ["git", "-C", str(Path(__file__).resolve().parent.parent)]
-
-    def answer(*words: str) -> str:
-        done = subprocess.run([*git, *words, "--", *SOURCES], capture_output=True, text=True)
-        return done.stdout.strip()
-
-    dirty = "-dirty" if answer("status", "--porcelain") else ""
-    commit = answer("log", "-1", "--format=%h") or "unknown"
-    return f"quicksilver {quicksilver.__version__} commit {commit}{dirty}"
 
 
 def _unmoved(moving: Subject, target: Subject) -> Found:

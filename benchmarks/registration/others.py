@@ -1,4 +1,4 @@
-"""Other programs that register two aligned images: ``python -m benchmarks.others syn|demons MOVING TARGET WARPED``."""
+"""Other programs that register two aligned images: ``python -m benchmarks.registration.others syn|demons MOVING TARGET WARPED``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .peers import module
+from ..operators.peers import module
 
 DEMONS_ITERATIONS, DEMONS_SIGMA = 50, 1.0
 

@@ -1,0 +1,1 @@
+"""Whole registrations, fits and training steps, ours and of other programs."""

@@ -1,0 +1,12 @@
+"""Makes the harness importable from wherever pytest was started, and shares the small registration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from tests.quicksilver.conftest import brains, model, model_file, registration
+
+__all__ = ["brains", "model", "model_file", "registration"]
