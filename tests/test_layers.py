@@ -23,6 +23,10 @@ PYTHON = sorted(
     for path in (ROOT / folder).rglob("*.py")
 )
 MAY_INCLUDE = {"core": {"core"}, "ops": {"core", "ops"}, "bindings": {"core", "ops", "bindings"}}
+CORE_FOLDERS = ("core/sampling", "core/fft")
+"""Parts of core that stand on the rest of it, and not on each other."""
+BENCHMARKS = ("measuring", "operators", "registration", "reporting")
+"""The folders of benchmarks, each of which uses only those before it."""
 PYTHON_HEADERS = ("pybind11/", "Python.h")
 TORCH_HEADERS = ("torch/", "ATen/", "c10/", "caffe2/")
 
@@ -46,6 +50,11 @@ def cpp_violations(path: str, source: str) -> list[str]:
             found.append(f"{path} includes {name}: only bindings/module.cpp knows of Python")
         if folder in MAY_INCLUDE and folder not in MAY_INCLUDE[layer]:
             found.append(f"{path} includes {name}: {layer} stands to the left of {folder}")
+        part = name.rpartition("/")[0]
+        if layer == "core" and part in CORE_FOLDERS and not path.startswith(part):
+            found.append(f"{path} includes {name}: only {part} and what stands on core do")
+    if "__CUDACC__" in code and layer != "core":
+        found.append(f"{path} asks which compiler reads it: core hides that")
     if "<<<" in code and path not in ("core/parallel.h", "core/block.h"):
         found.append(f"{path} launches a kernel: only core/parallel.h and core/block.h do")
     return found
@@ -135,6 +144,20 @@ def python_violations(path: str, source: str) -> list[str]:
     return found
 
 
+def benchmark_violations(path: str, source: str) -> list[str]:
+    """What a file in a folder of benchmarks breaks; `path` is relative to the repository."""
+    root, folder, *below = path.split("/")
+    if root != "benchmarks" or not below:  # the commands, at the top, use all of them
+        return []
+    allowed = BENCHMARKS[: BENCHMARKS.index(folder) + 1]
+    return [
+        f"{path} imports {module}: {folder} uses only {', '.join(allowed)}"
+        for module in imported_modules(source, f"benchmarks.{folder}")
+        if is_in(module, "benchmarks")
+        and not module.startswith(tuple(f"benchmarks.{a}" for a in allowed))
+    ]
+
+
 @pytest.mark.parametrize("path", CPP, ids=lambda path: str(path.relative_to(ROOT)))
 def test_cpp(path):
     name = path.relative_to(ROOT / "csrc").as_posix()
@@ -143,7 +166,8 @@ def test_cpp(path):
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
 def test_python(path):
-    assert not python_violations(path.relative_to(ROOT).as_posix(), path.read_text())
+    name, source = path.relative_to(ROOT).as_posix(), path.read_text()
+    assert not python_violations(name, source) + benchmark_violations(name, source)
 
 
 def test_the_sources_are_found():
@@ -164,7 +188,14 @@ def test_the_sources_are_found():
         ("ops/warp.cu", "#include <ATen/ATen.h>", False),
         ("core/parallel.h", "kernel<<<blocks, threads>>>();", True),
         ("core/block.h", "kernel<<<blocks, threads>>>();", True),
-        ("core/fft.h", "kernel<<<blocks, threads>>>();", False),
+        ("core/fft/fft.h", "kernel<<<blocks, threads>>>();", False),
+        ("core/fft/fft.h", '#include "core/block.h"', True),
+        ("core/fft/fft.h", '#include "core/fft/plan.h"', True),
+        ("core/fft/fft.h", '#include "core/sampling/taps.h"', False),
+        ("core/view.h", '#include "core/sampling/taps.h"', False),
+        ("ops/warp.cu", '#include "core/sampling/taps.h"', True),
+        ("core/parallel.h", "#if defined(__CUDACC__)", True),
+        ("ops/warp.cu", "#if !defined(__CUDACC__)", False),
         ("ops/warp.cu", "kernel<<<blocks, threads>>>();", False),
         ("ops/warp.cu", "// launched with <<<>>> by core/parallel.h", True),
     ],
@@ -198,3 +229,18 @@ def test_the_rule_for_cpp(path, line, allowed):
 )
 def test_the_rule_for_python(path, line, allowed):
     assert (not python_violations(path, line + "\n")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "allowed"),
+    [
+        ("benchmarks/operators/cases.py", "from ..measuring.clock import alternate", True),
+        ("benchmarks/operators/cases.py", "from .peers import PEERS", True),
+        ("benchmarks/operators/cases.py", "from benchmarks.registration import methods", False),
+        ("benchmarks/measuring/clock.py", "from ..operators import peers", False),
+        ("benchmarks/registration/others.py", "from ..__main__ import measure", False),
+        ("benchmarks/accuracy.py", "from .reporting.table import section", True),
+    ],
+)
+def test_the_rule_for_benchmarks(path, line, allowed):
+    assert (not benchmark_violations(path, line + "\n")) == allowed
