@@ -50,21 +50,53 @@ class FluidTorus:
         self, size0: int, size1: int, size2: int, kept1: int, kept2: int, block_memory: int
     ) -> None: ...
 
+def fluid_order(length: int) -> list[int]: ...
+def block_memory(device: int) -> int: ...
+def prefer_huge_pages(data: int, bytes: int) -> None: ...
+def build_info() -> dict[str, Any]: ...
+
+# The operators, written by csrc/bindings/stub.py.
+
 def warp(
     image: Field, displacement: Field, out: Field, sampling: Sampling, queue: Queue
 ) -> None: ...
 def warp_bits(
     image: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
 ) -> None: ...
-def warp_labels(
-    labels: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
-) -> None: ...
 def warp_displacement_gradient(
     image: Field, displacement: Field, grad: Field, out: Field, sampling: Sampling, queue: Queue
 ) -> None: ...
 def compose(outer: Field, inner: Field, out: Field, sampling: Sampling, queue: Queue) -> None: ...
+def warp_labels(
+    labels: Field, displacement: Field, out: Field, padding: Padding, queue: Queue
+) -> None: ...
 def splat(
     values: Field, displacement: Field, out: Field, scale: int, sampling: Sampling, queue: Queue
+) -> None: ...
+def warp_tangent(
+    image: Field,
+    displacement: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
+) -> None: ...
+def splat_tangent(
+    values: Field,
+    displacement: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
+) -> None: ...
+def warp_hessian(
+    image: Field,
+    displacement: Field,
+    values: Field,
+    direction: Field,
+    out: Field,
+    sampling: Sampling,
+    queue: Queue,
 ) -> None: ...
 def invert(
     displacement: Field,
@@ -94,33 +126,6 @@ def warp_residual(
     padding: Padding,
     queue: Queue,
 ) -> None: ...
-def warp_tangent(
-    image: Field,
-    displacement: Field,
-    direction: Field,
-    out: Field,
-    sampling: Sampling,
-    queue: Queue,
-) -> None: ...
-def splat_tangent(
-    values: Field,
-    displacement: Field,
-    direction: Field,
-    out: Field,
-    sampling: Sampling,
-    queue: Queue,
-) -> None: ...
-def warp_hessian(
-    image: Field,
-    displacement: Field,
-    values: Field,
-    direction: Field,
-    out: Field,
-    sampling: Sampling,
-    queue: Queue,
-) -> None: ...
-def ad(velocity: Field, other: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
-def ad_star(velocity: Field, momentum: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
 def Ad_star(
     momentum: Field, displacement: Field, out: Field, faces: Faces, queue: Queue
 ) -> None: ...
@@ -134,6 +139,8 @@ def Ad_star_gradient(
     faces: Faces,
     queue: Queue,
 ) -> None: ...
+def ad(velocity: Field, other: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
+def ad_star(velocity: Field, momentum: Field, out: Field, faces: Faces, queue: Queue) -> None: ...
 def fluid(
     field: Field,
     out: Field,
@@ -143,8 +150,6 @@ def fluid(
     symbol: FluidSymbol,
     queue: Queue,
 ) -> None: ...
-def fluid_order(length: int) -> list[int]: ...
-def block_memory(device: int) -> int: ...
 def fluid_symbol(spectrum: Field, tables: int, symbol: FluidSymbol, queue: Queue) -> None: ...
 def advance(
     velocity: Field, psi: Field, out: Field, dt: float, composition: Mode, queue: Queue
@@ -185,5 +190,3 @@ def update_inverse(
 ) -> None: ...
 def extract_patches(image: Field, corners: int, patches: Field, queue: Queue) -> None: ...
 def add_patches(patches: Field, corners: int, out: Field, scale: int, queue: Queue) -> None: ...
-def prefer_huge_pages(data: int, bytes: int) -> None: ...
-def build_info() -> dict[str, Any]: ...

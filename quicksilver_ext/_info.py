@@ -28,7 +28,7 @@ def info() -> dict[str, Any]:
         "torch": torch.__version__,
         "cpu": {
             "compiler": built["compiler"],
-            "instructions": built["processor_target"],
+            "instructions": built["cpu_target"],
             "threads": torch.get_num_threads(),
         },
         "cuda": {

@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CPP = sorted(
-    path for pattern in ("*.h", "*.cpp", "*.cu", "*.cuh") for path in (ROOT / "csrc").rglob(pattern)
+    path
+    for pattern in ("*.h", "*.def", "*.cpp", "*.cu", "*.cuh")
+    for path in (ROOT / "csrc").rglob(pattern)
 )
 PYTHON = sorted(
     path

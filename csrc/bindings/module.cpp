@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 namespace py = pybind11;
@@ -42,17 +43,27 @@ Field make_field(std::uintptr_t data, DType dtype, const py::tuple& shape) {
   return f;
 }
 
+// What Python passes for an argument: the argument itself, or for a pointer an address, as a number.
+template <class Arg>
+using Passed = std::conditional_t<std::is_pointer_v<Arg>, std::uintptr_t, Arg>;
+
+template <class Arg>
+Arg received(Passed<Arg> argument) {
+  if constexpr (std::is_pointer_v<Arg>) {
+    return reinterpret_cast<Arg>(argument);
+  } else {
+    return argument;
+  }
+}
+
 // Binds one entry of the operator table; the queue is the last argument.
 template <class... Args>
 auto bound(void (*Operators::*entry)(Args...)) {
-  return [entry](Args... args) {
+  return [entry](Passed<Args>... args) {
     const Queue& queue = std::get<sizeof...(Args) - 1>(std::tie(args...));
-    (operators_for(queue).*entry)(args...);
+    (operators_for(queue).*entry)(received<Args>(args)...);
   };
 }
-
-const std::int64_t* corners_at(std::uintptr_t data) { return reinterpret_cast<const std::int64_t*>(data); }
-const double* scale_at(std::uintptr_t data) { return reinterpret_cast<const double*>(data); }
 
 // The frequency at each place of a transform's order; empty where the length has no plan.
 std::vector<int> fluid_order(int length) {
@@ -66,7 +77,7 @@ std::vector<int> fluid_order(int length) {
   return order;
 }
 
-// Bytes of shared memory that a block of a device may have; on the processor what an H100 has.
+// Bytes of shared memory that a block of a device may have; on the CPU what an H100 has.
 int block_memory([[maybe_unused]] int device) {
   int bytes = 227 * 1024;
 #if defined(QS_HAVE_CUDA)
@@ -82,7 +93,7 @@ py::dict build_info() {
   py::dict info;
   info["version"] = QS_VERSION;
   info["compiler"] = QS_COMPILER;
-  info["processor_target"] = processor_target();
+  info["cpu_target"] = cpu_target();
   info["cuda_compiler"] = QS_CUDA_COMPILER;
   info["cuda_architectures"] = QS_CUDA_ARCHITECTURES;
 #if defined(QS_HAVE_CUDA)
@@ -138,66 +149,12 @@ PYBIND11_MODULE(_core, m) {
            py::arg("block_memory"));
 
   const py::call_guard<py::gil_scoped_release> unlocked;
-  m.def("warp", bound(&Operators::warp), unlocked);
-  m.def("warp_bits", bound(&Operators::warp_bits), unlocked);
-  m.def("warp_labels", bound(&Operators::warp_labels), unlocked);
-  m.def("warp_displacement_gradient", bound(&Operators::warp_displacement_gradient), unlocked);
-  m.def("compose", bound(&Operators::compose), unlocked);
-  m.def(
-      "splat",
-      [](const Field& values, const Field& displacement, const Field& out, std::uintptr_t scale,
-         const Sampling& sampling, const Queue& queue) {
-        operators_for(queue).splat(values, displacement, out, scale_at(scale), sampling, queue);
-      },
-      unlocked);
-  m.def("invert", bound(&Operators::invert), unlocked);
-  m.def("invert_gradient", bound(&Operators::invert_gradient), unlocked);
-  m.def("jacobian_determinant", bound(&Operators::jacobian_determinant), unlocked);
-  m.def("jacobian_determinant_gradient", bound(&Operators::jacobian_determinant_gradient), unlocked);
-  m.def("gradient", bound(&Operators::gradient), unlocked);
-  m.def("gradient_transpose", bound(&Operators::gradient_transpose), unlocked);
-  m.def("divergence", bound(&Operators::divergence), unlocked);
-  m.def("divergence_transpose", bound(&Operators::divergence_transpose), unlocked);
-  m.def("warp_residual", bound(&Operators::warp_residual), unlocked);
-  m.def("warp_tangent", bound(&Operators::warp_tangent), unlocked);
-  m.def("splat_tangent", bound(&Operators::splat_tangent), unlocked);
-  m.def("warp_hessian", bound(&Operators::warp_hessian), unlocked);
-  m.def("ad", bound(&Operators::ad), unlocked);
-  m.def("ad_star", bound(&Operators::ad_star), unlocked);
-  m.def("Ad_star", bound(&Operators::Ad_star), unlocked);
-  m.def("Ad_star_gradient", bound(&Operators::Ad_star_gradient), unlocked);
-  m.def("advance", bound(&Operators::advance), unlocked);
-  m.def("advance_gradient", bound(&Operators::advance_gradient), unlocked);
-  m.def("follow", bound(&Operators::follow), unlocked);
-  m.def("follow_gradient", bound(&Operators::follow_gradient), unlocked);
-  m.def("update_inverse", bound(&Operators::update_inverse), unlocked);
-  m.def(
-      "fluid",
-      [](const Field& field, const Field& out, const Field& workspace, std::uintptr_t tables, const FluidTorus& torus,
-         const FluidSymbol& symbol, const Queue& queue) {
-        operators_for(queue).fluid(field, out, workspace, reinterpret_cast<const void*>(tables), torus, symbol, queue);
-      },
-      unlocked);
+#define QS_OPERATOR(name, ...) m.def(#name, bound(&Operators::name), unlocked);
+#include "ops/operators.def"
+#undef QS_OPERATOR
+
   m.def("fluid_order", &fluid_order);
   m.def("block_memory", &block_memory);
-  m.def(
-      "fluid_symbol",
-      [](const Field& spectrum, std::uintptr_t tables, const FluidSymbol& symbol, const Queue& queue) {
-        operators_for(queue).fluid_symbol(spectrum, reinterpret_cast<const void*>(tables), symbol, queue);
-      },
-      unlocked);
-  m.def(
-      "extract_patches",
-      [](const Field& image, std::uintptr_t corners, const Field& patches, const Queue& queue) {
-        operators_for(queue).extract_patches(image, corners_at(corners), patches, queue);
-      },
-      unlocked);
-  m.def(
-      "add_patches",
-      [](const Field& patches, std::uintptr_t corners, const Field& out, std::uintptr_t scale, const Queue& queue) {
-        operators_for(queue).add_patches(patches, corners_at(corners), out, scale_at(scale), queue);
-      },
-      unlocked);
   m.def("prefer_huge_pages",
         [](std::uintptr_t data, std::size_t bytes) { prefer_huge_pages(reinterpret_cast<void*>(data), bytes); });
   m.def("build_info", &build_info);

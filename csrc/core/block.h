@@ -1,7 +1,7 @@
 // Kernels of thread blocks that share memory, written as phases, and the only launch beside core/parallel.h.
 //
 // A body is a small struct with a const call operator for one block. It never sees a thread: block.share(items, f) runs
-// f for every item, spread over the block's threads, and ends with a barrier. On the processor the threads of a block
+// f for every item, spread over the block's threads, and ends with a barrier. On the CPU the threads of a block
 // are a plain loop, in an order that a test replaces (core/parallel.h): a result that changes lacks a barrier.
 #pragma once
 
@@ -24,9 +24,9 @@ struct Blocks {
   std::size_t shared;  // bytes of memory that the threads of a block share
 };
 
-// As many threads per block as let a multiprocessor hold all the blocks that its memory has room for, with `most`
-// threads in all: those of a body's launch bound, for which it has registers. Each block costs 1 KB more than it asks
-// for.
+// Chooses the threads per block so that a multiprocessor can hold as many blocks as its shared memory has room for,
+// with `most` threads in all: the body's launch bound, which its registers allow. Each block costs 1 KB more than it
+// asks for.
 inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory, int most) {
   const int resident = static_cast<int>(static_cast<std::size_t>(block_memory) / (shared + 1024));
   const int threads = most / (resident > 1 ? resident : 1) / 32 * 32;
@@ -49,7 +49,7 @@ class Block {
     return reinterpret_cast<T*>(memory_);
   }
 
-  // Every thread, then a barrier.
+  // Runs f on every thread, then a barrier.
   template <class F>
   QS_DEVICE void each_thread(const F& f) const {
 #if defined(__CUDACC__)
@@ -62,7 +62,7 @@ class Block {
 #endif
   }
 
-  // f(item) for every item, then a barrier. The loops are not unrolled: they would begin with a division.
+  // Runs f(item) for every item, then a barrier. The loops are not unrolled: unrolled they would begin with a division.
   template <class F>
   QS_DEVICE void share(int items, const F& f) const {
     each_thread([&](int thread) QS_INLINE {
@@ -73,7 +73,7 @@ class Block {
     });
   }
 
-  // store(item, load(item)) for every item, then a barrier. Several loads are under way before the first is stored.
+  // Runs store(item, load(item)) for every item, then a barrier. Several loads are in flight before the first store.
   template <class Load, class Store>
   QS_DEVICE void move(int items, const Load& load, const Store& store) const {
     constexpr int batch = 4;
@@ -115,7 +115,7 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
     return;
   }
   const DeviceGuard guard(queue.device);
-  // More than 48 KB has to be asked for.
+  // More than 48 KB must be requested explicitly.
   DeviceGuard::check(cudaFuncSetAttribute(block_kernel<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                           static_cast<int>(blocks.shared)));
   block_kernel<<<static_cast<unsigned>(blocks.count), blocks.threads, blocks.shared,
@@ -125,8 +125,8 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
 
 #else
 
-// The memory is on the heap and exactly as large as asked, so that the address sanitizer sees any step outside, and
-// full of what is no number, so that reading what was not written shows.
+// The memory is on the heap and exactly as large as requested, so that the address sanitizer catches any access
+// outside, and filled with NaNs, so that reading what was never written shows.
 template <class Body>
 void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) {
 #pragma omp parallel for num_threads(queue.threads) schedule(static)

@@ -1,6 +1,6 @@
 // Argument checks. Each failure is one sentence that names operator and argument; the bindings turn it into ValueError.
 //
-// Only comparisons are inline: text is made in check.cpp, which is compiled once for the plainest processor, because
+// Only comparisons are inline: text is made in check.cpp, which is compiled once for the baseline CPU, because
 // the linker may merge inline standard-library code across targets (see host_device.h).
 #pragma once
 
@@ -25,7 +25,7 @@ inline bool same_grid(const Field& a, const Field& b) {
   return a.dims == b.dims && a.shape[0] == b.shape[0] && a.shape[1] == b.shape[1] && a.shape[2] == b.shape[2];
 }
 
-// Same dtype, batch and grid as another argument, and this many channels.
+// Requires the dtype, batch and grid of another argument, and this many channels.
 inline void require_like(const Field& f, const Field& other, std::int64_t channels, const char* op,
                          const char* argument) {
   require(f.dtype == other.dtype && f.batch == other.batch && same_grid(f, other), op, argument, f,
@@ -33,14 +33,14 @@ inline void require_like(const Field& f, const Field& other, std::int64_t channe
   require(f.channels == channels, op, argument, f, "as many channels as the operator gives it");
 }
 
-// As many batch entries as the largest of the arguments; a batch of one stands for every entry of a larger one.
+// The batch size of two arguments together; a batch of one stands for every entry of a larger one.
 inline std::int64_t common_batch(const Field& a, const Field& b) { return a.batch == 1 ? b.batch : a.batch; }
 
 inline void require_broadcast(const Field& f, std::int64_t batch, const char* op, const char* argument) {
   require(f.batch == batch || f.batch == 1, op, argument, f, "the batch of the other arguments, or a batch of one");
 }
 
-// On the grid of another argument, with its dtype and this batch and many channels.
+// Requires the grid and dtype of another argument, and this many batch entries and channels.
 inline void require_on(const Field& f, const Field& other, std::int64_t batch, std::int64_t channels, const char* op,
                        const char* argument) {
   require(f.dtype == other.dtype && same_grid(f, other), op, argument, f, "the dtype and grid of the other arguments");

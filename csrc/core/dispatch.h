@@ -1,4 +1,4 @@
-// From run-time dtype and dimension to template arguments.
+// Dispatch from run-time dtype and dimension to template arguments.
 #pragma once
 
 #include "core/check.h"
@@ -41,7 +41,7 @@ void dispatch_bits(const Field& field, F&& f) {
   }
 }
 
-// Channels are worked on D at a time (a vector field in one pass), what is left one at a time.
+// Calls f for D channels at a time (a vector field in one pass), then for the rest one at a time.
 template <int D, class F>
 void for_channel_groups(std::int64_t channels, F&& f) {
   std::int64_t first = 0;

@@ -20,7 +20,7 @@ struct Field {
   int shape[3];
 };
 
-// Where to work: a CUDA device and stream, or (device < 0) this many threads of the processor.
+// Where to work: a CUDA device and stream, or (device < 0) this many CPU threads.
 struct Queue {
   int device;
   void* stream;

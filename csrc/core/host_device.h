@@ -1,7 +1,7 @@
-// What lets one source compile for a processor and for a GPU.
+// The macros by which one source compiles for the CPU and for a GPU.
 //
 // Every file under csrc/core and csrc/ops is compiled once per *target*: QS_TARGET is a namespace such as
-// `cpu_baseline`, `cpu_v3` (AVX2 and FMA) or `cuda`. Because each target has its own namespace, an inline
+// `cpu_baseline`, `cpu_avx2` (AVX2 and FMA) or `cuda`. Because each target has its own namespace, an inline
 // function built with AVX2 can never be picked by the linker for a machine without it.
 #pragma once
 
@@ -50,7 +50,7 @@ QS_HD void unroll(F&& f) {
   unroll_over(f, std::make_integer_sequence<int, N>{});
 }
 
-// std::sqrt, whose call on a CPU does not vectorise.
+// The square root, as a builtin on the CPU: a call of std::sqrt would not vectorise.
 template <class T>
 QS_HD T square_root(T x) {
 #if defined(__CUDACC__)

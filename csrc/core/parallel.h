@@ -1,6 +1,6 @@
-// The way from an operator to the hardware; beside core/block.h the only file with a kernel launch.
+// Loops over voxels, on CPU threads or on the GPU; with core/block.h the only file that launches kernels.
 //
-// A body is a small struct with a const call operator for one voxel. On the processor rows are shared among threads
+// A body is a small struct with a const call operator for one voxel. On the CPU rows are divided among threads
 // and the contiguous axis is vectorised; on the GPU one thread takes one voxel, 32 neighbours along the contiguous
 // axis in a warp.
 #pragma once
@@ -23,7 +23,7 @@
 
 namespace qs::QS_TARGET {
 
-// How a body works along the contiguous axis on the processor: voxel by voxel; vectorised across voxels; or by its own
+// How a body works along the contiguous axis on the CPU: voxel by voxel; vectorised across voxels; or by its own
 // member `block`, which takes up to block_width neighbouring voxels.
 enum class Loop { plain, vectorised, blocks };
 
@@ -38,15 +38,15 @@ QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
 }
 
-// A 64-bit fixed-point number: sums of them have the same bits in whatever order they are formed.
+// A 64-bit fixed-point number: sums have the same bits in any order.
 using Fixed = long long;
 
 QS_HD Fixed fixed(double x) {
-  constexpr double bound = 9e18;  // what is not finite or too large has no such number: the caller's scale is NaN then
+  constexpr double bound = 9e18;  // beyond it, or not finite: the caller's scale is NaN then
   return x > -bound && x < bound ? static_cast<Fixed>(x < 0 ? x - 0.5 : x + 0.5) : 0;
 }
 
-// Which voxels of the result one worker may add to (see scatter_voxels).
+// The planes of the result that one worker may add to (see scatter_voxels).
 struct Slab {
   int first, last;
 #if defined(__CUDACC__)
@@ -137,7 +137,7 @@ void launch(const Grid& grid, const Queue& queue, const Work& work) {
 
 template <class Body>
 void for_each_voxel(const Grid& grid, const Queue& queue, const Body& body) {
-  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the processor");
+  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the CPU");
   launch(grid, queue, body);
 }
 
@@ -167,7 +167,7 @@ struct Scatter {
 
 template <class Body>
 void scatter_voxels(const Grid& source, int, const Queue& queue, const Body& body) {
-  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the processor");
+  static_assert(sizeof(Body::loop) == sizeof(Loop), "a body says how it works on the CPU");
   launch(source, queue, Scatter<Body>{body});
 }
 
@@ -181,7 +181,7 @@ std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
 inline std::int64_t ordered(std::int64_t piece, std::int64_t) { return piece; }
 #endif
 
-// Waking a thread costs what a few thousand voxels do.
+// Waking a thread costs as much as a few thousand voxels.
 inline int threads_for(const Grid& grid, const Queue& queue) {
   const std::int64_t useful = 1 + grid.batch * grid.extent.voxels() / 8192;
   return static_cast<int>(std::min<std::int64_t>(queue.threads, useful));
@@ -279,7 +279,7 @@ void scatter_voxels(const Grid& source, int planes, const Queue& queue, const Bo
   for (std::int64_t slice = 0; slice < slices; ++slice) {
     reach[slice] = body.reach(slice / e.n[0], static_cast<int>(slice % e.n[0]));
   }
-  // Two per worker, to balance: the thinner they are, the more of them a source plane reaches, each visit in full.
+  // Two per worker, for balance. Thinner slabs would cost more: a source plane is visited in full for each it reaches.
   const int slabs = std::min(planes, threads > 1 ? 2 * threads : 1);
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
   for (int n = 0; n < slabs; ++n) {

@@ -1,7 +1,7 @@
 // The N samples of a footprint along the contiguous axis.
 //
-// On the processor four samples are one vector register, because compilers do not see this by themselves; one or two
-// are scalars, which vectorise across voxels instead.
+// On the CPU four samples are one vector register, which compilers do not find by themselves; one or two are scalars,
+// which vectorise across voxels instead.
 #pragma once
 
 #include "core/host_device.h"

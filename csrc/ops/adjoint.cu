@@ -3,7 +3,7 @@
 //
 // Each voxel reads the 2 D neighbours of what is differentiated (from cache but for one plane) and, for Ad*, 2^D
 // samples of each component of m: 4 * 3 D bytes per voxel in float32 (36 in 3-D), which bounds them.
-#include "ops/adjoint.h"
+#include "ops/declarations.h"
 
 #include <algorithm>
 

@@ -8,18 +8,11 @@
 // kernel: 72 in three kernels, 120 in five. In a half band the workspace holds half the frequencies of the last axis
 // and half of the middle one: 15 by each of the rows kernels and 6 by the columns, 36 in three kernels; in five 18 by
 // each of the rows kernels, 9 by each middle one and 6 by the columns, 60. Memory bounds them.
-//
-// In float32 ptxas gives every kernel at most 56 registers for sm_80 and 64 for sm_90 (launch bound 1024 threads), in
-// float64 96 and 104 (512 threads). What fits a multiprocessor of sm_90, by blocks x threads, in float32:
-//
-//   | torus           | slab: bytes, blocks, occupancy | columns: bytes, blocks, occupancy |
-//   | 128 x 128 x 128 |  66,560, 3 x  320, 47 %        | 24,576, 9 x 128, 56 %             |
-//   | 192 x 192 x 192 | 148,992, 1 x 1024, 50 %        | 36,864, 6 x 160, 47 %             |
-//   | 240 x 200 x 200 | 161,600, 1 x 1024, 50 %        | 46,080, 4 x 256, 50 %             |
+// Registers and occupancy: docs/kernels.md.
 #include <algorithm>
 
 #include "core/dispatch.h"
-#include "ops/fluid.h"
+#include "ops/declarations.h"
 #include "ops/fluid_columns.h"
 #include "ops/fluid_rows.h"
 

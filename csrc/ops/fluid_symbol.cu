@@ -4,7 +4,7 @@
 // float32 (24 bytes per voxel of the real field in 3-D), which bounds it.
 #include "core/dispatch.h"
 #include "core/parallel.h"
-#include "ops/fluid.h"
+#include "ops/declarations.h"
 #include "ops/fluid_gain.h"
 
 namespace qs::QS_TARGET {

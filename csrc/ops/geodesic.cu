@@ -1,6 +1,6 @@
 // The steps in time of a geodesic (geodesic_steps.h), and PyCA's UpdateInverse for rk4: two dependent gathers per
 // iteration, 36 bytes per voxel.
-#include "ops/geodesic.h"
+#include "ops/declarations.h"
 
 #include <initializer_list>
 
@@ -8,7 +8,6 @@
 #include "core/sampling/dispatch.h"
 #include "core/sampling/footprint.h"
 #include "ops/geodesic_steps.h"
-#include "ops/splat.h"
 
 namespace qs::QS_TARGET {
 

@@ -93,7 +93,7 @@ struct Advance {
   }
 };
 
-// Two stages, because on the processor a linear gather vectorises across voxels and a cubic one does not. State: the
+// Two stages, because on the CPU a linear gather vectorises across voxels and a cubic one does not. State: the
 // foot, then the cotangent of the foot.
 template <class T, int D, class S>
 struct AdvanceGradient {

@@ -3,7 +3,7 @@
 // Each voxel reads the 2 D neighbours along the axes, all but one plane of them from cache: 4 (1 + D) bytes per voxel
 // and channel in float32 for the gradient and its transpose (16 in 3-D), as many in all for the divergence and its own.
 // That bounds them.
-#include "ops/gradient.h"
+#include "ops/declarations.h"
 
 #include "core/dispatch.h"
 #include "core/parallel.h"

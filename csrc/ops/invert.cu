@@ -2,7 +2,7 @@
 //
 // A voxel's iterate lives in registers; each iteration gathers 2^D samples of D components, from cache when the map is
 // smooth, so that one launch moves 4 (2 D + 1) bytes per voxel in float32 and is bound by the gathers' arithmetic.
-#include "ops/invert.h"
+#include "ops/declarations.h"
 
 #include "core/dispatch.h"
 #include "core/matrix.h"
@@ -27,7 +27,7 @@ QS_HD Matrix<T, D> linearise(const View<const T>& displacement, const Voxel& v, 
   return j;
 }
 
-// Where the map folds its Jacobian cannot be divided by: there a plain fixed-point step is taken.
+// Where the map folds its Jacobian is not invertible: a plain fixed-point step is taken there.
 template <class T>
 QS_HD T reciprocal_or(T determinant, T otherwise) {
   const T magnitude = determinant < T(0) ? -determinant : determinant;

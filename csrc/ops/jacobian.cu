@@ -2,7 +2,7 @@
 //
 // Each voxel reads 2 D neighbours of D components, all but one plane of them from cache: 4 (D + 1) bytes per voxel in
 // float32 for the determinant (16 in 3-D), which bounds it.
-#include "ops/jacobian.h"
+#include "ops/declarations.h"
 
 #include "core/dispatch.h"
 #include "core/parallel.h"

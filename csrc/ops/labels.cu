@@ -3,8 +3,8 @@
 //
 // One voxel per thread: load its displacement, form the footprint, load the 2^D labels around, and sum for each of them
 // the weights of those equal to it, 4^D comparisons in registers. 12 + 2 s bytes per voxel in 3-D and float32, s bytes
-// per label; the comparisons bound it on the processor, memory on the GPU.
-#include "ops/labels.h"
+// per label; the comparisons bound it on the CPU, memory on the GPU.
+#include "ops/declarations.h"
 
 #include "core/parallel.h"
 #include "core/sampling/dispatch.h"

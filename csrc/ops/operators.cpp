@@ -31,7 +31,7 @@ bool has_avx2() {
 
 }  // namespace
 
-const char* processor_target() { return has_avx2() ? "avx2" : "baseline"; }
+const char* cpu_target() { return has_avx2() ? "avx2" : "baseline"; }
 
 const Operators& operators_for(const Queue& queue) {
   if (queue.device >= 0) {

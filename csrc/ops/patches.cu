@@ -1,5 +1,5 @@
 // Copies between a volume and a list of patches: 8 bytes per patch voxel and channel in float32, which bounds both.
-#include "ops/patches.h"
+#include "ops/declarations.h"
 
 #include "core/dispatch.h"
 #include "core/parallel.h"

@@ -2,7 +2,7 @@
 //
 // One voxel per thread, as warp; 12 + 12 C bytes per voxel in 3-D and float32, and with the slopes 12 more: where warp,
 // subtraction and warp_displacement_gradient move 36 + 32 C.
-#include "ops/similarity.h"
+#include "ops/declarations.h"
 
 #include "core/dispatch.h"
 #include "core/parallel.h"

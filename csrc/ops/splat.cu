@@ -1,11 +1,11 @@
 // out(y) = sum_x w(y; x + u(x)) values(x), w being the weights that warp gathers with.
 //
-// On the GPU one thread takes one source voxel and adds N^D values per channel by atomics; on the processor each
+// On the GPU one thread takes one source voxel and adds N^D values per channel by atomics; on the CPU each
 // worker owns a slab of result planes (see scatter_voxels), and the sum has the same bits for any number of threads.
 // On the GPU it has them if the result is fixed-point: 64-bit integers, each term rounded after multiplication by a
 // scale. 4 (D + 2 C) bytes per voxel in float32 if every result voxel stays in cache while it collects its terms, 4 C
 // more in fixed point.
-#include "ops/splat.h"
+#include "ops/declarations.h"
 
 #include "core/parallel.h"
 #include "core/sampling/dispatch.h"
@@ -20,7 +20,7 @@ namespace {
 // R: T, or Fixed with a scale.
 template <class T, class R, int D, int C, class S>
 struct Splat {
-  // By blocks on the processor where the footprints are pairs of neighbours.
+  // By blocks on the CPU where the footprints are pairs of neighbours.
   static constexpr bool paired = S::mode == Mode::linear && !is_periodic<S::padding> && std::is_same_v<T, R>;
   static constexpr Loop loop = paired ? Loop::blocks : Loop::plain;
   View<const T> values, displacement;

@@ -2,8 +2,8 @@
 //
 // One voxel per thread: displacement and direction (24 bytes in 3-D and float32), N^D samples per channel, with the
 // weights' derivatives. 24 + 8 C bytes per voxel for the tangents and 36 + 8 C for the Hessian; the cubic ones are
-// bound by their arithmetic. Nothing here is tuned beyond that: second derivatives are asked for rarely.
-#include "ops/tangent.h"
+// bound by their arithmetic. Nothing here is tuned further: second derivatives are rarely asked for.
+#include "ops/declarations.h"
 
 #include <type_traits>
 

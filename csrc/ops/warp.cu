@@ -4,7 +4,7 @@
 // samples per channel and store 4 bytes per channel. Neighbouring voxels read neighbouring samples, so each sample
 // comes from memory about once: 4 (D + 2 C) bytes per voxel in float32 (20 for C = 1, 36 for C = 3 in 3-D), which
 // is what bounds a linear warp. D channels share one footprint; more channels come in further launches.
-#include "ops/warp.h"
+#include "ops/declarations.h"
 
 #include "core/parallel.h"
 #include "core/sampling/dispatch.h"
@@ -15,7 +15,7 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-// On the processor cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs of neighbours.
+// On the CPU cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs of neighbours.
 template <class S>
 constexpr Loop loop_of = S::mode == Mode::cubic                                ? Loop::plain
                          : S::mode == Mode::linear && !is_periodic<S::padding> ? Loop::blocks

@@ -1,8 +1,8 @@
 // Transforms of many lines at once in the memory of a block.
 //
-// In place: each butterfly writes where it read, so that a stage is one phase and needs no second buffer. The forward
+// In place: each butterfly writes where it read, so a stage is one phase and needs no second buffer. The forward
 // transform goes from natural to digit-reversed order (decimation in frequency), the inverse back (decimation in time);
-// nothing is ever put in order. Neither is scaled. Neighbouring threads take the same butterfly of neighbouring lines:
+// the order is never undone. Neither is scaled. Neighbouring threads take the same butterfly of neighbouring lines:
 // they share its roots, and meet different banks where lines are next to each other or an odd number of places apart.
 #pragma once
 

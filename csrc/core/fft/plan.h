@@ -1,4 +1,4 @@
-// How a transform of a given length is done: plain data that the host makes and a kernel gets by value.
+// The plan of a transform of a given length: plain data that the host makes and a kernel receives by value.
 #pragma once
 
 #include <cstdint>

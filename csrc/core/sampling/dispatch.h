@@ -1,4 +1,4 @@
-// From run-time interpolation mode and padding to template arguments.
+// Dispatch from run-time interpolation mode and padding to template arguments.
 #pragma once
 
 #include "core/check.h"

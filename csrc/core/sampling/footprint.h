@@ -1,4 +1,4 @@
-// Where a displaced voxel lands, and the three things done there: gather, gather the gradient, scatter.
+// The samples around a displaced voxel, and the three things done with them: gather, gather the gradient, scatter.
 #pragma once
 
 #include "core/row.h"
@@ -11,7 +11,7 @@ namespace qs::QS_TARGET {
 template <int D, int N>
 constexpr int middle_taps = D == 3 ? N : 1;
 
-// Where the samples of a footprint lie: next to each other, or wherever the folding of a periodic image puts them.
+// The offsets of a footprint's samples: consecutive, or wherever a periodic image folds them to.
 template <int D, int N, bool Periodic>
 struct Places {
   int first;             // offset of the first tap inside a volume

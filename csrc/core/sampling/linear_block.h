@@ -1,6 +1,6 @@
-// Linear interpolation for a block of neighbouring voxels on the processor.
+// Linear interpolation for a block of neighbouring voxels on the CPU.
 //
-// Gather instructions, one sample per lane, are what bounds a linear gather there. The two samples along the contiguous
+// Gather instructions, one sample per lane, bound a linear gather there. The two samples along the contiguous
 // axis are neighbours in memory, so one load takes both; sums over the outer axes are formed on pairs, and only the
 // last step separates low from high. Footprints are kept one array per number: what computes them vectorises across
 // voxels, and what uses them reads consecutive numbers.

@@ -1,4 +1,4 @@
-// Eight floats or four doubles of neighbouring voxels, and pairs of neighbouring samples for them: processor only.
+// Eight floats or four doubles of neighbouring voxels, and pairs of neighbouring samples for them: CPU only.
 #pragma once
 
 #include "core/host_device.h"
@@ -9,7 +9,7 @@ namespace qs::QS_TARGET {
 
 #if defined(__CUDACC__)
 
-// Declared only: what a body does by blocks has to parse everywhere, and is never instantiated for a GPU.
+// Declared only: members that work by blocks must parse everywhere and are never instantiated for a GPU.
 template <class T>
 struct Packet;
 
@@ -76,7 +76,7 @@ struct Packet {
   }
 };
 
-// A pair travels as one number of twice the width, loaded as such: copied as bytes it would go by way of the stack.
+// A pair is loaded as one number of twice the width: copied as bytes it would pass through the stack.
 template <>
 QS_HD Packet<float> Packet<float>::pairs(const float* values, const int* offset) {
   typedef double Pair __attribute__((may_alias, aligned(alignof(float))));

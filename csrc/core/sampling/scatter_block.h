@@ -1,9 +1,8 @@
-// The transpose of a linear gather for a block of neighbouring voxels on the processor.
+// The transpose of a linear gather for a block of neighbouring voxels on the CPU.
 //
 // The two samples along the contiguous axis take one addition of a pair. Pairs of neighbouring voxels overlap, and a
-// processor that reads what it has only half written waits: so every fourth voxel adds first, then those after them,
-// and so on. All of it happens in an order that depends on the block alone, never on the slab, which keeps the bits the
-// same for any number of threads.
+// CPU stalls when it reads what it has only half written: so every fourth voxel adds first, then their successors, and
+// so on. The order depends on the block alone, never on the slab, so the bits are the same for any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +29,7 @@ class ScatterBlock {
     });
   }
 
-  // Where the first `count` voxels land: to be called when they are set.
+  // Notes the planes that the first `count` voxels reach; called once they are set.
   QS_HD void end(int count) {
     count_ = count;
     const auto [low, high] = std::minmax_element(plane_, plane_ + count);
