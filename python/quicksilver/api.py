@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import devices, models, registration, results
+from quicksilver import models, registration, results
 from quicksilver.affines import read_affine
 from quicksilver.evaluation import mean_overlap
 from quicksilver.fields import WorldField
@@ -30,7 +30,8 @@ from quicksilver.models import Model
 from quicksilver.pair import Placement
 from quicksilver.placement import place
 from quicksilver.registration import Registration
-from quicksilver.stages import Progress, Stages
+from quicksilver.runtime import devices
+from quicksilver.runtime.stages import Progress, Stages
 
 
 @dataclass(frozen=True)

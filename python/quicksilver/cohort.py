@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
-from quicksilver import processes
-from quicksilver.devices import free_memory
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import PARTIAL, RESULT, replacing
 from quicksilver.fits import PairPaths
+from quicksilver.runtime import distributed
+from quicksilver.runtime.devices import free_memory
 
 FAILURES = "failures"
 """The folder, beside those of the pairs, with a sentence on every pair that could not be registered."""
@@ -59,7 +59,7 @@ def run(
     computes. A QuicksilverError or a lack of memory ends its pair alone; any other error is a defect
     and ends the run. Returns the outcomes of the pairs of this process that were not done before.
     """
-    own = pairs[processes.rank() :: processes.count()]
+    own = pairs[distributed.rank() :: distributed.count()]
     keys = {pair.id: key_of(pair, settings) for pair in own}
     missing = [pair for pair in own if not is_done(folder / pair.id, keys[pair.id])]
     threads = max(1, torch.get_num_threads() // jobs)

@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from quicksilver import facts
-from quicksilver.stages import Progress as Tell
+from quicksilver.runtime.stages import Progress as Tell
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from quicksilver.images import Image, normalise, resample, working_grid, write_i
 from quicksilver.placement import template
 from quicksilver.pyramid import isolated
 from quicksilver.registration import register
-from quicksilver.stages import Progress
+from quicksilver.runtime.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic
 
 if TYPE_CHECKING:

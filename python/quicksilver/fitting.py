@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import lddmm, processes, results
+from quicksilver import lddmm, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import SUFFIX, FittedPair, PairPaths, save_pair
 from quicksilver.folds import count_folds
 from quicksilver.images import Grid, Image, normalise, read_image
+from quicksilver.runtime import distributed
 from quicksilver.unfolding import unfolded
 
 Tell = Callable[[str], None]
@@ -45,7 +46,7 @@ def fit_list(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings = settings or lddmm.Settings()
-    own = pairs[processes.rank() :: processes.count()]
+    own = pairs[distributed.rank() :: distributed.count()]
     missing = [pair for pair in own if not _file(folder, pair).exists()]
     done: list[Path] = []
     for group in _batches(missing, batch):

@@ -12,7 +12,7 @@ from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.pyramid import coarser, finer
-from quicksilver.stages import Stages, Tell
+from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
 """Of a geodesic along which the correction network is shown the target. Of three pairs of held-out IXI

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from quicksilver.devices import processor_has_bfloat16
+from quicksilver.runtime.devices import processor_has_bfloat16
 
 
 class MomentumNetwork(nn.Module):

@@ -26,7 +26,7 @@ from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.pyramid import isolated
-from quicksilver.stages import Progress, Stages, Tell, peak_memory
+from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded
 

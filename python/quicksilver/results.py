@@ -25,8 +25,8 @@ from quicksilver.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.images import Grid, Image, read_image
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
+from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.shown import shown
-from quicksilver.stages import Progress, Stages
 from quicksilver.uncertainty import Uncertainty
 
 

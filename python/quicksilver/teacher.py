@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import lddmm, processes
+from quicksilver import lddmm
 from quicksilver.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
 from quicksilver.models import ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.recipes import Fits
+from quicksilver.runtime import distributed
 from quicksilver.unfolding import unfolded
 from quicksilver.volumes import Volumes
 
@@ -30,7 +31,7 @@ def fit_pairs(
     for index in range(settings.pairs):
         one, other = torch.randperm(len(people), generator=generator)[:2].tolist()
         file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
-        if index % processes.count() != processes.rank() or file.exists():
+        if index % distributed.count() != distributed.rank() or file.exists():
             continue
         images = lddmm.Images(people.image(one), people.image(other))
         state = file.with_name(f".{file.stem}.state")
@@ -44,7 +45,7 @@ def fit_pairs(
         }
         save_pair(FittedPair(images.moving, images.target, tame.momentum, about), file)
         state.unlink(missing_ok=True)
-    processes.wait()
+    distributed.wait()
     return folder
 
 
@@ -59,7 +60,7 @@ def write_residuals(
     and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in pair_files(pairs)[processes.rank() :: processes.count()]:
+    for file in pair_files(pairs)[distributed.rank() :: distributed.count()]:
         if (folder / file.name).exists():
             continue
         pair = load_pair(file)
@@ -68,5 +69,5 @@ def write_residuals(
         _, phi = model.shoot(predicted)
         missing = pair.momentum.float() - predicted
         save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
-    processes.wait()
+    distributed.wait()
     return folder

@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from quicksilver import processes
 from quicksilver.files import replacing
+from quicksilver.runtime import distributed
 
 EVERY = 10.0  # seconds between the lines of the log; validations are always logged
 
@@ -21,7 +21,7 @@ class Tracker:
     """Called with every record of a stage; in processes other than the first it does nothing."""
 
     def __init__(self, folder: Path, stage: str, steps: int, done: int) -> None:
-        self.folder, self.stage, self.active = folder, stage, processes.is_first()
+        self.folder, self.stage, self.active = folder, stage, distributed.is_first()
         self.last = 0.0
         self.events = _events(folder / "tensorboard" / stage) if self.active else None
         self.bar = Progress(

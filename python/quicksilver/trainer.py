@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from quicksilver import processes
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing
 from quicksilver.networks import MomentumNetwork
 from quicksilver.recipes import Stage
+from quicksilver.runtime import distributed
 from quicksilver.sources import Batch, Source
 
 Record = dict[str, Any]
@@ -59,7 +59,7 @@ class Trainer:
         self.losses: list[float] = []
         if self.checkpoint.exists():
             self.load()
-        processes.share(self.network)
+        distributed.share(self.network)
 
     def run(self, validate: Callable[[MomentumNetwork], Record], report: Report) -> MomentumNetwork:
         """Train to the end; the averaged weights of the best validation.
@@ -74,7 +74,7 @@ class Trainer:
         }
         for batch in self._loader():
             record = self.one_step(batch)
-            if self.step in marks and processes.is_first():
+            if self.step in marks and distributed.is_first():
                 record |= self._validated(validate)
             report(record)
             if self.seconds - saved > SAVE_EVERY or self.step in marks:
@@ -93,7 +93,7 @@ class Trainer:
         loss = self.loss(self.network, batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        processes.average_gradients(self.network)
+        distributed.average_gradients(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.clip)
         if bool(norm.isfinite()):  # a batch whose loss overflowed teaches nothing
             self.optimiser.step()
@@ -108,7 +108,7 @@ class Trainer:
             "seconds": round(self.seconds, 1),
             "loss": round(sum(recent) / len(recent), 4),
             "learning_rate": rate,
-            "samples_per_second": round(processes.count() * self.stage.batch / seconds, 2),
+            "samples_per_second": round(distributed.count() * self.stage.batch / seconds, 2),
         }
 
     def kept(self) -> MomentumNetwork:
@@ -125,7 +125,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint: tensors and numbers, which load without unpickling objects."""
-        if not processes.is_first():
+        if not distributed.is_first():
             return
         state = {
             "network": self.network.state_dict(),
@@ -180,7 +180,7 @@ class Batches(Dataset[Batch]):
     seed: int
 
     def __getitem__(self, step: int) -> Batch:
-        generator = torch.Generator().manual_seed(key(self.seed, step, 2 + processes.rank()))
+        generator = torch.Generator().manual_seed(key(self.seed, step, 2 + distributed.rank()))
         return self.source.batch(self.count, generator)
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from quicksilver import processes
 from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
@@ -31,6 +30,7 @@ from quicksilver.patches import CutPatches, FittedPatches
 from quicksilver.prediction import whole_momentum
 from quicksilver.pyramid import metric_at
 from quicksilver.recipes import Recipe, Stage
+from quicksilver.runtime import distributed
 from quicksilver.sources import Batch, Coarser, Geodesics, People, Source
 from quicksilver.teacher import fit_pairs, write_residuals
 from quicksilver.tracking import Tracker
@@ -53,7 +53,7 @@ def train(
     data: the folder that the recipe's patterns of images are relative to. Under `torchrun` the
     processes train together. Raises QuicksilverError where images are missing.
     """
-    device = processes.join(torch.device(device))
+    device = distributed.join(torch.device(device))
     return Training(recipe, Path(data), Path(folder), device).run()
 
 
@@ -87,10 +87,10 @@ class Training:
             correction = self._stage("correction", self.recipe.correction, model)
             model = replace(model, correction=correction.eval())
         model.config.results = self.validation.of_model(model)
-        if processes.is_first():
+        if distributed.is_first():
             save_model(model, self.folder / "model.safetensors")
             write_card(model.config, self.recipe.name, self.folder / "model.md")
-        processes.wait()
+        distributed.wait()
         return model
 
     def _prediction(self) -> MomentumNetwork:

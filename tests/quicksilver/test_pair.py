@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from quicksilver import devices, pair
+from quicksilver import pair
 from quicksilver.errors import QuicksilverError
 from quicksilver.images import normalise, resample, working_grid
 from quicksilver.intensities import match_histogram
 from quicksilver.pair import Placement, prepare
+from quicksilver.runtime import devices
 from tests.quicksilver.phantoms import make_affine
 
 

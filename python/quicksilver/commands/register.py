@@ -124,7 +124,8 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, devices, files, fits, models
+    from quicksilver import bids, cohort, cohort_page, console, files, fits, models
+    from quicksilver.runtime import devices
 
     files.require_writable(output)
     listed = fits.read_list(source) if target is None else bids.pairs_to(source, target)

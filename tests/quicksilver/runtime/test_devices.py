@@ -4,8 +4,8 @@ import psutil
 import pytest
 import torch
 
-from quicksilver.devices import free_memory, pick_device, require_memory
 from quicksilver.errors import QuicksilverError
+from quicksilver.runtime.devices import free_memory, pick_device, require_memory
 
 CPU = torch.device("cpu")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quicksilver import stages
+from quicksilver.runtime import stages
 
 
 def test_what_a_stage_takes_each_time_adds_up(monkeypatch):

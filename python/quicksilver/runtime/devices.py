@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from quicksilver import processes
 from quicksilver.errors import QuicksilverError
+from quicksilver.runtime import distributed
 
 CGROUPS = (
     ("memory.max", "memory.current"),
@@ -23,7 +23,7 @@ def pick_device(name: str) -> torch.device:
     Raises QuicksilverError where there is no such device.
     """
     if name == "auto":
-        own = processes.local_rank()  # of several processes that torchrun started
+        own = distributed.local_rank()  # of several processes that torchrun started
         return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
