@@ -21,12 +21,12 @@ import quicksilver_ext as qs
 from quicksilver.evaluation import judge_labels
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.images import normalise, read_image
+from quicksilver.images.image import normalise, read_image
+from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import LNCC, SSD
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
-from quicksilver.pyramid import isolated
 from quicksilver.unfolding import unfolded
 
 from .machine import machine

@@ -19,7 +19,7 @@ from quicksilver import models, registration
 from quicksilver.evaluation import spread
 from quicksilver.fields import WorldField, read_field
 from quicksilver.folds import count_folds
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from quicksilver.registration import Registration
 
 from .others import remove_transforms, syn

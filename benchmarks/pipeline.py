@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from quicksilver import demo
-from quicksilver.images import Image, read_image, write_image
+from quicksilver.images.image import Image, read_image, write_image
 from quicksilver.lddmm import Settings
 from quicksilver.models import Model, load_model
 from quicksilver.recipes import Recipe

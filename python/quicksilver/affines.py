@@ -21,7 +21,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing, require_file
 
 if TYPE_CHECKING:
-    from quicksilver.images import Grid
+    from quicksilver.images.image import Grid
 
 Format = Literal["itk-text", "itk-binary", "freesurfer", "fsl"]
 

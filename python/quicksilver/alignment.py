@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images import (
+from quicksilver.images.filters import averaged, widened
+from quicksilver.images.image import (
     Grid,
     Image,
     affine_displacement,
@@ -28,8 +29,7 @@ from quicksilver.images import (
     resample,
     working_grid,
 )
-from quicksilver.pyramid import coarser
-from quicksilver.smoothing import averaged, widened
+from quicksilver.images.pyramid import coarser
 
 SIZE = 84  # voxels of the finest level along the longest side of a brain: of 2 mm for an adult's
 FACTORS = (4, 2, 1)  # by which the levels are coarser than that

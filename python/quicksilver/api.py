@@ -23,9 +23,9 @@ from quicksilver.affines import read_affine
 from quicksilver.evaluation import mean_overlap
 from quicksilver.fields import WorldField
 from quicksilver.imagelike import ImageLike, as_image
-from quicksilver.images import Grid, Image
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.lddmm import Settings
-from quicksilver.masks import looks_unstripped, masked
 from quicksilver.models import Model
 from quicksilver.pair import Placement
 from quicksilver.placement import place

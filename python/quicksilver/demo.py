@@ -14,9 +14,9 @@ from quicksilver import results
 from quicksilver.evaluation import spread
 from quicksilver.fields import WorldField
 from quicksilver.files import require_writable
-from quicksilver.images import Image, normalise, resample, working_grid, write_image
+from quicksilver.images.image import Image, normalise, resample, working_grid, write_image
+from quicksilver.images.pyramid import isolated
 from quicksilver.placement import template
-from quicksilver.pyramid import isolated
 from quicksilver.registration import register
 from quicksilver.runtime.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic

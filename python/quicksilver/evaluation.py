@@ -12,7 +12,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.images import Image
+from quicksilver.images.image import Image
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import Grid, Image, affine_displacement
+from quicksilver.images.image import Grid, Image, affine_displacement
 
 Mode = Literal["linear", "nearest", "majority"]
 

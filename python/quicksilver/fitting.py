@@ -15,7 +15,7 @@ from quicksilver import lddmm, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import SUFFIX, FittedPair, PairPaths, save_pair
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image, normalise, read_image
+from quicksilver.images.image import Grid, Image, normalise, read_image
 from quicksilver.runtime import distributed
 from quicksilver.unfolding import unfolded
 

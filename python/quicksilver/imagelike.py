@@ -11,7 +11,7 @@ from torch import Tensor
 
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import Image, checked, read_image, single
+from quicksilver.images.image import Image, checked, read_image, single
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image | tuple[Any, Any] | Any
 """A path, an `Image`, a nibabel image, or a pair of a volume (X, Y, Z), as NumPy or torch have it,
@@ -19,7 +19,7 @@ and its affine (4, 4) to RAS millimetres."""
 
 
 def as_image(source: ImageLike, labels: bool = False) -> Image:
-    """An image of any kind as `quicksilver.images.read_image` gives those of files.
+    """An image of any kind as `quicksilver.images.image.read_image` gives those of files.
 
     Raises QuicksilverError as that does, and for anything that is no image.
 

@@ -22,9 +22,9 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.folds import crowding
+from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.minimiser import Descent, FixedStep, minimise
-from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.resuming import Saved
 from quicksilver.unfolding import unfolded
 
@@ -76,7 +76,7 @@ QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, des
 class Images:
     """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
 
-    Intensities as `quicksilver.images.normalise` scales them. Voxels count as much as the target's
+    Intensities as `quicksilver.images.image.normalise` scales them. Voxels count as much as the target's
     mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
     is beside a mask, too.
     """

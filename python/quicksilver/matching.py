@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.images.pyramid import coarser, finer
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
-from quicksilver.pyramid import coarser, finer
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.smoothing import averaged, widened
+from quicksilver.images.filters import averaged, widened
 
 Energy = Callable[[Tensor, list[int]], Tensor]
 """energy(momenta (b, 3, *S), rows): energies (b,) of momenta for these rows of the batch."""

@@ -26,10 +26,10 @@ import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing, require_file
 from quicksilver.horizontal_network import HorizontalNetwork
-from quicksilver.images import INTENSITIES, Intensity
+from quicksilver.images.image import INTENSITIES, Intensity
+from quicksilver.images.pyramid import isolated, metric_at
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
-from quicksilver.pyramid import isolated, metric_at
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
@@ -49,7 +49,7 @@ class ModelConfig:
 
     `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres;
     `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`;
-    `intensity` is the scale of `quicksilver.images.normalise`. `precision` is that of the weights in
+    `intensity` is the scale of `quicksilver.images.image.normalise`. `precision` is that of the weights in
     the file: "half" for weights trained to be rounded, "single" for those of others.
     `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
     "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the

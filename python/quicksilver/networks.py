@@ -13,7 +13,7 @@ from quicksilver.runtime.devices import processor_has_bfloat16
 class MomentumNetwork(nn.Module):
     """Predicts the initial momentum of the geodesic from moving to target.
 
-    Shapes: moving and target `(N, 1, *S)`, intensities as `quicksilver.images.normalise` scales
+    Shapes: moving and target `(N, 1, *S)`, intensities as `quicksilver.images.image.normalise` scales
     them; result `(N, 3, *S)`, a momentum in voxel units, component c along array axis c. `S` is
     what the network wants: one patch for `PatchNetwork`, edges that are multiples of
     `HorizontalNetwork.MULTIPLE` for that one; `quicksilver.prediction.predict_momentum` serves both.
@@ -23,7 +23,7 @@ class MomentumNetwork(nn.Module):
     """In which 16 bits the network may compute, by kinds of device; elsewhere in float32."""
 
     sharpness: float | None = None
-    """The sharpest images that it knows (`quicksilver.smoothing`); it is shown sharper ones softened.
+    """The sharpest images that it knows (`quicksilver.images.filters`); it is shown sharper ones softened.
     None: it is shown all as they are."""
 
     def fastest_type(self, device: torch.device) -> torch.dtype:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quicksilver.smoothing import averaged
+from quicksilver.images.filters import averaged
 from quicksilver.synthesis import smooth_noise
 
 TISSUES = {

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.fields import WorldField, affine_field, carry, turn
-from quicksilver.images import (
+from quicksilver.images.image import (
     Grid,
     Image,
     Intensity,
@@ -23,7 +23,7 @@ from quicksilver.images import (
     resample,
     working_grid,
 )
-from quicksilver.intensities import match_histogram
+from quicksilver.images.intensity import match_histogram
 from quicksilver.runtime.devices import require_memory
 
 PREDICTING = 450.0

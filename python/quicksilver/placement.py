@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from quicksilver.alignment import Alignment, align, levels, settled
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from quicksilver.pair import Placement
 
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"

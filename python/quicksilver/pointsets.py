@@ -20,7 +20,7 @@ from nibabel.gifti.gifti import GiftiCoordSystem
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import replacing, require_file
-from quicksilver.images import Grid
+from quicksilver.images.image import Grid
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 STREAMLINES = (".trk", ".tck")

@@ -71,7 +71,7 @@ class Network(_Part):
     prediction_factor: how much coarser than the frame the prediction network sees the images.
     corrections: how often the correction network is asked, each time with the target warped back
     once more. coarse_corrections: how often the correction network of the model in `start` corrects
-    before, on the grid of the prediction. sharpness: images sharper than that (`quicksilver.smoothing`) are softened before a
+    before, on the grid of the prediction. sharpness: images sharper than that (`quicksilver.images.filters`) are softened before a
     network sees them, in training and after; None: none are.
     """
 

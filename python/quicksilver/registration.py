@@ -21,11 +21,11 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.fields import WorldField, carry, turn
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image, brain_box
+from quicksilver.images.image import Grid, Image, brain_box
+from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
-from quicksilver.pyramid import isolated
 from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded

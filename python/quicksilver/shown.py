@@ -10,7 +10,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.fields import WorldField, carry
-from quicksilver.images import Grid, brain_box, normalise, resample
+from quicksilver.images.image import Grid, brain_box, normalise, resample
 
 if TYPE_CHECKING:
     from quicksilver.pair import Pair

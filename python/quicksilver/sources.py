@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images import affine_displacement
+from quicksilver.images.image import affine_displacement
+from quicksilver.images.pyramid import coarser
 from quicksilver.painting import paint, random_palette
-from quicksilver.pyramid import coarser
 from quicksilver.recipes import Variation
 from quicksilver.synthesis import disturb, random_geodesic, rescan
 from quicksilver.volumes import Volumes

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.smoothing import blurred
+from quicksilver.images.filters import blurred
 
 SCALES = (16, 8, 4)
 """Voxels between the knots of the random factor a: gyri at 2 mm are about 4 voxels apart."""

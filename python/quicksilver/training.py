@@ -20,6 +20,7 @@ from torch import Tensor
 from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import FittedPair, load_pair, pair_files
+from quicksilver.images.pyramid import metric_at
 from quicksilver.initialisation import initialise
 from quicksilver.matching import predicted_momentum, warped_back
 from quicksilver.models import Model, ModelConfig, open_model, save_model
@@ -28,7 +29,6 @@ from quicksilver.objectives import Energy, Momentum, Objective
 from quicksilver.patch_network import PatchNetwork
 from quicksilver.patches import CutPatches, FittedPatches
 from quicksilver.prediction import whole_momentum
-from quicksilver.pyramid import metric_at
 from quicksilver.recipes import Recipe, Stage
 from quicksilver.runtime import distributed
 from quicksilver.sources import Batch, Coarser, Geodesics, People, Source

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
-from quicksilver.smoothing import averaged, blurred, widened
+from quicksilver.images.filters import averaged, blurred, widened
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import require_file
-from quicksilver.images import Grid, Image, normalise, read_image, resample
+from quicksilver.images.image import Grid, Image, normalise, read_image, resample
 from quicksilver.recipes import Images
 
 

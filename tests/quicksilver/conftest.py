@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from quicksilver import cli
-from quicksilver.images import Image
+from quicksilver.images.image import Image
 from quicksilver.models import Model, ModelConfig, save_model
 from quicksilver.registration import Registration, register
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from quicksilver.images import Image
+from quicksilver.images.image import Image
 from quicksilver.synthesis import smooth_noise
 
 

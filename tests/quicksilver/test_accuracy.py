@@ -17,7 +17,7 @@ import torch
 
 from quicksilver import registration
 from quicksilver.fields import WorldField, read_field, write_field
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from quicksilver.lddmm import Settings
 from tests.quicksilver.phantoms import make_brain, write_nifti
 

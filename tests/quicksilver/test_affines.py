@@ -8,7 +8,7 @@ import pytest
 
 from quicksilver.affines import read_affine, write_affine
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import Grid
+from quicksilver.images.image import Grid
 from tests.quicksilver.phantoms import make_affine
 
 # Oblique, anisotropic; one right-handed, one left-handed, as FSL tells apart.

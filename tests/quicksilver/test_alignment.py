@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from quicksilver import demo
 from quicksilver.alignment import align, levels
 from quicksilver.evaluation import mean_overlap
-from quicksilver.images import Grid, Image, read_image, resample
+from quicksilver.images.image import Grid, Image, read_image, resample
 from tests.quicksilver.phantoms import make_affine
 
 TURNED = {

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 import quicksilver_ext as qs
 from quicksilver import results
 from quicksilver.affines import write_affine
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from quicksilver.transforms import read_chain
 from tests.quicksilver.phantoms import make_affine, write_nifti
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import read_series
+from quicksilver.images.image import read_series
 from tests.quicksilver import hostile
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import quicksilver
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"

@@ -24,7 +24,7 @@ from quicksilver.commands.register import _work
 from quicksilver.errors import QuicksilverError
 from quicksilver.files import filling
 from quicksilver.fits import PairPaths, read_list
-from quicksilver.images import Image
+from quicksilver.images.image import Image
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 OPTIONS = {"affine": False, "steps": 2}

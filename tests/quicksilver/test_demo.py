@@ -9,7 +9,7 @@ import torch
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField
-from quicksilver.images import normalise
+from quicksilver.images.image import normalise
 from quicksilver.models import default_model
 from tests.quicksilver.phantoms import make_affine, make_brain
 

@@ -15,7 +15,7 @@ from quicksilver.evaluation import (
 )
 from quicksilver.fields import WorldField
 from quicksilver.folds import count_folds
-from quicksilver.images import Grid, Image
+from quicksilver.images.image import Grid, Image
 from tests.quicksilver.phantoms import make_affine
 
 

@@ -16,7 +16,7 @@ import quicksilver_ext as qs
 from quicksilver import fits, fitting, lddmm, resuming
 from quicksilver.errors import QuicksilverError
 from quicksilver.folds import count_folds
-from quicksilver.images import write_image
+from quicksilver.images.image import write_image
 from quicksilver.losses import SSD
 
 METRIC = qs.FluidMetric(pad=8)

@@ -11,8 +11,8 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import lddmm, resuming
 from quicksilver.folds import count_folds, crowding
+from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.losses import LNCC, SSD
-from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.synthesis import random_geodesic
 from tests.quicksilver.phantoms import texture
 

@@ -7,8 +7,8 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver import minimiser
+from quicksilver.images.pyramid import isolated
 from quicksilver.minimiser import Descent, FixedStep, minimise
-from quicksilver.pyramid import isolated
 
 METRIC = qs.FluidMetric(pad="none")
 SHAPE = (1, 3, 3, 4, 2)

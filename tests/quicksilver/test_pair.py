@@ -6,8 +6,8 @@ import torch
 
 from quicksilver import pair
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import normalise, resample, working_grid
-from quicksilver.intensities import match_histogram
+from quicksilver.images.image import normalise, resample, working_grid
+from quicksilver.images.intensity import match_histogram
 from quicksilver.pair import Placement, prepare
 from quicksilver.runtime import devices
 from tests.quicksilver.phantoms import make_affine

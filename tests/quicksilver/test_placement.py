@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image, read_image
 from quicksilver.placement import place, template
 from tests.quicksilver.test_alignment import distance
 

@@ -6,7 +6,7 @@ import pytest
 from nibabel.freesurfer.io import read_geometry, write_geometry
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import Grid
+from quicksilver.images.image import Grid
 from quicksilver.pointsets import holds_points, read_points
 from tests.quicksilver.phantoms import make_affine
 

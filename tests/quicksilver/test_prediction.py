@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.images.filters import softened
 from quicksilver.models import default_model
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 from quicksilver.prediction import occupied_corners, predict_momentum
-from quicksilver.smoothing import softened
 from tests.quicksilver.training_data import head
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 import quicksilver_ext as qs
-from quicksilver.images import read_image, resample, working_grid
+from quicksilver.images.image import read_image, resample, working_grid
 from quicksilver.models import load_model
 from quicksilver.patch_network import PATCH_SIZE
 

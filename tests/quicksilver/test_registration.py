@@ -9,13 +9,13 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.folds import count_folds
-from quicksilver.images import Image, normalise, resample, working_grid
+from quicksilver.images.image import Image, normalise, resample, working_grid
+from quicksilver.images.pyramid import coarser, finer, isolated, metric_at
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.losses import SSD
 from quicksilver.models import Model
 from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum
-from quicksilver.pyramid import coarser, finer, isolated, metric_at
 from quicksilver.registration import optimise, register
 from tests.quicksilver.phantoms import make_affine, make_brain
 

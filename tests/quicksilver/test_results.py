@@ -11,8 +11,8 @@ import quicksilver_ext as qs
 from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import read_field
-from quicksilver.images import read_image
-from quicksilver.pyramid import isolated
+from quicksilver.images.image import read_image
+from quicksilver.images.pyramid import isolated
 
 FILES = {
     "warped.nii.gz",

@@ -18,12 +18,12 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import load_pair, pair_files, save_pair
-from quicksilver.images import normalise
+from quicksilver.images.image import normalise
+from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import ModelConfig, load_model
 from quicksilver.patch_network import PatchNetwork
 from quicksilver.prediction import predict_momentum
-from quicksilver.pyramid import coarser, finer, metric_at
 from quicksilver.recipes import read_recipe
 from quicksilver.teacher import write_residuals
 from quicksilver.training import train

@@ -9,7 +9,7 @@ import quicksilver_ext as qs
 from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import WorldField, write_field
-from quicksilver.images import Grid, Image
+from quicksilver.images.image import Grid, Image
 from quicksilver.transforms import Chain, Transform, read_chain, read_transform
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 

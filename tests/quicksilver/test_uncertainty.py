@@ -16,10 +16,10 @@ import quicksilver_ext as qs
 from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fields import carry, read_field
+from quicksilver.images.pyramid import isolated
 from quicksilver.models import Model, save_model
 from quicksilver.pair import Placement
 from quicksilver.prediction import predict_momentum
-from quicksilver.pyramid import isolated
 from quicksilver.registration import register
 from quicksilver.shown import shown
 from quicksilver.uncertainty import Moments, sample

@@ -8,7 +8,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.folds import find_folds
-from quicksilver.pyramid import finer
+from quicksilver.images.pyramid import finer
 from quicksilver.synthesis import random_geodesic
 from quicksilver.unfolding import SMOOTHED, _bump, unfolded
 from tests.quicksilver.phantoms import texture

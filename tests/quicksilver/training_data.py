@@ -10,7 +10,7 @@ import yaml
 
 import quicksilver_ext as qs
 from quicksilver.fits import FittedPair
-from quicksilver.images import Grid
+from quicksilver.images.image import Grid
 from quicksilver.synthesis import random_geodesic, smooth_noise
 from quicksilver.volumes import Volumes
 

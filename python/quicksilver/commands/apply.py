@@ -11,7 +11,7 @@ from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
     from quicksilver.fields import Mode
-    from quicksilver.images import Grid
+    from quicksilver.images.image import Grid
     from quicksilver.transforms import Chain
 
 
@@ -80,7 +80,8 @@ def _apply_to_image(
     inverse: bool,
     reference: Path | None,
 ) -> None:
-    from quicksilver import images, nifti
+    from quicksilver import nifti
+    from quicksilver.images import image as images
     from quicksilver.transforms import read_chain
 
     volumes, grid = images.read_series(source, labels=mode != "linear")

@@ -19,7 +19,8 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console, evaluation, files, images, results
+    from quicksilver import console, evaluation, files, results
+    from quicksilver.images import image as images
 
     result = results.load(saved)
     moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))

@@ -124,7 +124,8 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, files, fits, fitting, pyramid
+    from quicksilver import console, files, fits, fitting
+    from quicksilver.images import pyramid
     from quicksilver.runtime import devices
 
     files.require_writable(output)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import (
+from quicksilver.images.image import (
     MARGIN,
     Grid,
     Image,

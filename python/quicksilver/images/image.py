@@ -17,7 +17,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
-from quicksilver.smoothing import gaussian
+from quicksilver.images.filters import gaussian
 
 Intensity = Literal["percentile", "maximum"]
 """What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
