@@ -17,10 +17,10 @@ import torch
 import quicksilver
 from quicksilver import models, registration
 from quicksilver.evaluation import spread
-from quicksilver.fields import WorldField, read_field
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Image, read_image
 from quicksilver.registration import Registration
+from quicksilver.transforms.field import WorldField, read_field
+from quicksilver.transforms.folds import count_folds
 
 from .others import remove_transforms, syn
 

@@ -21,7 +21,6 @@ from torch import Tensor
 from quicksilver import models, registration, results
 from quicksilver.affines import read_affine
 from quicksilver.evaluation import mean_overlap
-from quicksilver.fields import WorldField
 from quicksilver.imagelike import ImageLike, as_image
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
@@ -32,6 +31,7 @@ from quicksilver.placement import place
 from quicksilver.registration import Registration
 from quicksilver.runtime import devices
 from quicksilver.runtime.stages import Progress, Stages
+from quicksilver.transforms.field import WorldField
 
 
 @dataclass(frozen=True)

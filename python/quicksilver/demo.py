@@ -12,7 +12,6 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import results
 from quicksilver.evaluation import spread
-from quicksilver.fields import WorldField
 from quicksilver.files import require_writable
 from quicksilver.images.image import Image, normalise, resample, working_grid, write_image
 from quicksilver.images.pyramid import isolated
@@ -20,6 +19,7 @@ from quicksilver.placement import template
 from quicksilver.registration import register
 from quicksilver.runtime.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic
+from quicksilver.transforms.field import WorldField
 
 if TYPE_CHECKING:
     from quicksilver.models import Model

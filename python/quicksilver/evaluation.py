@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.fields import WorldField
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Image
+from quicksilver.transforms.field import WorldField
+from quicksilver.transforms.folds import count_folds
 
 
 @dataclass(frozen=True)

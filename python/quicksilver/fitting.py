@@ -14,9 +14,9 @@ import quicksilver_ext as qs
 from quicksilver import lddmm, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.fits import SUFFIX, FittedPair, PairPaths, save_pair
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Grid, Image, normalise, read_image
 from quicksilver.runtime import distributed
+from quicksilver.transforms.folds import count_folds
 from quicksilver.unfolding import unfolded
 
 Tell = Callable[[str], None]

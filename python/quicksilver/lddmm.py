@@ -3,7 +3,7 @@
     E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
 
 summed over the voxels of the finest grid: the loss is one of `quicksilver.losses` or a user's own,
-w the product of the masks, where there are some. The last term, `quicksilver.folds.crowding`, is
+w the product of the masks, where there are some. The last term, `quicksilver.transforms.folds.crowding`, is
 zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
 grid, and once a map has folded, no later iteration finds out of it. The gradient is the exact
 discrete adjoint of `shoot`, by autograd.
@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.folds import crowding
 from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.minimiser import Descent, FixedStep, minimise
 from quicksilver.resuming import Saved
+from quicksilver.transforms.folds import crowding
 from quicksilver.unfolding import unfolded
 
 Progress = Callable[[int, int, int, float], None]

@@ -11,10 +11,10 @@ from typing import Protocol
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.folds import crowding
 from quicksilver.losses import LNCC, SSD, Loss
 from quicksilver.recipes import Stage
 from quicksilver.sources import Batch
+from quicksilver.transforms.folds import crowding
 
 MARGIN_DETERMINANT = 0.3
 """Determinants below this are paid for where a stage asks for unfolding."""
@@ -33,7 +33,7 @@ class Energy:
 
     summed over voxels, with a loss of `quicksilver.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
     integrator. `unfolding` adds the mean square of what the ten determinants of
-    `quicksilver.folds` fall short of 0.3 (at most 1), in thousands.
+    `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver.fields import WorldField, affine_field, carry, turn
 from quicksilver.images.image import (
     Grid,
     Image,
@@ -25,6 +24,7 @@ from quicksilver.images.image import (
 )
 from quicksilver.images.intensity import match_histogram
 from quicksilver.runtime.devices import require_memory
+from quicksilver.transforms.field import WorldField, affine_field, carry, turn
 
 PREDICTING = 450.0
 """Bytes per voxel of the working grid at the peak of a prediction: 310 to 375 were measured."""

@@ -19,14 +19,14 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
-from quicksilver.fields import WorldField, carry, turn
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Grid, Image, brain_box
 from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm import Images, Settings, fit
 from quicksilver.matching import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
+from quicksilver.transforms.field import WorldField, carry, turn
+from quicksilver.transforms.folds import count_folds
 from quicksilver.uncertainty import Uncertainty, sample
 from quicksilver.unfolding import Unfolded, unfolded
 

@@ -20,13 +20,13 @@ import quicksilver_ext as qs
 from quicksilver import facts, nifti, report, viewer
 from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import WorldField, carry, read_field, write_field
 from quicksilver.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.images.image import Grid, Image, read_image
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
 from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.shown import shown
+from quicksilver.transforms.field import WorldField, carry, read_field, write_field
 from quicksilver.uncertainty import Uncertainty
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.fields import WorldField, carry
 from quicksilver.images.image import Grid, brain_box, normalise, resample
+from quicksilver.transforms.field import WorldField, carry
 
 if TYPE_CHECKING:
     from quicksilver.pair import Pair

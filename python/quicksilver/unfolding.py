@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.folds import find_folds
 from quicksilver.images.filters import averaged, blurred, widened
+from quicksilver.transforms.folds import find_folds
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 

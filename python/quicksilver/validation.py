@@ -10,12 +10,12 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
-from quicksilver.folds import count_folds
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
+from quicksilver.transforms.folds import count_folds
 from quicksilver.unfolding import unfolded
 from quicksilver.volumes import Volumes
 

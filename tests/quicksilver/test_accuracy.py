@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from quicksilver import registration
-from quicksilver.fields import WorldField, read_field, write_field
 from quicksilver.images.image import Image, read_image
 from quicksilver.lddmm import Settings
+from quicksilver.transforms.field import WorldField, read_field, write_field
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))

@@ -12,7 +12,7 @@ import quicksilver_ext as qs
 from quicksilver import results
 from quicksilver.affines import write_affine
 from quicksilver.images.image import Image, read_image
-from quicksilver.transforms import read_chain
+from quicksilver.transforms.chain import read_chain
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 AFFINE = make_affine((6, -4, 3), (1.05, 0.95, 1.02), origin=(1.5, -2, 1))

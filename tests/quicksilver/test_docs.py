@@ -12,8 +12,8 @@ import pytest
 
 from quicksilver import results
 from quicksilver.affines import write_affine
-from quicksilver.fields import write_field
 from quicksilver.images.image import Image, read_image
+from quicksilver.transforms.field import write_field
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

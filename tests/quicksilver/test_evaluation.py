@@ -13,9 +13,9 @@ from quicksilver.evaluation import (
     mean_scores,
     score_labels,
 )
-from quicksilver.fields import WorldField
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Grid, Image
+from quicksilver.transforms.field import WorldField
+from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.phantoms import make_affine
 
 

@@ -15,9 +15,9 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import fits, fitting, lddmm, resuming
 from quicksilver.errors import QuicksilverError
-from quicksilver.folds import count_folds
 from quicksilver.images.image import write_image
 from quicksilver.losses import SSD
+from quicksilver.transforms.folds import count_folds
 
 METRIC = qs.FluidMetric(pad=8)
 SETTINGS = lddmm.Settings(SSD(), steps=3, levels=(1,), iterations=(3,))

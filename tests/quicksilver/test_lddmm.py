@@ -10,10 +10,10 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver import lddmm, resuming
-from quicksilver.folds import count_folds, crowding
 from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.losses import LNCC, SSD
 from quicksilver.synthesis import random_geodesic
+from quicksilver.transforms.folds import count_folds, crowding
 from tests.quicksilver.phantoms import texture
 
 SHAPE = (18, 16, 20)

@@ -8,7 +8,6 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.folds import count_folds
 from quicksilver.images.image import Image, normalise, resample, working_grid
 from quicksilver.images.pyramid import coarser, finer, isolated, metric_at
 from quicksilver.lddmm import Images, Settings, fit
@@ -17,6 +16,7 @@ from quicksilver.models import Model
 from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum
 from quicksilver.registration import optimise, register
+from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.phantoms import make_affine, make_brain
 
 

@@ -10,9 +10,9 @@ import torch
 import quicksilver_ext as qs
 from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import read_field
 from quicksilver.images.image import read_image
 from quicksilver.images.pyramid import isolated
+from quicksilver.transforms.field import read_field
 
 FILES = {
     "warped.nii.gz",

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.folds import find_folds
 from quicksilver.images.pyramid import finer
 from quicksilver.synthesis import random_geodesic
+from quicksilver.transforms.folds import find_folds
 from quicksilver.unfolding import SMOOTHED, _bump, unfolded
 from tests.quicksilver.phantoms import texture
 

@@ -10,9 +10,9 @@ import typer
 from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
-    from quicksilver.fields import Mode
     from quicksilver.images.image import Grid
-    from quicksilver.transforms import Chain
+    from quicksilver.transforms.chain import Chain
+    from quicksilver.transforms.field import Mode
 
 
 def apply(
@@ -82,7 +82,7 @@ def _apply_to_image(
 ) -> None:
     from quicksilver import nifti
     from quicksilver.images import image as images
-    from quicksilver.transforms import read_chain
+    from quicksilver.transforms.chain import read_chain
 
     volumes, grid = images.read_series(source, labels=mode != "linear")
     target = None if reference is None else images.read_grid(reference)
@@ -114,7 +114,7 @@ def _apply_to_points(
     names: list[str], source: Path, output: Path, inverse: bool, lps: bool
 ) -> None:
     from quicksilver import pointsets
-    from quicksilver.transforms import read_chain
+    from quicksilver.transforms.chain import read_chain
 
     if output.suffix != source.suffix:
         raise QuicksilverError(

@@ -29,7 +29,7 @@ def jacobian(
     """
     from quicksilver import nifti
     from quicksilver.errors import QuicksilverError
-    from quicksilver.transforms import read_chain
+    from quicksilver.transforms.chain import read_chain
 
     chain = read_chain([source])
     chain = chain.inverted() if inverse else chain

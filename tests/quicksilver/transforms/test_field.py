@@ -7,8 +7,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import WorldField, carry, read_field, write_field
 from quicksilver.images.image import Grid, Image
+from quicksilver.transforms.field import WorldField, carry, read_field, write_field
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 MOVING = make_affine((10, -20, 30), (1, 1.2, 0.9), (-1, 1, 1), (20, -20, -20))

@@ -18,9 +18,9 @@ import torch
 
 from quicksilver import affines, results
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import LPS, WorldField, read_field
 from quicksilver.files import is_folder, require_file
 from quicksilver.images.image import Grid
+from quicksilver.transforms.field import LPS, WorldField, read_field
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 REFINEMENTS = 6  # of a point that is carried back

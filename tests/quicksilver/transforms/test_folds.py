@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.folds import Folds, count_folds, crowding, find_folds
+from quicksilver.transforms.folds import Folds, count_folds, crowding, find_folds
 
 # Corners of a cube: the four tetrahedra cut off and the one left, for both ways to choose the four.
 CUTS = [
