@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from quicksilver.evaluation import mean_scores, score_labels
-from quicksilver.files import write_json
+from quicksilver.io.files import write_json
 
 from .machine import machine
 from .methods import Method, Subject, digest, methods

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import write_json
+from quicksilver.io.files import write_json
 
 Record = dict[str, Any]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 
 Record = dict[str, Any]
 Means = dict[str, dict[str, float]]

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from quicksilver import models, registration, results
-from quicksilver.affines import read_affine
 from quicksilver.evaluation import mean_overlap
-from quicksilver.imagelike import ImageLike, as_image
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.io.affines import read_affine
+from quicksilver.io.images import ImageLike, as_image
 from quicksilver.lddmm import Settings
 from quicksilver.models import Model
 from quicksilver.pair import Placement
@@ -158,7 +158,7 @@ class Pairing:
 
     affine: align them, and the target with the template; otherwise they are used where they lie.
     initial_affine: a matrix (4, 4) from the target's points to the moving image's, or a file of one
-    (`quicksilver.affines`), to begin with; with ``affine=False`` it is taken as it is. moving_mask,
+    (`quicksilver.io.affines`), to begin with; with ``affine=False`` it is taken as it is. moving_mask,
     target_mask: where they are zero, their image is background. histogram_matching: the moving
     image is given the target's distribution of intensities. reference: the image on whose grid
     results lie instead of the target's.

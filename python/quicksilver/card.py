@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 import quicksilver
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 from quicksilver.models import ModelConfig
 
 

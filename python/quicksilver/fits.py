@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing, require_file
+from quicksilver.io.files import replacing, require_file
 
 SUFFIX = ".h5"
 

@@ -24,10 +24,10 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing, require_file
 from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images.image import INTENSITIES, Intensity
 from quicksilver.images.pyramid import isolated, metric_at
+from quicksilver.io.files import replacing, require_file
 from quicksilver.networks import MomentumNetwork
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 

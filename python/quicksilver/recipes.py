@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import require_file
+from quicksilver.io.files import require_file
 from quicksilver.lddmm import QUICKSILVER, Settings
 
 

@@ -17,11 +17,12 @@ from torch import Tensor
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver import facts, nifti, report, viewer
-from quicksilver.affines import write_affine
+from quicksilver import facts, report, viewer
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.images.image import Grid, Image, read_image
+from quicksilver.io import nifti
+from quicksilver.io.affines import write_affine
+from quicksilver.io.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.pair import Pair
 from quicksilver.registration import Registration
 from quicksilver.runtime.stages import Progress, Stages

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 from quicksilver.minimiser import Descent
 
 INTERVAL = 60.0

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 from quicksilver.runtime import distributed
 
 EVERY = 10.0  # seconds between the lines of the log; validations are always logged

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 from quicksilver.networks import MomentumNetwork
 from quicksilver.recipes import Stage
 from quicksilver.runtime import distributed

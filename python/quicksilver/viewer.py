@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 from quicksilver.shown import Shown
 
 Tables = Mapping[str, Sequence[tuple[str, str]]]

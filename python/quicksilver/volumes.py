@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import require_file
 from quicksilver.images.image import Grid, Image, normalise, read_image, resample
+from quicksilver.io.files import require_file
 from quicksilver.recipes import Images
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from quicksilver import results
-from quicksilver.affines import write_affine
 from quicksilver.images.image import Image, read_image
+from quicksilver.io.affines import write_affine
 from quicksilver.transforms.field import write_field
 from tests.quicksilver.phantoms import make_affine, write_nifti
 

@@ -52,7 +52,7 @@ def apply(
 
     Everything goes from the moving image to the target, and with --inverse the other way.
     """
-    from quicksilver import pointsets
+    from quicksilver.io import points as pointsets
 
     names, source = _transforms_and_input(words, transform or [])
     if pointsets.holds_points(source):
@@ -80,8 +80,8 @@ def _apply_to_image(
     inverse: bool,
     reference: Path | None,
 ) -> None:
-    from quicksilver import nifti
     from quicksilver.images import image as images
+    from quicksilver.io import nifti
     from quicksilver.transforms.chain import read_chain
 
     volumes, grid = images.read_series(source, labels=mode != "linear")
@@ -113,7 +113,7 @@ def _output_grid(chain: Chain, reference: Grid | None) -> Grid:
 def _apply_to_points(
     names: list[str], source: Path, output: Path, inverse: bool, lps: bool
 ) -> None:
-    from quicksilver import pointsets
+    from quicksilver.io import points as pointsets
     from quicksilver.transforms.chain import read_chain
 
     if output.suffix != source.suffix:

@@ -19,8 +19,9 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console, evaluation, files, results
+    from quicksilver import console, evaluation, results
     from quicksilver.images import image as images
+    from quicksilver.io import files
 
     result = results.load(saved)
     moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))

@@ -124,8 +124,9 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, files, fits, fitting
+    from quicksilver import console, fits, fitting
     from quicksilver.images import pyramid
+    from quicksilver.io import files
     from quicksilver.runtime import devices
 
     files.require_writable(output)

@@ -27,8 +27,8 @@ def jacobian(
     The determinant is of the map that takes points of the target to the moving image, the affine part
     included, on the target's grid.
     """
-    from quicksilver import nifti
     from quicksilver.errors import QuicksilverError
+    from quicksilver.io import nifti
     from quicksilver.transforms.chain import read_chain
 
     chain = read_chain([source])

@@ -72,7 +72,7 @@ def register(
     brought. Of a list, what is done already is left as it is; started by torchrun, every process
     takes its share.
     """
-    from quicksilver.files import is_folder
+    from quicksilver.io.files import is_folder
 
     options = {
         "affine": affine,
@@ -124,7 +124,8 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, files, fits, models
+    from quicksilver import bids, cohort, cohort_page, console, fits, models
+    from quicksilver.io import files
     from quicksilver.runtime import devices
 
     files.require_writable(output)

@@ -21,7 +21,8 @@ def train(
     Stopped and called again with the same folder, training goes on where it was. Under `torchrun`
     several GPUs or machines train together.
     """
-    from quicksilver import files, recipes, training
+    from quicksilver import recipes, training
+    from quicksilver.io import files
     from quicksilver.runtime import devices
 
     read = recipes.read_recipe(recipe)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.filters import gaussian
+from quicksilver.io import nifti
 
 Intensity = Literal["percentile", "maximum"]
 """What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""

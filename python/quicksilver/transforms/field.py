@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image, affine_displacement
+from quicksilver.io import nifti
 
 Mode = Literal["linear", "nearest", "majority"]
 

@@ -6,9 +6,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 import quicksilver_ext as qs
-from quicksilver.affines import write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
+from quicksilver.io.affines import write_affine
 from quicksilver.transforms.chain import Chain, Transform, read_chain, read_transform
 from quicksilver.transforms.field import WorldField, write_field
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing, require_file
+from quicksilver.io.files import replacing, require_file
 
 if TYPE_CHECKING:
     from quicksilver.images.image import Grid

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 from torch import Tensor
 
-from quicksilver import nifti
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, checked, read_image, single
+from quicksilver.io import nifti
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image | tuple[Any, Any] | Any
 """A path, an `Image`, a nibabel image, or a pair of a volume (X, Y, Z), as NumPy or torch have it,

@@ -13,7 +13,7 @@ import numpy as np
 from isal import igzip, isal_zlib
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing, require_file
+from quicksilver.io.files import replacing, require_file
 
 LARGEST = 1 << 34  # bytes of voxels; more does not fit beside its copies
 SMALL = 1 << 28  # bytes up to which anything that gzip can make is believed

@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from quicksilver.affines import read_affine, write_affine
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
+from quicksilver.io.affines import read_affine, write_affine
 from tests.quicksilver.phantoms import make_affine
 
 # Oblique, anisotropic; one right-handed, one left-handed, as FSL tells apart.

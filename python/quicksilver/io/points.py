@@ -19,8 +19,8 @@ from nibabel.freesurfer.io import read_geometry, write_geometry
 from nibabel.gifti.gifti import GiftiCoordSystem
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import replacing, require_file
 from quicksilver.images.image import Grid
+from quicksilver.io.files import replacing, require_file
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 STREAMLINES = (".trk", ".tck")

@@ -7,7 +7,7 @@ from nibabel.freesurfer.io import read_geometry, write_geometry
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.pointsets import holds_points, read_points
+from quicksilver.io.points import holds_points, read_points
 from tests.quicksilver.phantoms import make_affine
 
 POINTS = np.random.default_rng(0).uniform(-30, 30, (12, 3)).astype(np.float32).astype(float)

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 
 
 def test_others_may_read_what_a_writer_kept_to_its_owner(tmp_path):
