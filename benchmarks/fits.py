@@ -21,13 +21,13 @@ import quicksilver_ext as qs
 from quicksilver.evaluation import judge_labels
 from quicksilver.images.image import normalise, read_image
 from quicksilver.images.pyramid import isolated
-from quicksilver.lddmm import Images, Settings, fit
-from quicksilver.losses import LNCC, SSD
+from quicksilver.lddmm.losses import LNCC, SSD
+from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
-from quicksilver.unfolding import unfolded
 
 from .machine import machine
 

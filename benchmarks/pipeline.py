@@ -16,7 +16,7 @@ import torch
 
 from quicksilver import demo
 from quicksilver.images.image import Image, read_image, write_image
-from quicksilver.lddmm import Settings
+from quicksilver.lddmm.matching import Settings
 from quicksilver.models import Model, load_model
 from quicksilver.recipes import Recipe
 from quicksilver.registration import Registration, optimise, register

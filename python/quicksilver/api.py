@@ -24,7 +24,7 @@ from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine
 from quicksilver.io.images import ImageLike, as_image
-from quicksilver.lddmm import Settings
+from quicksilver.lddmm.matching import Settings
 from quicksilver.models import Model
 from quicksilver.pair import Placement
 from quicksilver.placement import place

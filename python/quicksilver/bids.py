@@ -7,8 +7,8 @@ from pathlib import Path
 
 import quicksilver
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import PairPaths
 from quicksilver.io.files import write_json
+from quicksilver.lddmm.fits import PairPaths
 
 IMAGES = ("sub-*/anat/sub-*_T1w.nii*", "sub-*/ses-*/anat/sub-*_T1w.nii*")
 STRIPPED = "_desc-brain_"

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import PairPaths
 from quicksilver.io.files import PARTIAL, RESULT, replacing
+from quicksilver.lddmm.fits import PairPaths
 from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import free_memory
 

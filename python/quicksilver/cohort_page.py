@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from quicksilver.cohort import FAILURES
-from quicksilver.fits import PairPaths
 from quicksilver.io.files import RESULT, replacing
+from quicksilver.lddmm.fits import PairPaths
 
 COLUMNS = (
     "id",

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import lddmm, results
+from quicksilver import results
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import SUFFIX, FittedPair, PairPaths, save_pair
 from quicksilver.images.image import Grid, Image, normalise, read_image
+from quicksilver.lddmm import matching
+from quicksilver.lddmm.fits import SUFFIX, FittedPair, PairPaths, save_pair
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.runtime import distributed
 from quicksilver.transforms.folds import count_folds
-from quicksilver.unfolding import unfolded
 
 Tell = Callable[[str], None]
 
@@ -29,7 +30,7 @@ def fit_list(
     pairs: Sequence[PairPaths],
     folder: str | Path,
     metric: qs.FluidMetric,
-    settings: lddmm.Settings | None = None,
+    settings: matching.Settings | None = None,
     *,
     batch: int = 1,
     device: torch.device | str = "cpu",
@@ -41,11 +42,11 @@ def fit_list(
     metric and the momentum are; up to `batch` pairs in turn whose grids have equal sizes are fitted
     together. Of several processes (`torchrun`) each takes every n-th pair. A file is complete or
     absent, and what is under way saves its state beside them: stop at any time and call again.
-    tell: told of every iteration. What still folds is damped (`quicksilver.unfolding`).
+    tell: told of every iteration. What still folds is damped (`quicksilver.lddmm.unfolding`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = settings or lddmm.Settings()
+    settings = settings or matching.Settings()
     own = pairs[distributed.rank() :: distributed.count()]
     missing = [pair for pair in own if not _file(folder, pair).exists()]
     done: list[Path] = []
@@ -53,7 +54,7 @@ def fit_list(
         state = folder / f".{group[0].paths.id}.state"
         images = _stacked([loaded.images for loaded in group]).each(lambda t: t.to(device))
         counted = partial(_tell, tell, f"{len(done)} of {len(missing)} pairs", group)
-        fit = lddmm.fit(images, metric, settings, state=state, progress=counted)
+        fit = matching.fit(images, metric, settings, state=state, progress=counted)
         fitted = [
             _fitted(*one, metric, settings)
             for one in zip(group, fit.momentum.split(1), fit.energies, strict=True)
@@ -70,7 +71,7 @@ def fit_list(
 class _Loaded:
     paths: PairPaths
     grid: Grid
-    images: lddmm.Images
+    images: matching.Images
 
 
 def _tell(
@@ -91,7 +92,7 @@ def _fitted(
     momentum: Tensor,
     energies: list[list[float]],
     metric: qs.FluidMetric,
-    settings: lddmm.Settings,
+    settings: matching.Settings,
 ) -> FittedPair:
     """What is written of a pair, its momentum free of folds."""
     tame = unfolded(momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
@@ -137,7 +138,7 @@ def _load(paths: PairPaths) -> _Loaded:
                 "first"
             )
     images = {name: _tensor(image, name.endswith("mask")) for name, image in read.items()}
-    return _Loaded(paths, grid, lddmm.Images(**images))
+    return _Loaded(paths, grid, matching.Images(**images))
 
 
 def _tensor(image: Image, mask: bool) -> Tensor:
@@ -145,7 +146,7 @@ def _tensor(image: Image, mask: bool) -> Tensor:
     return (data > 0).float() if mask else normalise(data)
 
 
-def _stacked(group: Sequence[lddmm.Images]) -> lddmm.Images:
+def _stacked(group: Sequence[matching.Images]) -> matching.Images:
     """One batch; who has no mask where another has one counts everywhere."""
     names = {name for images in group for name in images.given()}
 
@@ -153,4 +154,4 @@ def _stacked(group: Sequence[lddmm.Images]) -> lddmm.Images:
         ones = torch.ones_like(group[0].moving)
         return torch.cat([images.given().get(name, ones) for images in group])
 
-    return lddmm.Images(**{name: rows(name) for name in names})
+    return matching.Images(**{name: rows(name) for name in names})

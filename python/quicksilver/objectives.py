@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.losses import LNCC, SSD, Loss
+from quicksilver.lddmm.losses import LNCC, SSD, Loss
 from quicksilver.recipes import Stage
 from quicksilver.sources import Batch
 from quicksilver.transforms.folds import crowding
@@ -31,7 +31,7 @@ class Energy:
 
         E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
-    summed over voxels, with a loss of `quicksilver.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
+    summed over voxels, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
     integrator. `unfolding` adds the mean square of what the ten determinants of
     `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
     """

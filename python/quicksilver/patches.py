@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quicksilver.fits import FittedPair
+from quicksilver.lddmm.fits import FittedPair
 from quicksilver.patch_network import PATCH_SIZE
 from quicksilver.sources import Batch, Source
 from quicksilver.synthesis import disturb

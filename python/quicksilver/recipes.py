@@ -24,7 +24,7 @@ from pydantic import (
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
-from quicksilver.lddmm import QUICKSILVER, Settings
+from quicksilver.lddmm.matching import QUICKSILVER, Settings
 
 
 class _Part(BaseModel):
@@ -131,7 +131,7 @@ class Fits(_Part):
     steps: PositiveInt = 10
 
     def fitting(self) -> Settings:
-        """The settings of `quicksilver.lddmm.fit`."""
+        """The settings of `quicksilver.lddmm.matching.fit`."""
         if self.method == "quicksilver":
             return QUICKSILVER
         return Settings(levels=self.levels, iterations=self.iterations, steps=self.steps)
@@ -143,7 +143,7 @@ class Stage(_Part):
     source: what a batch is: "images" (random pairs of people), "geodesics" (a person and a random
     geodesic: the true momentum is known) or "fits" (patches of the teacher's pairs). objective: "energy", the LDDMM
     energy through `shoot`, or "momentum", the distance to the known one. loss, sigma, shooting_steps:
-    of the energy (`quicksilver.losses`). unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
+    of the energy (`quicksilver.lddmm.losses`). unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
     process. decay: the part of the steps at the end in which the learning rate falls to zero.
     average: decay per step of the mean of the weights, which is what is validated and kept.
     """

@@ -21,14 +21,14 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.images.image import Grid, Image, brain_box
 from quicksilver.images.pyramid import isolated
-from quicksilver.lddmm import Images, Settings, fit
+from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.lddmm.unfolding import Unfolded, unfolded
 from quicksilver.matching import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.transforms.field import WorldField, carry, turn
 from quicksilver.transforms.folds import count_folds
 from quicksilver.uncertainty import Uncertainty, sample
-from quicksilver.unfolding import Unfolded, unfolded
 
 if TYPE_CHECKING:
     from quicksilver.models import Model
@@ -106,7 +106,7 @@ def register(
     steps: of the integrator, the model's own where None. samples: predict so many times with
     dropout on, from `seed`, and take the mean momentum (`quicksilver.uncertainty`). refine:
     iterations of LDDMM matching from the predicted momentum on. placement: where the images lie;
-    None: they are aligned. progress: told the name of each stage. The momentum is smoothed where its map would fold (`quicksilver.unfolding`).
+    None: they are aligned. progress: told the name of each stage. The momentum is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
     Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
     samples are asked of a model without dropout.
 
@@ -200,7 +200,7 @@ def optimise(
     histogram_matching: bool = False,
     progress: Progress | None = None,
 ) -> Registration:
-    """Register by LDDMM matching (`quicksilver.lddmm.fit`): slow, and what the networks learn from.
+    """Register by LDDMM matching (`quicksilver.lddmm.matching.fit`): slow, and what the networks learn from.
 
     spacing: of the working grid, mm. metric: in its voxels, the shipped models' where None.
     settings, state: of the fit. placement: as `register` has it. Raises QuicksilverError where the images do not overlap.

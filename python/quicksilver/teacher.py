@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import lddmm
-from quicksilver.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
+from quicksilver.lddmm import matching
+from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.models import ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.prediction import predict_momentum
 from quicksilver.recipes import Fits
 from quicksilver.runtime import distributed
-from quicksilver.unfolding import unfolded
 from quicksilver.volumes import Volumes
 
 
@@ -33,9 +33,9 @@ def fit_pairs(
         file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
         if index % distributed.count() != distributed.rank() or file.exists():
             continue
-        images = lddmm.Images(people.image(one), people.image(other))
+        images = matching.Images(people.image(one), people.image(other))
         state = file.with_name(f".{file.stem}.state")
-        found = lddmm.fit(images, metric, fitting, state=state)
+        found = matching.fit(images, metric, fitting, state=state)
         tame = unfolded(found.momentum, lambda m: qs.shoot(m, metric, steps=fitting.steps))
         about = {
             "moving": people.names[one],

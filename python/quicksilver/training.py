@@ -19,9 +19,9 @@ from torch import Tensor
 
 from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import FittedPair, load_pair, pair_files
 from quicksilver.images.pyramid import metric_at
 from quicksilver.initialisation import initialise
+from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
 from quicksilver.matching import predicted_momentum, warped_back
 from quicksilver.models import Model, ModelConfig, open_model, save_model
 from quicksilver.networks import MomentumNetwork

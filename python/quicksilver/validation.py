@@ -10,13 +10,13 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import Model, ModelConfig
 from quicksilver.networks import MomentumNetwork
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
 from quicksilver.transforms.folds import count_folds
-from quicksilver.unfolding import unfolded
 from quicksilver.volumes import Volumes
 
 
@@ -45,7 +45,7 @@ class Validation:
     def of_model(self, model: Model) -> dict[str, Any]:
         """Means over the pairs: `score`, `overlap` (with labels), `mismatch` relative to that
         before, of the maps as a registration ends with them; of those before the guard
-        (`quicksilver.unfolding`), over all pairs, `folded_voxels` (the largest) and
+        (`quicksilver.lddmm.unfolding`), over all pairs, `folded_voxels` (the largest) and
         `smallest_determinant`."""
         rows = [self._judge(model, *pair) for pair in self.pairs]
         mismatch = sum(row["mismatch"] for row in rows) / len(rows)

@@ -17,7 +17,7 @@ import torch
 
 from quicksilver import registration
 from quicksilver.images.image import Image, read_image
-from quicksilver.lddmm import Settings
+from quicksilver.lddmm.matching import Settings
 from quicksilver.transforms.field import WorldField, read_field, write_field
 from tests.quicksilver.phantoms import make_brain, write_nifti
 

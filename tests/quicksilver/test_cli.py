@@ -197,7 +197,7 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
 
 
 def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatch):
-    from quicksilver import resuming
+    from quicksilver.lddmm import checkpoint as resuming
 
     monkeypatch.setattr(resuming, "INTERVAL", 0.0)
     words = ("fit", *brain_files, "--iterations", 2, 1, "--steps", 3, "--no-affine")

@@ -22,10 +22,10 @@ import torch
 from quicksilver import bids, cohort
 from quicksilver.commands.register import _work
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import PairPaths, read_list
 from quicksilver.images.image import Image
 from quicksilver.io import nifti
 from quicksilver.io.files import filling
+from quicksilver.lddmm.fits import PairPaths, read_list
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 OPTIONS = {"affine": False, "steps": 2}

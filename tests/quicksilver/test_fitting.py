@@ -13,14 +13,15 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import fits, fitting, lddmm, resuming
+from quicksilver import fitting
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import write_image
-from quicksilver.losses import SSD
+from quicksilver.lddmm import checkpoint, fits, matching
+from quicksilver.lddmm.losses import SSD
 from quicksilver.transforms.folds import count_folds
 
 METRIC = qs.FluidMetric(pad=8)
-SETTINGS = lddmm.Settings(SSD(), steps=3, levels=(1,), iterations=(3,))
+SETTINGS = matching.Settings(SSD(), steps=3, levels=(1,), iterations=(3,))
 
 
 def write_ball(path, shift, shape=(16, 15, 17)):
@@ -76,13 +77,13 @@ def test_batches_change_nothing(pairs, tmp_path):
 
 def test_pairs_of_one_grid_are_fitted_together(pairs, tmp_path, monkeypatch):
     sizes = []
-    fit = lddmm.fit
+    fit = matching.fit
 
     def watched(images, *rest, **options):
         sizes.append(len(images.moving))
         return fit(images, *rest, **options)
 
-    monkeypatch.setattr(lddmm, "fit", watched)
+    monkeypatch.setattr(matching, "fit", watched)
     fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, batch=2)
     assert sizes == [2, 1]
 
@@ -109,14 +110,14 @@ def test_masks_are_honoured(pairs, tmp_path):
     together = fitting.fit_list([masked, pairs[0]], tmp_path / "fits", METRIC, SETTINGS, batch=2)
     first, second = map(fits.load_pair, together)
     tensors = [fitting._tensor(fitting.read_image(path), False) for path in (a, b)]
-    ours = lddmm.Images(*tensors, target_mask=torch.from_numpy(mask > 0)[None, None].float())
-    expected = lddmm.fit(ours, METRIC, SETTINGS).momentum
+    ours = matching.Images(*tensors, target_mask=torch.from_numpy(mask > 0)[None, None].float())
+    expected = matching.fit(ours, METRIC, SETTINGS).momentum
     torch.testing.assert_close(first.momentum.float(), expected, rtol=2e-3, atol=1e-5)
     assert second.about["energies"][0][0] > 1.2 * first.about["energies"][0][0]
 
 
 def test_a_file_has_no_folds(pairs, tmp_path):
-    wild = lddmm.Settings(SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
+    wild = matching.Settings(SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
     generator = np.random.default_rng(0)
     for path in (pairs[0].moving, pairs[0].target):
         noise = generator.uniform(0, 100, (16, 15, 17)).astype(np.float32)
@@ -128,7 +129,7 @@ def test_a_file_has_no_folds(pairs, tmp_path):
 
 
 def test_a_fit_that_is_stopped_goes_on(pairs, tmp_path, monkeypatch):
-    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     told = []
 
     def stop(detail):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.fits import FittedPair
 from quicksilver.initialisation import initialise
+from quicksilver.lddmm.fits import FittedPair
 from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
 from quicksilver.patches import FittedPatches
 from quicksilver.synthesis import random_geodesic, smooth_noise

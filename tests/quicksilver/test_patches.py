@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quicksilver.fits import FittedPair
+from quicksilver.lddmm.fits import FittedPair
 from quicksilver.patch_network import PATCH_SIZE
 from quicksilver.patches import CutPatches, FittedPatches
 from quicksilver.recipes import Variation

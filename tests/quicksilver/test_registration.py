@@ -10,8 +10,8 @@ import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, normalise, resample, working_grid
 from quicksilver.images.pyramid import coarser, finer, isolated, metric_at
-from quicksilver.lddmm import Images, Settings, fit
-from quicksilver.losses import SSD
+from quicksilver.lddmm.losses import SSD
+from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.models import Model
 from quicksilver.pair import prepare
 from quicksilver.prediction import predict_momentum

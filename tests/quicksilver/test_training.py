@@ -17,9 +17,9 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import load_pair, pair_files, save_pair
 from quicksilver.images.image import normalise
 from quicksilver.images.pyramid import coarser, finer, metric_at
+from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import ModelConfig, load_model
 from quicksilver.patch_network import PatchNetwork
@@ -222,7 +222,7 @@ def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
 
 
 def pair_suffix() -> str:
-    from quicksilver.fits import SUFFIX
+    from quicksilver.lddmm.fits import SUFFIX
 
     return SUFFIX
 

@@ -7,12 +7,12 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import Model
 from quicksilver.recipes import read_recipe
 from quicksilver.training import model_config
 from quicksilver.transforms.folds import count_folds
-from quicksilver.unfolding import unfolded
 from quicksilver.validation import Validation
 from tests.quicksilver.training_data import people, recipe_file
 

@@ -9,8 +9,8 @@ import torch
 import yaml
 
 import quicksilver_ext as qs
-from quicksilver.fits import FittedPair
 from quicksilver.images.image import Grid
+from quicksilver.lddmm.fits import FittedPair
 from quicksilver.synthesis import random_geodesic, smooth_noise
 from quicksilver.volumes import Volumes
 

@@ -22,7 +22,7 @@ from quicksilver.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from quicksilver.lddmm import Settings
+    from quicksilver.lddmm.matching import Settings
 
 
 def fit(
@@ -108,8 +108,8 @@ def chosen_settings(
     method: str,
 ) -> Settings:
     """The settings of the options."""
-    from quicksilver.lddmm import QUICKSILVER, Settings
-    from quicksilver.losses import LNCC, SSD
+    from quicksilver.lddmm.losses import LNCC, SSD
+    from quicksilver.lddmm.matching import QUICKSILVER, Settings
 
     if window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {window}")
@@ -124,9 +124,10 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, fits, fitting
+    from quicksilver import console, fitting
     from quicksilver.images import pyramid
     from quicksilver.io import files
+    from quicksilver.lddmm import fits
     from quicksilver.runtime import devices
 
     files.require_writable(output)

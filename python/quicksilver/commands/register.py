@@ -24,7 +24,7 @@ from quicksilver.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from quicksilver.fits import PairPaths
+    from quicksilver.lddmm.fits import PairPaths
 
 Moving = Annotated[
     Path | None,
@@ -124,8 +124,9 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, fits, models
+    from quicksilver import bids, cohort, cohort_page, console, models
     from quicksilver.io import files
+    from quicksilver.lddmm import fits
     from quicksilver.runtime import devices
 
     files.require_writable(output)

@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.images.filters import averaged, blurred, gaussian, sharpness, softened, widened
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.matching import predicted_momentum
 from quicksilver.models import default_model
 from quicksilver.recipes import Images
-from quicksilver.unfolding import unfolded
 from quicksilver.volumes import load_volumes
 
 

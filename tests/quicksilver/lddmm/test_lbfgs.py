@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import minimiser
 from quicksilver.images.pyramid import isolated
-from quicksilver.minimiser import Descent, FixedStep, minimise
+from quicksilver.lddmm import lbfgs
+from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
 
 METRIC = qs.FluidMetric(pad="none")
 SHAPE = (1, 3, 3, 4, 2)
@@ -28,7 +28,7 @@ def started(kind=Descent, iterations=10, tolerance=0.0):
 
 def test_directions_are_those_of_the_bfgs_formula(monkeypatch):
     """H <- (1 - s y' / y's) H (1 - y s' / y's) + s s' / y's, pair by pair, from scale * L."""
-    monkeypatch.setattr(minimiser, "LARGEST_STEP", math.inf)
+    monkeypatch.setattr(lbfgs, "LARGEST_STEP", math.inf)
     descent = started()
     size = noise(0).numel()
     unit = torch.eye(size, dtype=torch.float64)
@@ -50,7 +50,7 @@ def test_directions_are_those_of_the_bfgs_formula(monkeypatch):
 def test_the_first_step_changes_the_velocity_by_the_largest_step():
     descent = started()
     change = METRIC.sharp(descent.trial - descent.point)
-    assert change.abs().max().item() == pytest.approx(minimiser.LARGEST_STEP)
+    assert change.abs().max().item() == pytest.approx(lbfgs.LARGEST_STEP)
     natural = -METRIC.flat(noise(1))
     cosine = torch.cosine_similarity(
         (descent.trial - descent.point).flatten(), natural.flatten(), 0
@@ -84,7 +84,7 @@ def test_lower_must_be_lower_by_what_the_slope_promises():
     slope = -(started().direction * noise(1)).sum().item()
     for part, accepted in ((0.9, False), (1.1, True)):
         descent = started()
-        assert descent.receive(1 - part * minimiser.ARMIJO * slope, noise(2)) is accepted
+        assert descent.receive(1 - part * lbfgs.ARMIJO * slope, noise(2)) is accepted
 
 
 def test_a_step_against_positive_curvature_is_not_kept():
@@ -147,10 +147,10 @@ def test_one_place_that_wants_far_more_does_not_hold_up_the_rest():
     peaked[..., 10, 10, 10] += 6
     speeds = []
     for gradient in (smooth, peaked):
-        descent = minimiser.Descent(torch.zeros_like(gradient), metric, 5, 1e-3)
+        descent = lbfgs.Descent(torch.zeros_like(gradient), metric, 5, 1e-3)
         descent.receive(1.0, gradient)
         speeds.append(metric.sharp(descent.direction).abs())
-    assert speeds[1].max() <= 1.001 * minimiser.LARGEST_STEP
+    assert speeds[1].max() <= 1.001 * lbfgs.LARGEST_STEP
     corner = (0, slice(None), 6, 6, 6)
     assert speeds[1][corner].min() > 0.1 * speeds[0][corner].max()
 
@@ -158,5 +158,5 @@ def test_one_place_that_wants_far_more_does_not_hold_up_the_rest():
 def test_a_velocity_that_goes_on_past_the_faces_has_no_momentum_there():
     metric = isolated(qs.FluidMetric())
     constant = torch.ones(1, 3, 8, 9, 10)
-    torch.testing.assert_close(minimiser._flat(metric, constant), 0.001 * constant)
+    torch.testing.assert_close(lbfgs._flat(metric, constant), 0.001 * constant)
     assert metric.flat(constant)[0, 0, 0].abs().max() > 5 * 0.001

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from quicksilver.io.files import replacing
-from quicksilver.minimiser import Descent
+from quicksilver.lddmm.lbfgs import Descent
 
 INTERVAL = 60.0
 """Seconds between two states."""

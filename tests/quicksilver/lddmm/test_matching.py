@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import lddmm, resuming
 from quicksilver.images.pyramid import coarser, finer, metric_at
-from quicksilver.losses import LNCC, SSD
+from quicksilver.lddmm import checkpoint
+from quicksilver.lddmm import matching as lddmm
+from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.synthesis import random_geodesic
 from quicksilver.transforms.folds import count_folds, crowding
 from tests.quicksilver.phantoms import texture
@@ -235,7 +236,7 @@ def test_progress_tells_pair_level_iteration_and_energy():
 
 @pytest.mark.parametrize("stop", [(0, 0, 3), (1, 1, 3)])
 def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, stop):
-    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
     images = lddmm.Images(torch.cat([moving, target]), torch.cat([target, moving]))
     settings = lddmm.Settings(steps=4, iterations=(4, 4))
@@ -259,7 +260,7 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
 
 @pytest.mark.parametrize("change", ["settings", "images", "damage"])
 def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
-    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
     settings = lddmm.Settings(steps=4, iterations=(2, 2))
     state = tmp_path / "state"

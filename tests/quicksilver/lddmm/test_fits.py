@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from quicksilver import fits
 from quicksilver.errors import QuicksilverError
-from quicksilver.fits import PairPaths
+from quicksilver.lddmm import fits
+from quicksilver.lddmm.fits import PairPaths
 
 
 @pytest.fixture

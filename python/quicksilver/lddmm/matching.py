@@ -2,7 +2,7 @@
 
     E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
 
-summed over the voxels of the finest grid: the loss is one of `quicksilver.losses` or a user's own,
+summed over the voxels of the finest grid: the loss is one of `quicksilver.lddmm.losses` or a user's own,
 w the product of the masks, where there are some. The last term, `quicksilver.transforms.folds.crowding`, is
 zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
 grid, and once a map has folded, no later iteration finds out of it. The gradient is the exact
@@ -22,11 +22,11 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import coarser, finer, metric_at
-from quicksilver.losses import LNCC, SSD, Loss
-from quicksilver.minimiser import Descent, FixedStep, minimise
-from quicksilver.resuming import Saved
+from quicksilver.lddmm.checkpoint import Saved
+from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
+from quicksilver.lddmm.losses import LNCC, SSD, Loss
+from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.transforms.folds import crowding
-from quicksilver.unfolding import unfolded
 
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
@@ -40,7 +40,7 @@ LEAST = 0.3
 class Settings:
     """How a pair is fitted.
 
-    loss: see `quicksilver.losses`. steps: of the geodesic. levels: by how much each level's grid is
+    loss: see `quicksilver.lddmm.losses`. steps: of the geodesic. levels: by how much each level's grid is
     coarser than the images', coarsest first; iterations: at most so many on each. A level ends when
     an iteration lowers the energy by less than `tolerance` times its value. folding: weight of
     the crowding. descent: `Descent` (L-BFGS) or `FixedStep`.
@@ -132,7 +132,7 @@ def fit(
     of zero. state: a file in which the fit is saved about every minute; a fit of the same images
     with the same settings goes on from there and gives what it would have given without a stop.
     A pair's fit does not depend on what else is in the batch, to rounding. Boundaries are those of
-    `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.unfolding`.
+    `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.lddmm.unfolding`.
 
     >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
     >>> short = Settings(levels=(1,), iterations=(3,))

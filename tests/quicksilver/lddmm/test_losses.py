@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quicksilver.losses import FLAT, LNCC, SSD
+from quicksilver.lddmm.losses import FLAT, LNCC, SSD
 
 
 def images(seed=0, shape=(7, 6, 9)):
