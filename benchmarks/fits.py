@@ -24,8 +24,8 @@ from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import default_model
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.model import default_model
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
 

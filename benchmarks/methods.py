@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 import quicksilver
-from quicksilver import models, registration
+from quicksilver import registration
 from quicksilver.evaluation import spread
 from quicksilver.images.image import Image, read_image
+from quicksilver.networks import model as models
 from quicksilver.registration import Registration
 from quicksilver.transforms.field import WorldField, read_field
 from quicksilver.transforms.folds import count_folds

@@ -17,7 +17,7 @@ import torch
 from quicksilver import demo
 from quicksilver.images.image import Image, read_image, write_image
 from quicksilver.lddmm.matching import Settings
-from quicksilver.models import Model, load_model
+from quicksilver.networks.model import Model, load_model
 from quicksilver.recipes import Recipe
 from quicksilver.registration import Registration, optimise, register
 from quicksilver.training import Training

@@ -179,7 +179,7 @@ def test_the_rule_for_cpp(path, line, allowed):
         ("quicksilver_ext/ops/warp.py", "from quicksilver_ext import _core", True),
         ("quicksilver_ext/ops/warp.py", "from .. import _core", True),
         ("quicksilver_ext/ops/warp.py", "def f():\n    import nibabel", False),
-        ("quicksilver_ext/modules.py", "from quicksilver.patch_network import PatchNetwork", False),
+        ("quicksilver_ext/modules.py", "from quicksilver.networks.patch import PatchNetwork", False),
         ("python/quicksilver/lddmm.py", "from quicksilver_ext import _core", False),
         ("python/quicksilver/lddmm.py", "import quicksilver_ext._core as core", False),
         ("python/quicksilver/lddmm.py", "import quicksilver_ext as qs", True),

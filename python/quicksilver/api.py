@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import models, registration, results
+from quicksilver import registration, results
 from quicksilver.evaluation import mean_overlap
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.lddmm.matching import Settings
-from quicksilver.models import Model
+from quicksilver.networks import model as models
+from quicksilver.networks.model import Model
 from quicksilver.pair import Placement
 from quicksilver.placement import place
 from quicksilver.registration import Registration
@@ -117,7 +118,7 @@ def register(
     """Register two skull-stripped images by prediction, wherever they lie.
 
     moving, target: files, nibabel images, pairs of an array or tensor (X, Y, Z) and its affine (4, 4) to
-    RAS millimetres, or `Image`s. model: of `quicksilver.models` or its file; the one that ships by
+    RAS millimetres, or `Image`s. model: of `quicksilver.networks.model` or its file; the one that ships by
     default. The other options are those of `quicksilver.registration.register` and of `Pairing`.
     Raises QuicksilverError for what cannot be read or registered.
     """

@@ -10,7 +10,7 @@ import yaml
 
 import quicksilver
 from quicksilver.io.files import replacing
-from quicksilver.models import ModelConfig
+from quicksilver.networks.model import ModelConfig
 
 
 def source_commit() -> str:

@@ -22,7 +22,7 @@ from quicksilver.synthesis import disturb, random_geodesic
 from quicksilver.transforms.field import WorldField
 
 if TYPE_CHECKING:
-    from quicksilver.models import Model
+    from quicksilver.networks.model import Model
 
 LARGEST = 6.0  # voxels that the random geodesic moves the brain at most, to first order
 DISTURBANCE = 0.5  # of contrast, bias, sharpness and noise; 1 is a wide range of real scanners

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quicksilver.patch_network import DecoderBlock, EncoderBlock, PatchNetwork
+from quicksilver.networks.patch import DecoderBlock, EncoderBlock, PatchNetwork
 from quicksilver.patches import FittedPatches
 
 OFFSETS = list(product((0, 1), repeat=3))

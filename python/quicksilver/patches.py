@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from quicksilver.lddmm.fits import FittedPair
-from quicksilver.patch_network import PATCH_SIZE
+from quicksilver.networks.patch import PATCH_SIZE
 from quicksilver.sources import Batch, Source
 from quicksilver.synthesis import disturb
 

@@ -66,7 +66,7 @@ class Images(_Part):
 
 
 class Network(_Part):
-    """The architecture (see `quicksilver.models.ModelConfig`).
+    """The architecture (see `quicksilver.networks.model.ModelConfig`).
 
     prediction_factor: how much coarser than the frame the prediction network sees the images.
     corrections: how often the correction network is asked, each time with the target warped back

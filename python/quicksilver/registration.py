@@ -23,15 +23,15 @@ from quicksilver.images.image import Grid, Image, brain_box
 from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.lddmm.unfolding import Unfolded, unfolded
-from quicksilver.matching import predicted_momentum
+from quicksilver.networks.dropout import Uncertainty, sample
+from quicksilver.networks.inference import predicted_momentum
 from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.transforms.field import WorldField, carry, turn
 from quicksilver.transforms.folds import count_folds
-from quicksilver.uncertainty import Uncertainty, sample
 
 if TYPE_CHECKING:
-    from quicksilver.models import Model
+    from quicksilver.networks.model import Model
 
 
 WORSE = (
@@ -104,13 +104,13 @@ def register(
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
     steps: of the integrator, the model's own where None. samples: predict so many times with
-    dropout on, from `seed`, and take the mean momentum (`quicksilver.uncertainty`). refine:
+    dropout on, from `seed`, and take the mean momentum (`quicksilver.networks.dropout`). refine:
     iterations of LDDMM matching from the predicted momentum on. placement: where the images lie;
     None: they are aligned. progress: told the name of each stage. The momentum is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
     Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
     samples are asked of a model without dropout.
 
-    >>> from quicksilver.models import Model, ModelConfig
+    >>> from quicksilver.networks.model import Model, ModelConfig
     >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
     >>> brain = Image(torch.rand(16, 16, 16).numpy(), np.eye(4))
     >>> register(brain, brain, Model(untrained, untrained.network())).psi.shape

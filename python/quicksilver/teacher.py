@@ -10,9 +10,9 @@ import quicksilver_ext as qs
 from quicksilver.lddmm import matching
 from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.models import ModelConfig
-from quicksilver.networks import MomentumNetwork
-from quicksilver.prediction import predict_momentum
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.model import ModelConfig
+from quicksilver.networks.tiling import predict_momentum
 from quicksilver.recipes import Fits
 from quicksilver.runtime import distributed
 from quicksilver.volumes import Volumes

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing
-from quicksilver.networks import MomentumNetwork
+from quicksilver.networks.base import MomentumNetwork
 from quicksilver.recipes import Stage
 from quicksilver.runtime import distributed
 from quicksilver.sources import Batch, Source

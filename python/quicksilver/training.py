@@ -22,13 +22,13 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import metric_at
 from quicksilver.initialisation import initialise
 from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
-from quicksilver.matching import predicted_momentum, warped_back
-from quicksilver.models import Model, ModelConfig, open_model, save_model
-from quicksilver.networks import MomentumNetwork
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.inference import predicted_momentum, warped_back
+from quicksilver.networks.model import Model, ModelConfig, open_model, save_model
+from quicksilver.networks.patch import PatchNetwork
+from quicksilver.networks.tiling import whole_momentum
 from quicksilver.objectives import Energy, Momentum, Objective
-from quicksilver.patch_network import PatchNetwork
 from quicksilver.patches import CutPatches, FittedPatches
-from quicksilver.prediction import whole_momentum
 from quicksilver.recipes import Recipe, Stage
 from quicksilver.runtime import distributed
 from quicksilver.sources import Batch, Coarser, Geodesics, People, Source

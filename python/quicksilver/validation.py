@@ -11,9 +11,9 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import Model, ModelConfig
-from quicksilver.networks import MomentumNetwork
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
 from quicksilver.transforms.folds import count_folds

@@ -12,7 +12,7 @@ from quicksilver.images.image import Grid, Image, read_image, resample
 from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine, write_affine
 from quicksilver.io.images import as_image
-from quicksilver.models import Model, ModelConfig
+from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.transforms.field import read_field
 from tests.quicksilver.phantoms import make_affine, write_nifti
 

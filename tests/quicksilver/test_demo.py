@@ -9,7 +9,7 @@ import torch
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import normalise
-from quicksilver.models import default_model
+from quicksilver.networks.model import default_model
 from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_affine, make_brain
 

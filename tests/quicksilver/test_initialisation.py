@@ -8,7 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.initialisation import initialise
 from quicksilver.lddmm.fits import FittedPair
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 from quicksilver.patches import FittedPatches
 from quicksilver.synthesis import random_geodesic, smooth_noise
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from quicksilver.lddmm.fits import FittedPair
-from quicksilver.patch_network import PATCH_SIZE
+from quicksilver.networks.patch import PATCH_SIZE
 from quicksilver.patches import CutPatches, FittedPatches
 from quicksilver.recipes import Variation
 from quicksilver.sources import Geodesics

@@ -12,9 +12,9 @@ from quicksilver.images.image import Image, normalise, resample, working_grid
 from quicksilver.images.pyramid import coarser, finer, isolated, metric_at
 from quicksilver.lddmm.losses import SSD
 from quicksilver.lddmm.matching import Images, Settings, fit
-from quicksilver.models import Model
+from quicksilver.networks.model import Model
+from quicksilver.networks.tiling import predict_momentum
 from quicksilver.pair import prepare
-from quicksilver.prediction import predict_momentum
 from quicksilver.registration import optimise, register
 from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.phantoms import make_affine, make_brain

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.networks import MomentumNetwork
-from quicksilver.patch_network import PatchNetwork
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.patch import PatchNetwork
 from quicksilver.patches import FittedPatches
 from quicksilver.recipes import Stage
 from quicksilver.trainer import Trainer, key, learning_rate

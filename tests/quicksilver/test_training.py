@@ -20,10 +20,10 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import normalise
 from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import ModelConfig, load_model
-from quicksilver.patch_network import PatchNetwork
-from quicksilver.prediction import predict_momentum
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.model import ModelConfig, load_model
+from quicksilver.networks.patch import PatchNetwork
+from quicksilver.networks.tiling import predict_momentum
 from quicksilver.recipes import read_recipe
 from quicksilver.teacher import write_residuals
 from quicksilver.training import train

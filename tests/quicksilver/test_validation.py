@@ -8,8 +8,8 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import Model
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.model import Model
 from quicksilver.recipes import read_recipe
 from quicksilver.training import model_config
 from quicksilver.transforms.folds import count_folds

@@ -22,7 +22,7 @@ def import_weights(
 
     The model keeps their metric, integrator, scale of intensities and float32 weights.
     """
-    from quicksilver import models
+    from quicksilver.networks import model as models
 
     model = models.load_published(prediction, correction, dropout)
     sources = [path.name for path in (prediction, correction) if path is not None]

@@ -108,7 +108,7 @@ def _register_pair(
     options: dict[str, Any],
 ) -> None:
     import quicksilver
-    from quicksilver import models
+    from quicksilver.networks import model as models
 
     run = partial(quicksilver.register, moving, target, model, device=device, **options)
     about = {"moving": str(moving), "target": str(target), "model": str(model or models.DEFAULT)}
@@ -124,9 +124,10 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, models
+    from quicksilver import bids, cohort, cohort_page, console
     from quicksilver.io import files
     from quicksilver.lddmm import fits
+    from quicksilver.networks import model as models
     from quicksilver.runtime import devices
 
     files.require_writable(output)

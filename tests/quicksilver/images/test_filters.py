@@ -11,8 +11,8 @@ import quicksilver_ext as qs
 from quicksilver.evaluation import mean_overlap
 from quicksilver.images.filters import averaged, blurred, gaussian, sharpness, softened, widened
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import default_model
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.model import default_model
 from quicksilver.recipes import Images
 from quicksilver.volumes import load_volumes
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quicksilver.networks import MomentumNetwork
+from quicksilver.networks.base import MomentumNetwork
 
 DEPTH = 3
 SLOPE = 0.1

@@ -7,9 +7,9 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.filters import softened
-from quicksilver.models import default_model
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
-from quicksilver.prediction import occupied_corners, predict_momentum
+from quicksilver.networks.model import default_model
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.tiling import occupied_corners, predict_momentum
 from tests.quicksilver.training_data import head
 
 

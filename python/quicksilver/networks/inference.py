@@ -9,9 +9,9 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import coarser, finer
-from quicksilver.models import Model, ModelConfig
-from quicksilver.networks import MomentumNetwork
-from quicksilver.prediction import predict_momentum
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
@@ -36,7 +36,7 @@ def predicted_momentum(
     integrator, the model's own where None. correction: whether the networks that correct are asked,
     where there are some. stages: measures the parts.
 
-    >>> from quicksilver.models import ModelConfig
+    >>> from quicksilver.networks.model import ModelConfig
     >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
     >>> image = torch.rand(1, 1, 16, 16, 16)
     >>> predicted_momentum(Model(untrained, untrained.network()), image, image).abs().max()

@@ -10,10 +10,10 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images.filters import softened
-from quicksilver.networks import MomentumNetwork
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.horizontal import HorizontalNetwork
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
 Progress = Callable[[int, int], None]
 """Called as progress(patches done, patches in all) after every batch."""
@@ -52,7 +52,7 @@ def predict_momentum(
     change by 8e-3 and 7e-3.
     Raises QuicksilverError where the grid is too small for one patch.
 
-    >>> from quicksilver.patch_network import PatchNetwork
+    >>> from quicksilver.networks.patch import PatchNetwork
     >>> image = torch.rand(1, 1, 20, 16, 15)
     >>> predict_momentum(PatchNetwork(features=2), image, image).shape
     torch.Size([1, 3, 20, 16, 15])

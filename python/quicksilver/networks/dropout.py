@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
-    from quicksilver.models import Model
+    from quicksilver.networks.model import Model
 
 Draw = Callable[[], tuple[Tensor, Tensor, Tensor]]
 """Predicts once: the momentum, and what is wanted of psi and phi."""
@@ -78,7 +78,7 @@ def sample(
     tell: told how many samples are done. Raises QuicksilverError where the model has no dropout or
     there are fewer than two samples.
 
-    >>> from quicksilver.models import Model, ModelConfig
+    >>> from quicksilver.networks.model import Model, ModelConfig
     >>> config = ModelConfig(features=2, dropout=True)
     >>> model = Model(config, config.network().eval())
     >>> patch = torch.ones(1, 1, 15, 15, 15)

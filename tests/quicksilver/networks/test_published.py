@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 import quicksilver_ext as qs
 from quicksilver.images.image import read_image, resample, working_grid
-from quicksilver.models import load_model
-from quicksilver.patch_network import PATCH_SIZE
+from quicksilver.networks.model import load_model
+from quicksilver.networks.patch import PATCH_SIZE
 
 WIDTH = 2
 SETTINGS = {

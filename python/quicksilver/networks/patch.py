@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from quicksilver.networks import MomentumNetwork
+from quicksilver.networks.base import MomentumNetwork
 
 PATCH_SIZE = 15
 """Edge of a patch in voxels: two halvings take 15 to 8 to 5 voxels, and the decoders back again."""

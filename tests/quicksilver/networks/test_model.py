@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.models import (
+from quicksilver.networks.model import (
     Model,
     ModelConfig,
     default_model,
@@ -17,7 +17,7 @@ from quicksilver.models import (
     save_model,
     shipped_models,
 )
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
 
 def patches(seed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
 
 def patches(count: int, seed: int = 0) -> torch.Tensor:

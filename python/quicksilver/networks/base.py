@@ -16,7 +16,7 @@ class MomentumNetwork(nn.Module):
     Shapes: moving and target `(N, 1, *S)`, intensities as `quicksilver.images.image.normalise` scales
     them; result `(N, 3, *S)`, a momentum in voxel units, component c along array axis c. `S` is
     what the network wants: one patch for `PatchNetwork`, edges that are multiples of
-    `HorizontalNetwork.MULTIPLE` for that one; `quicksilver.prediction.predict_momentum` serves both.
+    `HorizontalNetwork.MULTIPLE` for that one; `quicksilver.networks.tiling.predict_momentum` serves both.
     """
 
     HALF: ClassVar[dict[str, torch.dtype]] = {"cuda": torch.float16}

@@ -24,12 +24,12 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.horizontal_network import HorizontalNetwork
 from quicksilver.images.image import INTENSITIES, Intensity
 from quicksilver.images.pyramid import isolated, metric_at
 from quicksilver.io.files import replacing, require_file
-from quicksilver.networks import MomentumNetwork
-from quicksilver.patch_network import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.horizontal import HorizontalNetwork
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
@@ -56,7 +56,7 @@ class ModelConfig:
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
     correction network does. `corrections`: how often that one corrects, each time by the target
     warped back along what has been found so far; `coarse_corrections`: how often another corrects
-    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks`.
+    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks.base`.
     """
 
     features: int

@@ -16,13 +16,13 @@ import quicksilver_ext as qs
 from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import isolated
-from quicksilver.models import Model, save_model
+from quicksilver.networks.dropout import Moments, sample
+from quicksilver.networks.model import Model, save_model
+from quicksilver.networks.tiling import predict_momentum
 from quicksilver.pair import Placement
-from quicksilver.prediction import predict_momentum
 from quicksilver.registration import register
 from quicksilver.shown import shown
 from quicksilver.transforms.field import carry, read_field
-from quicksilver.uncertainty import Moments, sample
 from tests.quicksilver.phantoms import make_affine
 
 
