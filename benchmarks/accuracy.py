@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from quicksilver.evaluation import mean_scores, score_labels
 from quicksilver.io.files import write_json
+from quicksilver.registration.evaluation import mean_scores, score_labels
 
 from .machine import machine
 from .methods import Method, Subject, digest, methods

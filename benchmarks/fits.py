@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.evaluation import judge_labels
 from quicksilver.images.image import normalise, read_image
 from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm.losses import LNCC, SSD
@@ -26,6 +25,7 @@ from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import default_model
+from quicksilver.registration.evaluation import judge_labels
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 import quicksilver
-from quicksilver import registration
-from quicksilver.evaluation import spread
 from quicksilver.images.image import Image, read_image
 from quicksilver.networks import model as models
-from quicksilver.registration import Registration
+from quicksilver.registration import predict
+from quicksilver.registration.evaluation import spread
+from quicksilver.registration.predict import Registration
 from quicksilver.transforms.field import WorldField, read_field
 from quicksilver.transforms.folds import count_folds
 
@@ -85,10 +85,10 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
 
     def predicting(name: str, path: Path, **options: Any) -> Method:
         settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
-        run = partial(registration.register, model=models.load_model(path), **options)
+        run = partial(predict.register, model=models.load_model(path), **options)
         return Method(name, {**settings, **options}, ours, partial(_registered, run))
 
-    fitted = partial(_registered, registration.optimise)
+    fitted = partial(_registered, predict.optimise)
     shipped = {name: _file(name) for name in models.shipped_models()}
     path = model_file or shipped.pop(models.DEFAULT)
     both = "prediction + correction"

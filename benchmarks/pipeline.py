@@ -19,7 +19,7 @@ from quicksilver.images.image import Image, read_image, write_image
 from quicksilver.lddmm.matching import Settings
 from quicksilver.networks.model import Model, load_model
 from quicksilver.recipes import Recipe
-from quicksilver.registration import Registration, optimise, register
+from quicksilver.registration.predict import Registration, optimise, register
 from quicksilver.training import Training
 
 from .cases import Place, Record

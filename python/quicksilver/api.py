@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import registration, results
-from quicksilver.evaluation import mean_overlap
+from quicksilver import results
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine
@@ -27,9 +26,11 @@ from quicksilver.io.images import ImageLike, as_image
 from quicksilver.lddmm.matching import Settings
 from quicksilver.networks import model as models
 from quicksilver.networks.model import Model
-from quicksilver.pair import Placement
-from quicksilver.placement import place
-from quicksilver.registration import Registration
+from quicksilver.registration import predict
+from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.pair import Placement
+from quicksilver.registration.placement import place
+from quicksilver.registration.predict import Registration
 from quicksilver.runtime import devices
 from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.transforms.field import WorldField
@@ -119,13 +120,13 @@ def register(
 
     moving, target: files, nibabel images, pairs of an array or tensor (X, Y, Z) and its affine (4, 4) to
     RAS millimetres, or `Image`s. model: of `quicksilver.networks.model` or its file; the one that ships by
-    default. The other options are those of `quicksilver.registration.register` and of `Pairing`.
+    default. The other options are those of `quicksilver.registration.predict.register` and of `Pairing`.
     Raises QuicksilverError for what cannot be read or registered.
     """
     if not isinstance(model, Model):
         model = models.open_model(model)
     work = partial(
-        registration.register,
+        predict.register,
         model=model,
         steps=steps,
         correction=correction,
@@ -147,9 +148,9 @@ def fit(
     progress: Progress | None = None,
     **pairing: Any,
 ) -> Registered:
-    """Register two skull-stripped images by optimisation (`quicksilver.registration.optimise`),
+    """Register two skull-stripped images by optimisation (`quicksilver.registration.predict.optimise`),
     wherever they lie; `Pairing` has the other options."""
-    work = partial(registration.optimise, spacing=spacing, settings=settings, state=state)
+    work = partial(predict.optimise, spacing=spacing, settings=settings, state=state)
     return _registered(moving, target, Pairing(**pairing), work, device, progress)
 
 

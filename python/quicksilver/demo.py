@@ -11,12 +11,12 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver import results
-from quicksilver.evaluation import spread
 from quicksilver.images.image import Image, normalise, resample, working_grid, write_image
 from quicksilver.images.pyramid import isolated
 from quicksilver.io.files import require_writable
-from quicksilver.placement import template
-from quicksilver.registration import register
+from quicksilver.registration.evaluation import spread
+from quicksilver.registration.placement import template
+from quicksilver.registration.predict import register
 from quicksilver.runtime.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic
 from quicksilver.transforms.field import WorldField

@@ -24,8 +24,8 @@ from quicksilver.io import nifti
 from quicksilver.io.affines import write_affine
 from quicksilver.io.files import RESULT, at_once, filling, require_file, write_json
 from quicksilver.networks.dropout import Uncertainty
-from quicksilver.pair import Pair
-from quicksilver.registration import Registration
+from quicksilver.registration.pair import Pair
+from quicksilver.registration.predict import Registration
 from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.shown import shown
 from quicksilver.transforms.field import WorldField, carry, read_field, write_field

@@ -13,8 +13,8 @@ from quicksilver.images.image import Grid, brain_box, normalise, resample
 from quicksilver.transforms.field import WorldField, carry
 
 if TYPE_CHECKING:
-    from quicksilver.pair import Pair
-    from quicksilver.registration import Registration
+    from quicksilver.registration.pair import Pair
+    from quicksilver.registration.predict import Registration
 
 BORDER_MM = 5.0  # shown around the brains
 

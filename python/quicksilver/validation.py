@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.evaluation import mean_overlap
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.painting import paint, random_palette
 from quicksilver.recipes import Recipe
+from quicksilver.registration.evaluation import mean_overlap
 from quicksilver.transforms.folds import count_folds
 from quicksilver.volumes import Volumes
 

@@ -12,7 +12,7 @@ import torch
 from quicksilver import cli
 from quicksilver.images.image import Image
 from quicksilver.networks.model import Model, ModelConfig, save_model
-from quicksilver.registration import Registration, register
+from quicksilver.registration.predict import Registration, register
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from quicksilver import registration
 from quicksilver.images.image import Image, read_image
 from quicksilver.lddmm.matching import Settings
+from quicksilver.registration import predict as registration
 from quicksilver.transforms.field import WorldField, read_field, write_field
 from tests.quicksilver.phantoms import make_brain, write_nifti
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.evaluation import mean_overlap
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import Model
 from quicksilver.recipes import read_recipe
+from quicksilver.registration.evaluation import mean_overlap
 from quicksilver.training import model_config
 from quicksilver.transforms.folds import count_folds
 from quicksilver.validation import Validation

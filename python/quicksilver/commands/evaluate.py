@@ -19,9 +19,10 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console, evaluation, results
+    from quicksilver import console, results
     from quicksilver.images import image as images
     from quicksilver.io import files
+    from quicksilver.registration import evaluation
 
     result = results.load(saved)
     moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))

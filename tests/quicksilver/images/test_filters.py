@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 
 import quicksilver_ext as qs
-from quicksilver.evaluation import mean_overlap
 from quicksilver.images.filters import averaged, blurred, gaussian, sharpness, softened, widened
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import default_model
 from quicksilver.recipes import Images
+from quicksilver.registration.evaluation import mean_overlap
 from quicksilver.volumes import load_volumes
 
 

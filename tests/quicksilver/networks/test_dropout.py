@@ -19,8 +19,8 @@ from quicksilver.images.pyramid import isolated
 from quicksilver.networks.dropout import Moments, sample
 from quicksilver.networks.model import Model, save_model
 from quicksilver.networks.tiling import predict_momentum
-from quicksilver.pair import Placement
-from quicksilver.registration import register
+from quicksilver.registration.pair import Placement
+from quicksilver.registration.predict import register
 from quicksilver.shown import shown
 from quicksilver.transforms.field import carry, read_field
 from tests.quicksilver.phantoms import make_affine

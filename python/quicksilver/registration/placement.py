@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from quicksilver.alignment import Alignment, align, levels, settled
 from quicksilver.images.image import Image, read_image
-from quicksilver.pair import Placement
+from quicksilver.registration.alignment import Alignment, align, levels, settled
+from quicksilver.registration.pair import Placement
 
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 

@@ -14,8 +14,8 @@ from quicksilver.lddmm.losses import SSD
 from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
-from quicksilver.pair import prepare
-from quicksilver.registration import optimise, register
+from quicksilver.registration.pair import prepare
+from quicksilver.registration.predict import optimise, register
 from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.phantoms import make_affine, make_brain
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from quicksilver.evaluation import (
+from quicksilver.images.image import Grid, Image
+from quicksilver.registration.evaluation import (
     inverse_consistency,
     judge_labels,
     judge_map,
@@ -13,7 +14,6 @@ from quicksilver.evaluation import (
     mean_scores,
     score_labels,
 )
-from quicksilver.images.image import Grid, Image
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.phantoms import make_affine

@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from quicksilver import demo
-from quicksilver.alignment import align, levels
-from quicksilver.evaluation import mean_overlap
 from quicksilver.images.image import Grid, Image, read_image, resample
+from quicksilver.registration.alignment import align, levels
+from quicksilver.registration.evaluation import mean_overlap
 from tests.quicksilver.phantoms import make_affine
 
 TURNED = {

@@ -1,6 +1,6 @@
 """Registration of two images: predict, shoot, correct, shoot; or fit, shoot.
 
-All work happens in voxels of one grid (`quicksilver.pair`). The maps are psi = phi^-1, which
+All work happens in voxels of one grid (`quicksilver.registration.pair`). The maps are psi = phi^-1, which
 carries the moving image to the target (``warp(moving, psi)``), and phi, which carries the target
 back.
 """
@@ -18,14 +18,14 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.evaluation import inverse_consistency, log_jacobian_sd, spread
 from quicksilver.images.image import Grid, Image, brain_box
 from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm.matching import Images, Settings, fit
 from quicksilver.lddmm.unfolding import Unfolded, unfolded
 from quicksilver.networks.dropout import Uncertainty, sample
 from quicksilver.networks.inference import predicted_momentum
-from quicksilver.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
+from quicksilver.registration.evaluation import inverse_consistency, log_jacobian_sd, spread
+from quicksilver.registration.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
 from quicksilver.runtime.stages import Progress, Stages, Tell, peak_memory
 from quicksilver.transforms.field import WorldField, carry, turn
 from quicksilver.transforms.folds import count_folds

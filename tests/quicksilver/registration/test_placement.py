@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from quicksilver.images.image import Image, read_image
-from quicksilver.placement import place, template
-from tests.quicksilver.test_alignment import distance
+from quicksilver.registration.placement import place, template
+from tests.quicksilver.registration.test_alignment import distance
 
 
 def test_the_template_is_a_whole_brain():

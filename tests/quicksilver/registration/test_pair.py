@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from quicksilver import pair
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import normalise, resample, working_grid
 from quicksilver.images.intensity import match_histogram
-from quicksilver.pair import Placement, prepare
+from quicksilver.registration import pair
+from quicksilver.registration.pair import Placement, prepare
 from quicksilver.runtime import devices
 from tests.quicksilver.phantoms import make_affine
 
