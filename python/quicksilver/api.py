@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import results
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine
@@ -31,6 +30,7 @@ from quicksilver.registration.evaluation import mean_overlap
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.placement import place
 from quicksilver.registration.predict import Registration
+from quicksilver.results import folder as results
 from quicksilver.runtime import devices
 from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.transforms.field import WorldField
@@ -98,7 +98,7 @@ class Registered:
         }
 
     def save(self, folder: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
-        """All files that the command writes (`quicksilver.results.save`)."""
+        """All files that the command writes (`quicksilver.results.folder.save`)."""
         return results.save(self.registration, folder, reference=self.reference, **options)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from quicksilver import facts
+from quicksilver.results import summary as facts
 from quicksilver.runtime.stages import Progress as Tell
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import results
 from quicksilver.images.image import Image, normalise, resample, working_grid, write_image
 from quicksilver.images.pyramid import isolated
 from quicksilver.io.files import require_writable
 from quicksilver.registration.evaluation import spread
 from quicksilver.registration.placement import template
 from quicksilver.registration.predict import register
+from quicksilver.results import folder as results
 from quicksilver.runtime.stages import Progress
 from quicksilver.synthesis import disturb, random_geodesic
 from quicksilver.transforms.field import WorldField

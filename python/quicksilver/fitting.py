@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver import results
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image, normalise, read_image
 from quicksilver.lddmm import matching
 from quicksilver.lddmm.fits import SUFFIX, FittedPair, PairPaths, save_pair
 from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.results import folder as results
 from quicksilver.runtime import distributed
 from quicksilver.transforms.folds import count_folds
 

@@ -9,9 +9,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import quicksilver_ext as qs
-from quicksilver import results
 from quicksilver.images.image import Image, read_image
 from quicksilver.io.affines import write_affine
+from quicksilver.results import folder as results
 from quicksilver.transforms.chain import read_chain
 from tests.quicksilver.phantoms import make_affine, write_nifti
 

@@ -335,7 +335,7 @@ def test_help_does_not_load_torch():
 def test_a_registration_loads_neither_a_compiler_nor_scipy_images():
     """Nor what draws the reports: to import each takes longer than to read the images."""
     code = (
-        "import sys, quicksilver.results, quicksilver.networks.model as m; m.open_model(None)\n"
+        "import sys, quicksilver.results.folder, quicksilver.networks.model as m; m.open_model(None)\n"
         "assert not {'torch._dynamo', 'scipy.ndimage', 'matplotlib'} & set(sys.modules)"
     )
     done = python_process("-c", code)

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from quicksilver import results
 from quicksilver.images.image import Image, read_image
 from quicksilver.io.affines import write_affine
+from quicksilver.results import folder as results
 from quicksilver.transforms.field import write_field
 from tests.quicksilver.phantoms import make_affine, write_nifti
 

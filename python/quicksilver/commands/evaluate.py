@@ -19,12 +19,13 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console, results
+    from quicksilver import console
     from quicksilver.images import image as images
     from quicksilver.io import files
     from quicksilver.registration import evaluation
+    from quicksilver.results import folder
 
-    result = results.load(saved)
+    result = folder.load(saved)
     moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))
     judged = {
         **evaluation.judge_labels(result.displacement, moving, target),

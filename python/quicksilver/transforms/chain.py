@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from quicksilver import results
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io import affines
 from quicksilver.io.files import is_folder, require_file
+from quicksilver.results import folder as results
 from quicksilver.transforms.field import LPS, WorldField, read_field
 
 HDF5 = b"\x89HDF\r\n\x1a\n"

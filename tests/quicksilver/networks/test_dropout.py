@@ -13,7 +13,6 @@ from matplotlib import image as png
 from torch import nn
 
 import quicksilver_ext as qs
-from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import isolated
 from quicksilver.networks.dropout import Moments, sample
@@ -21,7 +20,9 @@ from quicksilver.networks.model import Model, save_model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.predict import register
-from quicksilver.shown import shown
+from quicksilver.results import folder
+from quicksilver.results import png as report
+from quicksilver.results.views import shown
 from quicksilver.transforms.field import carry, read_field
 from tests.quicksilver.phantoms import make_affine
 
@@ -204,7 +205,7 @@ def test_the_command_writes_mean_and_variance(
 
 
 def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
-    results.save(found, tmp_path)
+    folder.save(found, tmp_path)
     drawn, pair = found.uncertainty, found.pair
     for name, moments, there, expected in (
         ("displacement", drawn.psi, pair.target_image, pair.forward(drawn.psi.mean)),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib import image as png
 
-from quicksilver import report
-from quicksilver.shown import shown
+from quicksilver.results import png as report
+from quicksilver.results.views import shown
 
 
 @pytest.fixture(scope="module")

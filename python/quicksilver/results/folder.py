@@ -17,7 +17,6 @@ from torch import Tensor
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver import facts, report, viewer
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image, read_image
 from quicksilver.io import nifti
@@ -26,8 +25,10 @@ from quicksilver.io.files import RESULT, at_once, filling, require_file, write_j
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.pair import Pair
 from quicksilver.registration.predict import Registration
+from quicksilver.results import html, png
+from quicksilver.results import summary as facts
+from quicksilver.results.views import shown
 from quicksilver.runtime.stages import Progress, Stages
-from quicksilver.shown import shown
 from quicksilver.transforms.field import WorldField, carry, read_field, write_field
 
 
@@ -75,7 +76,7 @@ def _writing(
     longest come first. Reports have the seconds until now."""
     pair, drawn = registration.pair, registration.uncertainty
     pictured, line = shown(registration), facts.headline(summary)
-    yield partial(report.draw, pictured, line, place / "report.png")
+    yield partial(png.draw, pictured, line, place / "report.png")
     displacement = registration.displacement(reference)
     grid = displacement.grid
     yield partial(write_field, place / "displacement.nii.gz", displacement)
@@ -84,7 +85,7 @@ def _writing(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    yield partial(viewer.write, pictured, facts.tables(summary), page, title, line)
+    yield partial(html.write, pictured, facts.tables(summary), page, title, line)
     warped = displacement.warp(pair.moving_image)
     yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
     determinant = registration.jacobian(grid)[0, 0].cpu().numpy()

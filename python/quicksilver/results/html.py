@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from quicksilver.io.files import replacing
-from quicksilver.shown import Shown
+from quicksilver.results.views import Shown
 
 Tables = Mapping[str, Sequence[tuple[str, str]]]
 """Rows (name, value) by the title of their table; that named "command" is set as code."""

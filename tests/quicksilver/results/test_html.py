@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quicksilver import viewer
-from quicksilver.shown import Shown
+from quicksilver.results import html
+from quicksilver.results.views import Shown
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -35,7 +35,7 @@ def shown() -> Shown:
 @pytest.fixture(scope="module")
 def page(shown, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    viewer.write(shown, TABLES, path, "a <i>moving</i> image", "12 s")
+    html.write(shown, TABLES, path, "a <i>moving</i> image", "12 s")
     return path
 
 
@@ -60,13 +60,13 @@ def test_the_volumes_are_those_of_the_registration(shown, page):
     place = held["shape"], held["columns"]
     volumes = {name: unpacked(s, *place) for name, s in held["volumes"].items()}
     for name in ("moving", "target", "warped"):
-        expected = getattr(shown, name) / viewer.GREY
+        expected = getattr(shown, name) / html.GREY
         difference = volumes[name] / 255 - expected
         assert np.sqrt((difference**2).mean()) < 3 / 255 and abs(difference.mean()) < 0.5 / 255
     folds = volumes["jacobian"] == 0
     assert folds[15, 17, 13] and folds.sum() == 1
     inside = ~folds & (shown.target > 0)
-    octaves = (volumes["jacobian"][inside] - 128.0) / 127 * viewer.OCTAVES
+    octaves = (volumes["jacobian"][inside] - 128.0) / 127 * html.OCTAVES
     np.testing.assert_allclose(octaves, np.log2(shown.jacobian[inside]), atol=0.01)
     for axis in range(3):
         field = (volumes[f"field{axis}"] - 128.0) / 127 * held["largest"]
@@ -126,14 +126,14 @@ def brightness(tab) -> float:
 def test_a_browser_shows_the_section_that_is_chosen(view, plane, mean, shown, tab):
     for choice in (view, plane):
         tab.locator("label", has=tab.locator(f"input[value='{choice}']")).click()
-    expected = 255 * mean(shown).mean() / viewer.GREY
+    expected = 255 * mean(shown).mean() / html.GREY
     assert brightness(tab) == pytest.approx(expected, abs=0.6)
 
 
 def test_the_slider_moves_through_the_brain(shown, tab):
     tab.locator("label", has=tab.locator("input[value='target']")).click()
     tab.fill("#slice", "10")
-    expected = 255 * shown.target[:, :, 10].mean() / viewer.GREY
+    expected = 255 * shown.target[:, :, 10].mean() / html.GREY
     assert brightness(tab) == pytest.approx(expected, abs=0.6)
     assert "slice 11 of 26" in tab.inner_text("#where")
 
@@ -152,6 +152,6 @@ def test_every_view_draws_and_the_spread_is_offered_only_where_there_were_sample
         tab.locator("label", has=tab.locator(f"input[value='{view}']")).click()
         assert tab.get_attribute("body", "data-view") == view and brightness(tab) > 0.5
     alone = tmp_path / "alone.html"
-    viewer.write(dataclasses.replace(shown, deviation=None), TABLES, alone, "pair")
+    html.write(dataclasses.replace(shown, deviation=None), TABLES, alone, "pair")
     show(tab, alone)
     assert not tab.locator("input[value='deviation']").count()

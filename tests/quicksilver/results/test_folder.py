@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import report, results
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import read_image
 from quicksilver.images.pyramid import isolated
+from quicksilver.results import folder as results
+from quicksilver.results import png
 from quicksilver.transforms.field import read_field
 
 FILES = {
@@ -106,7 +107,7 @@ def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(report, "draw", fail)
+    monkeypatch.setattr(png, "draw", fail)
     with pytest.raises(RuntimeError, match="no ink"):
         results.save(registration, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -114,7 +115,7 @@ def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
 
 def test_a_failure_leaves_the_older_result(registration, tmp_path, monkeypatch):
     (tmp_path / "warped.nii.gz").write_text("older")
-    monkeypatch.setattr(report, "draw", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
+    monkeypatch.setattr(png, "draw", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
     with pytest.raises(QuicksilverError, match="disk full"):
         results.save(registration, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["warped.nii.gz"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quicksilver.shown import Shown
+from quicksilver.results.views import Shown
 
 TITLES = (
     "moving",
