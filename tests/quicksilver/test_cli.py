@@ -179,7 +179,7 @@ def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
     ],
 )
 def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method, iterations):
-    from quicksilver import fitting
+    from quicksilver.cohort import fit as fitting
 
     made = {}
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import fitting
+from quicksilver.cohort import fit as fitting
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import write_image
 from quicksilver.lddmm import checkpoint, fits, matching

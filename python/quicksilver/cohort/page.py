@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from quicksilver.cohort import FAILURES
+from quicksilver.cohort.run import FAILURES
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.lddmm.fits import PairPaths
 

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 import torch
 
-from quicksilver import bids, cohort
+from quicksilver.cohort import bids
+from quicksilver.cohort import run as cohort
 from quicksilver.commands.register import _work
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
