@@ -18,9 +18,9 @@ from quicksilver import demo
 from quicksilver.images.image import Image, read_image, write_image
 from quicksilver.lddmm.matching import Settings
 from quicksilver.networks.model import Model, load_model
-from quicksilver.recipes import Recipe
 from quicksilver.registration.predict import Registration, optimise, register
-from quicksilver.training import Training
+from quicksilver.training.recipe import Recipe
+from quicksilver.training.train import Training
 
 from .cases import Place, Record
 from .clock import Call, alternate

@@ -18,7 +18,7 @@ from quicksilver.registration.placement import template
 from quicksilver.registration.predict import register
 from quicksilver.results import folder as results
 from quicksilver.runtime.stages import Progress
-from quicksilver.synthesis import disturb, random_geodesic
+from quicksilver.training.synthesis import disturb, random_geodesic
 from quicksilver.transforms.field import WorldField
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from quicksilver.images.image import Image
-from quicksilver.synthesis import smooth_noise
+from quicksilver.training.synthesis import smooth_noise
 
 
 def make_affine(degrees, spacing, flips=(1, 1, 1), origin=(0, 0, 0)) -> np.ndarray:

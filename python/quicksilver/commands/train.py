@@ -21,9 +21,10 @@ def train(
     Stopped and called again with the same folder, training goes on where it was. Under `torchrun`
     several GPUs or machines train together.
     """
-    from quicksilver import recipes, training
     from quicksilver.io import files
     from quicksilver.runtime import devices
+    from quicksilver.training import recipe as recipes
+    from quicksilver.training import train as training
 
     read = recipes.read_recipe(recipe)
     files.require_writable(output)

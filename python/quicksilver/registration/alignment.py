@@ -94,7 +94,7 @@ def align(
 
     start: a matrix to begin with instead of what the headers say.
 
-    >>> from quicksilver.synthesis import smooth_noise
+    >>> from quicksilver.training.synthesis import smooth_noise
     >>> noise = smooth_noise((40, 40, 40), (8,), torch.Generator().manual_seed(0))[0, 0].numpy()
     >>> x, y, z = np.indices((40, 40, 40)) - 20
     >>> ball = ((x / 18) ** 2 + (y / 15) ** 2 + (z / 12) ** 2 < 1) * np.exp(noise)

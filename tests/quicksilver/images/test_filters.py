@@ -12,9 +12,9 @@ from quicksilver.images.filters import averaged, blurred, gaussian, sharpness, s
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import default_model
-from quicksilver.recipes import Images
 from quicksilver.registration.evaluation import mean_overlap
-from quicksilver.volumes import load_volumes
+from quicksilver.training.dataset import load_volumes
+from quicksilver.training.recipe import Images
 
 
 def noise(seed=0, shape=(18, 17, 19), count=1):

@@ -13,7 +13,7 @@ from quicksilver.images.pyramid import coarser, finer, metric_at
 from quicksilver.lddmm import checkpoint
 from quicksilver.lddmm import matching as lddmm
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.synthesis import random_geodesic
+from quicksilver.training.synthesis import random_geodesic
 from quicksilver.transforms.folds import count_folds, crowding
 from tests.quicksilver.phantoms import texture
 

@@ -9,7 +9,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import finer
 from quicksilver.lddmm.unfolding import SMOOTHED, _bump, unfolded
-from quicksilver.synthesis import random_geodesic
+from quicksilver.training.synthesis import random_geodesic
 from quicksilver.transforms.folds import find_folds
 from tests.quicksilver.phantoms import texture
 

@@ -17,26 +17,26 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from quicksilver.card import source_commit, write_card
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import metric_at
-from quicksilver.initialisation import initialise
 from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.inference import predicted_momentum, warped_back
 from quicksilver.networks.model import Model, ModelConfig, open_model, save_model
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import whole_momentum
-from quicksilver.objectives import Energy, Momentum, Objective
-from quicksilver.patches import CutPatches, FittedPatches
-from quicksilver.recipes import Recipe, Stage
 from quicksilver.runtime import distributed
-from quicksilver.sources import Batch, Coarser, Geodesics, People, Source
-from quicksilver.teacher import fit_pairs, write_residuals
-from quicksilver.tracking import Tracker
-from quicksilver.trainer import Record, Trainer
-from quicksilver.validation import Validation
-from quicksilver.volumes import load_volumes
+from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source
+from quicksilver.training.card import source_commit, write_card
+from quicksilver.training.dataset import load_volumes
+from quicksilver.training.initialisation import initialise
+from quicksilver.training.objectives import Energy, Momentum, Objective
+from quicksilver.training.patches import CutPatches, FittedPatches
+from quicksilver.training.recipe import Recipe, Stage
+from quicksilver.training.teacher import fit_pairs, write_residuals
+from quicksilver.training.tracker import Tracker
+from quicksilver.training.trainer import Record, Trainer
+from quicksilver.training.validation import Validation
 
 CORRECTION_START = 0.5
 """The correction network begins as this part of the prediction network, which has learned from like

@@ -101,8 +101,8 @@ class Variation(_Part):
     """How training images are changed at random, so that the network sees more than it is given.
 
     scanner: of sharpness and contrast that both images of a pair have in common
-    (`quicksilver.synthesis.rescan`), 1 is a wide range of scanners. intensity: of contrast, bias
-    field, blur and noise that the network sees in each (`quicksilver.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
+    (`quicksilver.training.synthesis.rescan`), 1 is a wide range of scanners. intensity: of contrast, bias
+    field, blur and noise that the network sees in each (`quicksilver.training.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
     common to both images. misalignment: of what an affine alignment leaves between them. Every pair
     is mirrored with probability one half. window: a random box of so many voxels of every pair, the
     same of both images, where a step on the whole frame is too dear.

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing
 from quicksilver.networks.base import MomentumNetwork
-from quicksilver.recipes import Stage
 from quicksilver.runtime import distributed
-from quicksilver.sources import Batch, Source
+from quicksilver.training.batches import Batch, Source
+from quicksilver.training.recipe import Stage
 
 Record = dict[str, Any]
 Report = Callable[[Record], None]

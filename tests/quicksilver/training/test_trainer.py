@@ -8,10 +8,10 @@ import torch
 from quicksilver.errors import QuicksilverError
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.patch import PatchNetwork
-from quicksilver.patches import FittedPatches
-from quicksilver.recipes import Stage
-from quicksilver.trainer import Trainer, key, learning_rate
-from quicksilver.training import patch_prediction
+from quicksilver.training.patches import FittedPatches
+from quicksilver.training.recipe import Stage
+from quicksilver.training.train import patch_prediction
+from quicksilver.training.trainer import Trainer, key, learning_rate
 from tests.quicksilver.training_data import fitted_pair
 
 SHORT = Stage(

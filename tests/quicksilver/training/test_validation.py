@@ -9,11 +9,11 @@ import quicksilver_ext as qs
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import Model
-from quicksilver.recipes import read_recipe
 from quicksilver.registration.evaluation import mean_overlap
-from quicksilver.training import model_config
+from quicksilver.training.recipe import read_recipe
+from quicksilver.training.train import model_config
+from quicksilver.training.validation import Validation
 from quicksilver.transforms.folds import count_folds
-from quicksilver.validation import Validation
 from tests.quicksilver.training_data import people, recipe_file
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.synthesis import disturb, random_geodesic, smooth_noise
+from quicksilver.training.synthesis import disturb, random_geodesic, smooth_noise
 
 METRIC = qs.FluidMetric(pad=12)
 

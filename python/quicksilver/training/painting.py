@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.images.filters import averaged
-from quicksilver.synthesis import smooth_noise
+from quicksilver.training.synthesis import smooth_noise
 
 TISSUES = {
     0.95: (2, 7, 16, 28, 41, 46, 60, 77, 85, 251, 252, 253, 254, 255),  # white matter, brain stem

@@ -13,9 +13,9 @@ from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.tiling import predict_momentum
-from quicksilver.recipes import Fits
 from quicksilver.runtime import distributed
-from quicksilver.volumes import Volumes
+from quicksilver.training.dataset import Volumes
+from quicksilver.training.recipe import Fits
 
 
 def fit_pairs(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.recipes import read_recipe
+from quicksilver.training.recipe import read_recipe
 from tests.quicksilver.training_data import FRAME, STAGE, recipe_file
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ from torch import Tensor
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image, normalise, read_image, resample
 from quicksilver.io.files import require_file
-from quicksilver.recipes import Images
+from quicksilver.training.recipe import Images
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quicksilver.networks.patch import DecoderBlock, EncoderBlock, PatchNetwork
-from quicksilver.patches import FittedPatches
+from quicksilver.training.patches import FittedPatches
 
 OFFSETS = list(product((0, 1), repeat=3))
 """The eight voxels that pooling makes one of; taps 0 and 1 of a transposed convolution."""

@@ -18,10 +18,10 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.images.image import affine_displacement
 from quicksilver.images.pyramid import coarser
-from quicksilver.painting import paint, random_palette
-from quicksilver.recipes import Variation
-from quicksilver.synthesis import disturb, random_geodesic, rescan
-from quicksilver.volumes import Volumes
+from quicksilver.training.dataset import Volumes
+from quicksilver.training.painting import paint, random_palette
+from quicksilver.training.recipe import Variation
+from quicksilver.training.synthesis import disturb, random_geodesic, rescan
 
 
 @dataclass(frozen=True)

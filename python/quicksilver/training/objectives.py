@@ -12,8 +12,8 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.lddmm.losses import LNCC, SSD, Loss
-from quicksilver.recipes import Stage
-from quicksilver.sources import Batch
+from quicksilver.training.batches import Batch
+from quicksilver.training.recipe import Stage
 from quicksilver.transforms.folds import crowding
 
 MARGIN_DETERMINANT = 0.3

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.objectives import Energy, Momentum
-from quicksilver.recipes import Stage, Variation
-from quicksilver.sources import Batch, Geodesics
+from quicksilver.training.batches import Batch, Geodesics
+from quicksilver.training.objectives import Energy, Momentum
+from quicksilver.training.recipe import Stage, Variation
 from tests.quicksilver.training_data import METRIC, people
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.painting import TISSUES, paint, random_palette
-from quicksilver.recipes import Variation
-from quicksilver.sources import Geodesics, People, cut, pose
+from quicksilver.training.batches import Geodesics, People, cut, pose
+from quicksilver.training.painting import TISSUES, paint, random_palette
+from quicksilver.training.recipe import Variation
 from tests.quicksilver.training_data import METRIC, head, people
 
 STILL = Variation(scanner=0, intensity=0, rotation=0, scale=0, shift=0, misalignment=0)

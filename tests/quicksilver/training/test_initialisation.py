@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.initialisation import initialise
 from quicksilver.lddmm.fits import FittedPair
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
-from quicksilver.patches import FittedPatches
-from quicksilver.synthesis import random_geodesic, smooth_noise
+from quicksilver.training.initialisation import initialise
+from quicksilver.training.patches import FittedPatches
+from quicksilver.training.synthesis import random_geodesic, smooth_noise
 
 
 def first_step(moving, target):

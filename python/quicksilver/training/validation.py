@@ -13,11 +13,11 @@ from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.painting import paint, random_palette
-from quicksilver.recipes import Recipe
 from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.training.dataset import Volumes
+from quicksilver.training.painting import paint, random_palette
+from quicksilver.training.recipe import Recipe
 from quicksilver.transforms.folds import count_folds
-from quicksilver.volumes import Volumes
 
 
 class Validation:

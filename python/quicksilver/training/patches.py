@@ -10,8 +10,8 @@ from torch import Tensor
 
 from quicksilver.lddmm.fits import FittedPair
 from quicksilver.networks.patch import PATCH_SIZE
-from quicksilver.sources import Batch, Source
-from quicksilver.synthesis import disturb
+from quicksilver.training.batches import Batch, Source
+from quicksilver.training.synthesis import disturb
 
 MARGIN = PATCH_SIZE // 2
 """Voxels of background around each volume: prediction has patches at the edge of the head too."""

@@ -24,10 +24,10 @@ from quicksilver.networks.inference import predicted_momentum
 from quicksilver.networks.model import ModelConfig, load_model
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import predict_momentum
-from quicksilver.recipes import read_recipe
-from quicksilver.teacher import write_residuals
-from quicksilver.training import train
-from quicksilver.volumes import load_volumes
+from quicksilver.training.dataset import load_volumes
+from quicksilver.training.recipe import read_recipe
+from quicksilver.training.teacher import write_residuals
+from quicksilver.training.train import train
 from tests.quicksilver.training_data import FRAME, STAGE, fitted_pair, people, recipe_file
 
 
