@@ -21,8 +21,8 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
-    from quicksilver import console
     from quicksilver import demo as example
+    from quicksilver.commands import console
     from quicksilver.networks import model as models
     from quicksilver.runtime import devices
 

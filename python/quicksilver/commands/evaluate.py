@@ -19,7 +19,7 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console
+    from quicksilver.commands import console
     from quicksilver.images import image as images
     from quicksilver.io import files
     from quicksilver.registration import evaluation

@@ -124,8 +124,8 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console
     from quicksilver.cohort import fit as fitting
+    from quicksilver.commands import console
     from quicksilver.images import pyramid
     from quicksilver.io import files
     from quicksilver.lddmm import fits

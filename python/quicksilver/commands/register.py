@@ -124,10 +124,10 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import console
     from quicksilver.cohort import bids
     from quicksilver.cohort import page as cohort_page
     from quicksilver.cohort import run as cohort
+    from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.lddmm import fits
     from quicksilver.networks import model as models
