@@ -15,10 +15,14 @@ import numpy as np
 import torch
 
 from quicksilver import demo
-from quicksilver.images.image import Image, read_image, write_image
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image, write_image
 from quicksilver.lddmm.matching import Settings
-from quicksilver.networks.model import Model, load_model
-from quicksilver.registration.predict import Registration, optimise, register
+from quicksilver.networks.files import load_model
+from quicksilver.networks.model import Model
+from quicksilver.registration.optimise import optimise
+from quicksilver.registration.predict import register
+from quicksilver.registration.result import Registration
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.train import Training
 

@@ -23,14 +23,15 @@ from quicksilver.images.masks import looks_unstripped, masked
 from quicksilver.io.affines import read_affine
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.lddmm.matching import Settings
-from quicksilver.networks import model as models
 from quicksilver.networks.model import Model
+from quicksilver.networks.shipped import open_model
 from quicksilver.registration import predict
 from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.optimise import optimise
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.placement import place
-from quicksilver.registration.predict import Registration
-from quicksilver.results import folder as results
+from quicksilver.registration.result import Registration
+from quicksilver.results.folder import save_registration
 from quicksilver.runtime import devices
 from quicksilver.runtime.stages import Progress, Stages
 from quicksilver.transforms.field import WorldField
@@ -98,8 +99,8 @@ class Registered:
         }
 
     def save(self, folder: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
-        """All files that the command writes (`quicksilver.results.folder.save`)."""
-        return results.save(self.registration, folder, reference=self.reference, **options)
+        """All files that the command writes (`quicksilver.results.folder.save_registration`)."""
+        return save_registration(self.registration, folder, reference=self.reference, **options)
 
 
 def register(
@@ -124,7 +125,7 @@ def register(
     Raises QuicksilverError for what cannot be read or registered.
     """
     if not isinstance(model, Model):
-        model = models.open_model(model)
+        model = open_model(model)
     work = partial(
         predict.register,
         model=model,
@@ -148,9 +149,9 @@ def fit(
     progress: Progress | None = None,
     **pairing: Any,
 ) -> Registered:
-    """Register two skull-stripped images by optimisation (`quicksilver.registration.predict.optimise`),
+    """Register two skull-stripped images by optimisation (`quicksilver.registration.optimise.optimise`),
     wherever they lie; `Pairing` has the other options."""
-    work = partial(predict.optimise, spacing=spacing, settings=settings, state=state)
+    work = partial(optimise, spacing=spacing, settings=settings, state=state)
     return _registered(moving, target, Pairing(**pairing), work, device, progress)
 
 

@@ -11,8 +11,10 @@ import torch
 
 from quicksilver import cli
 from quicksilver.images.image import Image
-from quicksilver.networks.model import Model, ModelConfig, save_model
-from quicksilver.registration.predict import Registration, register
+from quicksilver.networks.files import save_model
+from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.registration.predict import register
+from quicksilver.registration.result import Registration
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 

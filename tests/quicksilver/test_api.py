@@ -8,12 +8,13 @@ import torch
 import quicksilver
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, Image, read_image, resample
+from quicksilver.images.image import Grid, Image
 from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.images.resampling import resample
 from quicksilver.io.affines import read_affine, write_affine
-from quicksilver.io.images import as_image
+from quicksilver.io.fields import read_field
+from quicksilver.io.images import as_image, read_image
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.transforms.field import read_field
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 

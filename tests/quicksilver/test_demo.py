@@ -8,8 +8,8 @@ import torch
 
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import normalise
-from quicksilver.networks.model import default_model
+from quicksilver.images.intensity import normalise
+from quicksilver.networks.shipped import default_model
 from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_affine, make_brain
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import quicksilver
+from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import write_json
-from quicksilver.lddmm.fits import PairPaths
+from quicksilver_ext import __version__
 
 IMAGES = ("sub-*/anat/sub-*_T1w.nii*", "sub-*/ses-*/anat/sub-*_T1w.nii*")
 STRIPPED = "_desc-brain_"
@@ -49,7 +49,7 @@ def describe(folder: Path, source: Path) -> None:
         "Name": "Quicksilver registrations",
         "BIDSVersion": "1.9.0",
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "quicksilver", "Version": quicksilver.__version__}],
+        "GeneratedBy": [{"Name": "quicksilver", "Version": __version__}],
         "SourceDatasets": [{"URL": source.resolve().as_uri()}],
     }
     write_json(folder / "dataset_description.json", content)

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, Image, normalise, read_image
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.intensity import normalise
+from quicksilver.io.images import read_image
 from quicksilver.lddmm import matching
-from quicksilver.lddmm.fits import SUFFIX, FittedPair, PairPaths, save_pair
+from quicksilver.lddmm.fits import SUFFIX, FittedPair, save_pair
 from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.results import folder as results
+from quicksilver.results.folder import versions
 from quicksilver.runtime import distributed
 from quicksilver.transforms.folds import count_folds
 
@@ -104,7 +107,7 @@ def _fitted(
         "energies": energies,
         "damping_rounds": tame.rounds,
         "folded_voxels": count_folds(tame.psi).voxels,
-        "versions": results.versions(),
+        "versions": versions(),
     }
     return FittedPair(loaded.images.moving, loaded.images.target, tame.momentum, about)
 

@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import FAILURES
 from quicksilver.io.files import RESULT, replacing
-from quicksilver.lddmm.fits import PairPaths
 
 COLUMNS = (
     "id",
@@ -35,14 +35,14 @@ its median in the brain."""
 Row = dict[str, Any]
 
 
-def write(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
+def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
     """Write both files from what lies in `folder`, whichever process put it there; returns the rows."""
     rows = sorted((_row(pair, folder) for pair in pairs), key=_badness, reverse=True)
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, COLUMNS, restval="")
     writer.writeheader()
     writer.writerows(rows)
-    page = files("quicksilver").joinpath("cohort.html").read_text(encoding="utf-8")
+    page = files("quicksilver.cohort").joinpath("page.html").read_text(encoding="utf-8")
     content = json.dumps({"columns": COLUMNS, "rows": rows}).replace("<", "\\u003c")
     for name, text in (
         ("summary.csv", table.getvalue()),

@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 
+from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import PARTIAL, RESULT, replacing
-from quicksilver.lddmm.fits import PairPaths
 from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import free_memory
 
@@ -43,7 +43,7 @@ class Outcome:
     error: str | None = None
 
 
-def run(
+def run_cohort(
     pairs: Sequence[PairPaths],
     folder: Path,
     work: Work,

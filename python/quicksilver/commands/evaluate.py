@@ -20,13 +20,13 @@ def evaluate(
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
     from quicksilver.commands import console
-    from quicksilver.images import image as images
     from quicksilver.io import files
+    from quicksilver.io.images import read_image
+    from quicksilver.io.results import load_registration
     from quicksilver.registration import evaluation
-    from quicksilver.results import folder
 
-    result = folder.load(saved)
-    moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))
+    result = load_registration(saved)
+    moving, target = (read_image(p, labels=True) for p in (moving_labels, target_labels))
     judged = {
         **evaluation.judge_labels(result.displacement, moving, target),
         "map": evaluation.judge_map(result.displacement, result.inverse, result.warped.data != 0),

@@ -124,19 +124,19 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver.cohort import fit as fitting
+    from quicksilver.cohort.fit import fit_list
+    from quicksilver.cohort.pairs import read_list
     from quicksilver.commands import console
-    from quicksilver.images import pyramid
     from quicksilver.io import files
-    from quicksilver.lddmm import fits
+    from quicksilver.lddmm.metric import isolated
     from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = fits.read_list(pairs)
+    listed = read_list(pairs)
     chosen = devices.pick_device(device)
-    metric = pyramid.isolated(qs.FluidMetric())
+    metric = isolated(qs.FluidMetric())
     with console.progress() as progress:
-        written = fitting.fit_list(
+        written = fit_list(
             listed,
             output,
             metric,

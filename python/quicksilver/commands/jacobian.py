@@ -29,7 +29,7 @@ def jacobian(
     """
     from quicksilver.errors import QuicksilverError
     from quicksilver.io import nifti
-    from quicksilver.transforms.chain import read_chain
+    from quicksilver.io.transforms import read_chain
 
     chain = read_chain([source])
     chain = chain.inverted() if inverse else chain

@@ -24,7 +24,7 @@ from quicksilver.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from quicksilver.lddmm.fits import PairPaths
+    from quicksilver.cohort.pairs import PairPaths
 
 Moving = Annotated[
     Path | None,
@@ -108,10 +108,10 @@ def _register_pair(
     options: dict[str, Any],
 ) -> None:
     import quicksilver
-    from quicksilver.networks import model as models
+    from quicksilver.networks.shipped import DEFAULT_MODEL
 
     run = partial(quicksilver.register, moving, target, model, device=device, **options)
-    about = {"moving": str(moving), "target": str(target), "model": str(model or models.DEFAULT)}
+    about = {"moving": str(moving), "target": str(target), "model": str(model or DEFAULT_MODEL)}
     write_registration("register", output, about, run)
 
 
@@ -125,28 +125,28 @@ def _register_list(
     options: dict[str, Any],
 ) -> None:
     from quicksilver.cohort import bids
-    from quicksilver.cohort import page as cohort_page
-    from quicksilver.cohort import run as cohort
+    from quicksilver.cohort.page import write_page
+    from quicksilver.cohort.pairs import read_list
+    from quicksilver.cohort.run import run_cohort, suitable_jobs
     from quicksilver.commands import console
     from quicksilver.io import files
-    from quicksilver.lddmm import fits
-    from quicksilver.networks import model as models
+    from quicksilver.networks.shipped import DEFAULT_MODEL, open_model
     from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = fits.read_list(source) if target is None else bids.pairs_to(source, target)
+    listed = read_list(source) if target is None else bids.pairs_to(source, target)
     chosen = devices.pick_device(device)
-    used = models.open_model(model)
-    about = {"command": "register", "model": str(model or models.DEFAULT)}
+    used = open_model(model)
+    about = {"command": "register", "model": str(model or DEFAULT_MODEL)}
     work = partial(_work, model=used, device=chosen, about=about, options=options)
     # Samples draw from one stream of random numbers: one pair at a time.
-    jobs = 1 if options["samples"] else jobs or cohort.suitable_jobs(chosen)
+    jobs = 1 if options["samples"] else jobs or suitable_jobs(chosen)
     settings = {**options, "model": used.digest(), "device": chosen.type}
     with console.progress() as progress:
-        outcomes = cohort.run(
+        outcomes = run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
         )
-    rows = cohort_page.write(listed, output)
+    rows = write_page(listed, output)
     if target is not None:
         bids.describe(output, source)
     done = sum(row["status"] == "done" for row in rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Image, resample
+from quicksilver.images.image import Image
+from quicksilver.images.resampling import resample
 
 HEAD = 2.6e6
 """Cubic millimetres of non-zero voxels that are more than a brain has."""

@@ -7,17 +7,15 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from quicksilver.errors import QuicksilverError
 
-Value = TypeVar("Value")
-
 _HIDDEN = os.umask(0)  # which can only be read by setting it
+
+
 os.umask(_HIDDEN)
 
 
@@ -93,6 +91,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 RESULT = "result.json"
 """The file of a folder of results whose presence says that all others are there."""
 
+
 PARTIAL = ".????????.partial"
 """Pattern of the folders that `filling` fills: what is left of one was killed."""
 
@@ -139,17 +138,6 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     """Raise QuicksilverError now if files could not be written into `folder` later."""
     with filling(folder):
         pass
-
-
-def at_once(works: Iterable[Callable[[], Value]]) -> list[Value]:
-    """The results of works that leave the interpreter free for long, such as compressing, each called in a
-    thread of its own as soon as the iterable gives it.
-
-    >>> at_once([lambda: 1, lambda: 2])
-    [1, 2]
-    """
-    with ThreadPoolExecutor() as pool:
-        return [job.result() for job in [pool.submit(work) for work in works]]
 
 
 def write_json(path: str | os.PathLike[str], content: object) -> None:

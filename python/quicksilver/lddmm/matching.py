@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer, metric_at
+from quicksilver.images.pyramid import coarser, finer
 from quicksilver.lddmm.checkpoint import Saved
 from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
 from quicksilver.lddmm.losses import LNCC, SSD, Loss
+from quicksilver.lddmm.metric import metric_at
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.transforms.folds import crowding
 
@@ -76,7 +77,7 @@ QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, des
 class Images:
     """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
 
-    Intensities as `quicksilver.images.image.normalise` scales them. Voxels count as much as the target's
+    Intensities as `quicksilver.images.intensity.normalise` scales them. Voxels count as much as the target's
     mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
     is beside a mask, too.
     """

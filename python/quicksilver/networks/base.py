@@ -13,7 +13,7 @@ from quicksilver.runtime.devices import processor_has_bfloat16
 class MomentumNetwork(nn.Module):
     """Predicts the initial momentum of the geodesic from moving to target.
 
-    Shapes: moving and target `(N, 1, *S)`, intensities as `quicksilver.images.image.normalise` scales
+    Shapes: moving and target `(N, 1, *S)`, intensities as `quicksilver.images.intensity.normalise` scales
     them; result `(N, 3, *S)`, a momentum in voxel units, component c along array axis c. `S` is
     what the network wants: one patch for `PatchNetwork`, edges that are multiples of
     `HorizontalNetwork.MULTIPLE` for that one; `quicksilver.networks.tiling.predict_momentum` serves both.

@@ -77,7 +77,7 @@ class PatchNetwork(MomentumNetwork):
     volumes in the order (z, y, x): the patches are turned around the network; its components stay,
     decoder_x gives the one along x.
 
-    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.image.normalise`
+    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.intensity.normalise`
     scales them; result `(N, 3, 15, 15, 15)`, a momentum in voxel units, component c along array
     axis c.
 

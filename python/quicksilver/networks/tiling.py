@@ -10,7 +10,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.filters import softened
+from quicksilver.images.sharpness import softened
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.horizontal import HorizontalNetwork
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
@@ -39,7 +39,7 @@ def predict_momentum(
     """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to
     target.
 
-    moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.image.normalise` does, on
+    moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.intensity.normalise` does, on
     the network's device. A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the
     last of each axis flush with the border, as many per pass as `batch_size` says or suit the
     device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.

@@ -20,16 +20,10 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.filters import averaged, widened
-from quicksilver.images.image import (
-    Grid,
-    Image,
-    affine_displacement,
-    longest_side,
-    normalise,
-    resample,
-    working_grid,
-)
+from quicksilver.images.image import Grid, Image, longest_side
+from quicksilver.images.intensity import normalise
 from quicksilver.images.pyramid import coarser
+from quicksilver.images.resampling import affine_displacement, resample, working_grid
 
 SIZE = 84  # voxels of the finest level along the longest side of a brain: of 2 mm for an adult's
 FACTORS = (4, 2, 1)  # by which the levels are coarser than that

@@ -14,15 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver.images.image import (
-    Grid,
-    Image,
-    Intensity,
-    normalise,
-    resample,
-    working_grid,
-)
-from quicksilver.images.intensity import match_histogram
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.intensity import Intensity, match_histogram, normalise
+from quicksilver.images.resampling import resample, working_grid
 from quicksilver.runtime.devices import require_memory
 from quicksilver.transforms.field import WorldField, affine_field, carry, turn
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from quicksilver.images.image import Image, read_image
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image
 from quicksilver.registration.alignment import Alignment, align, levels, settled
 from quicksilver.registration.pair import Placement
 

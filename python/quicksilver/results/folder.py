@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -15,34 +13,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import quicksilver
 import quicksilver_ext as qs
-from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, Image, read_image
+from quicksilver.images.image import Grid
 from quicksilver.io import nifti
 from quicksilver.io.affines import write_affine
-from quicksilver.io.files import RESULT, at_once, filling, require_file, write_json
+from quicksilver.io.fields import write_field
+from quicksilver.io.files import RESULT, filling, write_json
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.pair import Pair
-from quicksilver.registration.predict import Registration
+from quicksilver.registration.result import Registration
 from quicksilver.results import html, png
-from quicksilver.results import summary as facts
+from quicksilver.results.summary import headline, tables
 from quicksilver.results.views import shown
 from quicksilver.runtime.stages import Progress, Stages
-from quicksilver.transforms.field import WorldField, carry, read_field, write_field
+from quicksilver.runtime.threads import at_once
+from quicksilver.transforms.field import carry
+from quicksilver_ext import __version__
 
 
-@dataclass(frozen=True)
-class Result:
-    """A saved registration: its maps, the warped image, and the content of result.json."""
-
-    displacement: WorldField
-    inverse: WorldField
-    warped: Image
-    summary: dict[str, Any]
-
-
-def save(
+def save_registration(
     registration: Registration,
     folder: str | os.PathLike[str],
     *,
@@ -75,7 +64,7 @@ def _writing(
     """The works of writing all files but result.json, each as soon as it can begin; those that take
     longest come first. Reports have the seconds until now."""
     pair, drawn = registration.pair, registration.uncertainty
-    pictured, line = shown(registration), facts.headline(summary)
+    pictured, line = shown(registration), headline(summary)
     yield partial(png.draw, pictured, line, place / "report.png")
     displacement = registration.displacement(reference)
     grid = displacement.grid
@@ -85,7 +74,7 @@ def _writing(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    yield partial(html.write, pictured, facts.tables(summary), page, title, line)
+    yield partial(html.write, pictured, tables(summary), page, title, line)
     warped = displacement.warp(pair.moving_image)
     yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
     determinant = registration.jacobian(grid)[0, 0].cpu().numpy()
@@ -134,33 +123,9 @@ def versions() -> dict[str, Any]:
     """The versions of what computed a result."""
     packages = ("numpy", "scipy", "nibabel")
     return {
-        "quicksilver": quicksilver.__version__,
+        "quicksilver": __version__,
         "quicksilver_ext": qs.info(),
         "torch": torch.__version__,
         **{name: metadata.version(name) for name in packages},
         "python": platform.python_version(),
     }
-
-
-def load(folder: str | os.PathLike[str]) -> Result:
-    """Read back the maps and the summary of a folder that `save` wrote.
-
-    Raises QuicksilverError where one of the files is missing or damaged.
-    """
-    folder = Path(folder)
-    try:
-        file = require_file(folder / RESULT, "the summary of a registration")
-        summary = json.loads(file.read_text())
-        if not isinstance(summary, dict):
-            raise ValueError(f"a {type(summary).__name__}")
-    except (QuicksilverError, OSError, ValueError, RecursionError) as error:
-        raise QuicksilverError(
-            f"expected a folder that `quicksilver register` wrote, found no readable result.json "
-            f"in {folder}; register first"
-        ) from error
-    return Result(
-        read_field(folder / "displacement.nii.gz"),
-        read_field(folder / "inverse_displacement.nii.gz"),
-        read_image(folder / "warped.nii.gz"),
-        summary,
-    )

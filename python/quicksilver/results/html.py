@@ -37,7 +37,7 @@ def write(
 ) -> None:
     """Write the page, complete or not at all; QuicksilverError where that cannot be done."""
     content = json.dumps(_content(shown, tables, title, subtitle))
-    page = files("quicksilver").joinpath("viewer.html").read_text(encoding="utf-8")
+    page = files("quicksilver.results").joinpath("viewer.html").read_text(encoding="utf-8")
     # What users name their files must not end the element that holds it.
     page = page.replace("{{content}}", content.replace("<", "\\u003c"))
     with replacing(path) as temporary:

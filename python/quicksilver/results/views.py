@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.image import Grid, brain_box, normalise, resample
+from quicksilver.images.image import Grid, brain_box
+from quicksilver.images.intensity import normalise
+from quicksilver.images.resampling import resample
 from quicksilver.transforms.field import WorldField, carry
 
 if TYPE_CHECKING:
     from quicksilver.registration.pair import Pair
-    from quicksilver.registration.predict import Registration
+    from quicksilver.registration.result import Registration
 
 BORDER_MM = 5.0  # shown around the brains
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.image import affine_displacement
 from quicksilver.images.pyramid import coarser
+from quicksilver.images.resampling import affine_displacement
 from quicksilver.training.dataset import Volumes
 from quicksilver.training.painting import paint, random_palette
 from quicksilver.training.recipe import Variation

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-import quicksilver
 from quicksilver.io.files import replacing
 from quicksilver.networks.model import ModelConfig
+from quicksilver_ext import __version__
 
 
 def source_commit() -> str:
@@ -20,7 +20,7 @@ def source_commit() -> str:
         command = ["git", "-C", here, "rev-parse", "--short", "HEAD"]
         found = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return quicksilver.__version__
+        return __version__
     return found.stdout.strip()
 
 

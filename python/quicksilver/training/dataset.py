@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, Image, normalise, read_image, resample
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.intensity import normalise
+from quicksilver.images.resampling import resample
 from quicksilver.io.files import require_file
+from quicksilver.io.images import read_image
 from quicksilver.training.recipe import Images
 
 

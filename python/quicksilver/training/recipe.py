@@ -1,11 +1,12 @@
 """What a recipe file says: images, network, stages of training, and the words on the card.
 
-YAML, checked by pydantic: an unknown or misspelt entry is refused. The files in `recipes/` of the
-project are examples that run.
+YAML, checked by pydantic: an unknown or misspelt entry is refused. The files in `recipes/` beside
+this module ship with the package and can be read by name.
 """
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +26,9 @@ from pydantic import (
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.lddmm.matching import QUICKSILVER, Settings
+
+RECIPES = files("quicksilver.training") / "recipes"
+SUFFIX = ".yaml"
 
 
 class _Part(BaseModel):
@@ -210,9 +214,27 @@ class Recipe(_Part):
         return self
 
 
-def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe; QuicksilverError, naming the entry, where it is missing or wrong."""
-    path = require_file(path, "a recipe")
+def shipped_recipes() -> list[str]:
+    """The names of the recipes that ship with the package."""
+    names = (file.name for file in RECIPES.iterdir())
+    return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """Read a recipe: a file, or by its name one that ships with the package.
+
+    Raises QuicksilverError, naming the entry, where it is missing or wrong.
+
+    >>> read_recipe("default-2mm").data.spacing
+    2.0
+    """
+    if str(name) in shipped_recipes():
+        with as_file(RECIPES / f"{name}{SUFFIX}") as file:
+            return _read_file(file)
+    return _read_file(require_file(name, "a recipe"))
+
+
+def _read_file(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
@@ -220,7 +242,7 @@ def read_recipe(path: str | Path) -> Recipe:
         entry = ".".join(map(str, first["loc"])) or "the file"
         raise QuicksilverError(
             f"expected {path} to be a recipe, found a wrong '{entry}' ({first['msg']}); "
-            "compare it with the files in recipes/"
+            f"compare it with those that ship ({', '.join(shipped_recipes())})"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())

@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.pyramid import metric_at
 from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
+from quicksilver.lddmm.metric import metric_at
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.files import save_model
 from quicksilver.networks.inference import predicted_momentum, warped_back
-from quicksilver.networks.model import Model, ModelConfig, open_model, save_model
+from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
+from quicksilver.networks.shipped import open_model
 from quicksilver.networks.tiling import whole_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source

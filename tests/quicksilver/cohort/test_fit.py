@@ -13,9 +13,10 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.cohort import fit as fitting
+from quicksilver.cohort import fit
+from quicksilver.cohort.pairs import PairPaths, read_list
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import write_image
+from quicksilver.io.images import write_image
 from quicksilver.lddmm import checkpoint, fits, matching
 from quicksilver.lddmm.losses import SSD
 from quicksilver.transforms.folds import count_folds
@@ -43,11 +44,11 @@ def listing(tmp_path):
 
 @pytest.fixture
 def pairs(listing):
-    return fits.read_list(listing)
+    return read_list(listing)
 
 
 def test_every_pair_of_a_list_gets_a_file_that_shoots_it_nearer(pairs, tmp_path):
-    files = fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS)
+    files = fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS)
     assert [f.name for f in files] == ["a-b.h5", "b-a.h5", "a-c.h5"]
     pair = fits.load_pair(files[0])
     psi, _ = qs.shoot(pair.momentum.float(), METRIC, steps=3)
@@ -64,10 +65,10 @@ def test_every_pair_of_a_list_gets_a_file_that_shoots_it_nearer(pairs, tmp_path)
 def test_batches_change_nothing(pairs, tmp_path):
     write_ball(tmp_path / "d.nii.gz", 0.1, (14, 15, 17))
     write_ball(tmp_path / "e.nii.gz", -0.1, (14, 15, 17))
-    other = fits.PairPaths("d-e", tmp_path / "d.nii.gz", tmp_path / "e.nii.gz")
+    other = PairPaths("d-e", tmp_path / "d.nii.gz", tmp_path / "e.nii.gz")
     pairs = [*pairs[:2], other, pairs[2]]
     one, three = (
-        fitting.fit_list(pairs, tmp_path / f"fits{n}", METRIC, SETTINGS, batch=n) for n in (1, 3)
+        fit.fit_list(pairs, tmp_path / f"fits{n}", METRIC, SETTINGS, batch=n) for n in (1, 3)
     )
     assert [f.name for f in one] == [f.name for f in three] and len(one) == 4
     for alone, together in zip(map(fits.load_pair, one), map(fits.load_pair, three), strict=True):
@@ -77,26 +78,24 @@ def test_batches_change_nothing(pairs, tmp_path):
 
 def test_pairs_of_one_grid_are_fitted_together(pairs, tmp_path, monkeypatch):
     sizes = []
-    fit = matching.fit
+    real = matching.fit
 
     def watched(images, *rest, **options):
         sizes.append(len(images.moving))
-        return fit(images, *rest, **options)
+        return real(images, *rest, **options)
 
     monkeypatch.setattr(matching, "fit", watched)
-    fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, batch=2)
+    fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, batch=2)
     assert sizes == [2, 1]
 
 
 def test_complete_files_are_kept_and_missing_ones_made(pairs, tmp_path):
     folder = tmp_path / "fits"
-    fitting.fit_list(pairs, folder, METRIC, SETTINGS)
+    fit.fit_list(pairs, folder, METRIC, SETTINGS)
     (folder / "b-a.h5").unlink()
     before = (folder / "a-b.h5").stat().st_mtime_ns
     told = []
-    assert fitting.fit_list(pairs, folder, METRIC, SETTINGS, tell=told.append) == [
-        folder / "b-a.h5"
-    ]
+    assert fit.fit_list(pairs, folder, METRIC, SETTINGS, tell=told.append) == [folder / "b-a.h5"]
     assert (folder / "a-b.h5").stat().st_mtime_ns == before
     assert told[0].startswith("0 of 1 pairs, b-a: level 0, iteration 1, energy ")
 
@@ -106,10 +105,10 @@ def test_masks_are_honoured(pairs, tmp_path):
     mask[8:] = 3
     write_image(tmp_path / "mask.nii.gz", mask, np.eye(4))
     a, b = pairs[0].moving, pairs[0].target
-    masked = fits.PairPaths("masked", a, b, target_mask=tmp_path / "mask.nii.gz")
-    together = fitting.fit_list([masked, pairs[0]], tmp_path / "fits", METRIC, SETTINGS, batch=2)
+    masked = PairPaths("masked", a, b, target_mask=tmp_path / "mask.nii.gz")
+    together = fit.fit_list([masked, pairs[0]], tmp_path / "fits", METRIC, SETTINGS, batch=2)
     first, second = map(fits.load_pair, together)
-    tensors = [fitting._tensor(fitting.read_image(path), False) for path in (a, b)]
+    tensors = [fit._tensor(fit.read_image(path), False) for path in (a, b)]
     ours = matching.Images(*tensors, target_mask=torch.from_numpy(mask > 0)[None, None].float())
     expected = matching.fit(ours, METRIC, SETTINGS).momentum
     torch.testing.assert_close(first.momentum.float(), expected, rtol=2e-3, atol=1e-5)
@@ -122,7 +121,7 @@ def test_a_file_has_no_folds(pairs, tmp_path):
     for path in (pairs[0].moving, pairs[0].target):
         noise = generator.uniform(0, 100, (16, 15, 17)).astype(np.float32)
         write_image(path, noise, np.eye(4))
-    (file,) = fitting.fit_list(pairs[:1], tmp_path / "fits", METRIC, wild)
+    (file,) = fit.fit_list(pairs[:1], tmp_path / "fits", METRIC, wild)
     pair = fits.load_pair(file)
     assert pair.about["damping_rounds"] > 0
     assert count_folds(qs.shoot(pair.momentum.float(), METRIC, steps=3)[0]).voxels == 0
@@ -137,9 +136,9 @@ def test_a_fit_that_is_stopped_goes_on(pairs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, tell=stop)
+        fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, tell=stop)
     assert {p.name for p in (tmp_path / "fits").iterdir()} == {"a-b.h5", ".b-a.state"}
-    fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, tell=told.append)
+    fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS, tell=told.append)
     assert "b-a: level 0, iteration 3" in told[0]
     assert len(fits.pair_files(tmp_path / "fits")) == len(list((tmp_path / "fits").iterdir())) == 3
 
@@ -149,14 +148,14 @@ def test_processes_of_torchrun_share_the_list(pairs, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
-        parts.append(fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS))
+        parts.append(fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS))
     assert [[f.stem for f in part] for part in parts] == [["a-b", "a-c"], ["b-a"]]
 
 
 def test_images_on_two_grids_are_refused(pairs, tmp_path):
     write_image(tmp_path / "b.nii.gz", np.ones((16, 15, 17), np.float32), np.diag([2.0, 1, 1, 1]))
     with pytest.raises(QuicksilverError, match=r"a\.nii\.gz and .*b\.nii\.gz on one grid"):
-        fitting.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS)
+        fit.fit_list(pairs, tmp_path / "fits", METRIC, SETTINGS)
 
 
 def test_killed_at_any_moment_the_command_loses_no_fit_and_leaves_no_half(listing, tmp_path):

@@ -20,13 +20,13 @@ import pytest
 import torch
 
 from quicksilver.cohort import bids
-from quicksilver.cohort import run as cohort
+from quicksilver.cohort.pairs import PairPaths, read_list
+from quicksilver.cohort.run import run_cohort
 from quicksilver.commands.register import _work
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.io import nifti
 from quicksilver.io.files import filling
-from quicksilver.lddmm.fits import PairPaths, read_list
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 OPTIONS = {"affine": False, "steps": 2}
@@ -54,7 +54,7 @@ def pretend(pair: PairPaths, place: Path, entries: dict) -> None:
 
 def test_one_failure_stays_alone_and_what_is_done_is_left_alone(tmp_path):
     pairs = some_pairs(tmp_path, 4)
-    first = cohort.run(pairs, tmp_path / "out", pretend, {"a": 1}, jobs=2)
+    first = run_cohort(pairs, tmp_path / "out", pretend, {"a": 1}, jobs=2)
     assert {o.id: o.error is None for o in first} == {
         "p0": True,
         "p1": False,
@@ -63,25 +63,25 @@ def test_one_failure_stays_alone_and_what_is_done_is_left_alone(tmp_path):
     }
     assert (tmp_path / "out/failures/p1.txt").read_text().startswith("expected sense")
     assert not (tmp_path / "out/p1").exists()
-    again = cohort.run(pairs, tmp_path / "out", pretend, {"a": 1})
+    again = run_cohort(pairs, tmp_path / "out", pretend, {"a": 1})
     assert [o.id for o in again] == ["p1"]
-    assert {o.id for o in cohort.run(pairs, tmp_path / "out", pretend, {"a": 2})} == set(
+    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == set(
         ["p0", "p1", "p2", "p3"]
     )
     os.utime(pairs[2].moving, ns=(1, 1))  # as if the image were another
-    assert {o.id for o in cohort.run(pairs, tmp_path / "out", pretend, {"a": 2})} == {"p1", "p2"}
+    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == {"p1", "p2"}
 
 
 def test_a_failure_is_forgotten_once_the_pair_is_done(tmp_path):
     pairs = some_pairs(tmp_path, 2)
-    cohort.run(pairs, tmp_path / "out", pretend, {})
+    run_cohort(pairs, tmp_path / "out", pretend, {})
     assert (tmp_path / "out/failures/p1.txt").exists()
     fine = [PairPaths("p1", pairs[1].moving, pairs[1].target)]
 
     def mended(pair, place, entries):
         pretend(PairPaths("other", pair.moving, pair.target), place, entries)
 
-    cohort.run(fine, tmp_path / "out", mended, {})
+    run_cohort(fine, tmp_path / "out", mended, {})
     assert not (tmp_path / "out/failures/p1.txt").exists()
 
 
@@ -90,7 +90,7 @@ def test_a_defect_ends_the_run(tmp_path):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        cohort.run(some_pairs(tmp_path, 3), tmp_path / "out", broken, {}, jobs=2)
+        run_cohort(some_pairs(tmp_path, 3), tmp_path / "out", broken, {}, jobs=2)
 
 
 def test_processes_share_the_list(tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_processes_share_the_list(tmp_path, monkeypatch):
     for rank in range(2):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", "2")
-        done.append([o.id for o in cohort.run(pairs, tmp_path / "out", pretend, {})])
+        done.append([o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {})])
     assert done == [["p0", "p2", "p4"], ["p1", "p3"]]
 
 
@@ -112,7 +112,7 @@ def test_jobs_share_the_threads(tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
-        cohort.run(some_pairs(tmp_path, 4), tmp_path / "out", looking, {}, jobs=2)
+        run_cohort(some_pairs(tmp_path, 4), tmp_path / "out", looking, {}, jobs=2)
     finally:
         torch.set_num_threads(before)
     assert seen == [2] * 4
@@ -121,7 +121,7 @@ def test_jobs_share_the_threads(tmp_path):
 def run_for_real(pairs, out: Path, model) -> None:
     torch.set_num_threads(1)  # the fork has none of the parent's
     work = partial(_work, model=model, device="cpu", about={}, options=OPTIONS)
-    cohort.run(pairs, out, work, {"model": model.digest(), **OPTIONS}, jobs=2)
+    run_cohort(pairs, out, work, {"model": model.digest(), **OPTIONS}, jobs=2)
 
 
 def contents(out: Path) -> dict[str, np.ndarray]:

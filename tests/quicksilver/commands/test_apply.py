@@ -9,10 +9,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import quicksilver_ext as qs
-from quicksilver.images.image import Image, read_image
+from quicksilver.images.image import Image
 from quicksilver.io.affines import write_affine
-from quicksilver.results import folder as results
-from quicksilver.transforms.chain import read_chain
+from quicksilver.io.images import read_image
+from quicksilver.io.results import load_registration
+from quicksilver.io.transforms import read_chain
+from quicksilver.results.folder import save_registration
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 AFFINE = make_affine((6, -4, 3), (1.05, 0.95, 1.02), origin=(1.5, -2, 1))
@@ -21,7 +23,7 @@ AFFINE = make_affine((6, -4, 3), (1.05, 0.95, 1.02), origin=(1.5, -2, 1))
 @pytest.fixture(scope="module")
 def out(registration, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("apply") / "out"
-    results.save(registration, folder)
+    save_registration(registration, folder)
     return folder
 
 
@@ -160,7 +162,7 @@ def test_a_series_is_every_volume(out, brains, tmp_path, command):
     code, *_ = command("apply", out, tmp_path / "series.nii.gz", "-o", tmp_path / "moved.nii")
     moved = nib.load(tmp_path / "moved.nii").get_fdata(dtype=np.float32)
     assert code == 0 and moved.shape == (*brains[1].data.shape, 3)
-    field = results.load(out).displacement
+    field = load_registration(out).displacement
     for number in range(3):
         one = field.warp(Image(volumes[..., number].copy(), brains[0].affine)).data
         assert np.allclose(moved[..., number], one, atol=1e-3)
@@ -173,7 +175,7 @@ def test_labels_keep_their_numbers(out, brains, option, tmp_path, command):
     assert command("apply", out, image, "-o", tmp_path / "moved.nii.gz", option)[0] == 0
     moved = nib.load(tmp_path / "moved.nii.gz")
     assert moved.get_data_dtype() == np.uint16
-    field = results.load(out).displacement
+    field = load_registration(out).displacement
     mode = {"--labels": "nearest", "--majority": "majority"}[option]
     expected = field.warp(Image(labels, brains[0].affine), mode).data
     assert np.array_equal(np.asarray(moved.dataobj), expected)
@@ -186,7 +188,7 @@ def test_labels_keep_their_numbers(out, brains, option, tmp_path, command):
 def test_jacobian_is_that_of_the_map(out, tmp_path, command):
     code, shown, _ = command("jacobian", out, "-o", tmp_path / "det.nii.gz")
     found = nib.load(tmp_path / "det.nii.gz").get_fdata()
-    field = results.load(out).displacement
+    field = load_registration(out).displacement
     expected = qs.jacobian_determinant(field.in_voxels())[0, 0].numpy()
     assert code == 0 and "0 folded voxels" in shown and np.allclose(found, expected, atol=1e-5)
     words = ("jacobian", out / "displacement.nii.gz", "-o", tmp_path / "log.nii.gz", "--log")
@@ -194,7 +196,7 @@ def test_jacobian_is_that_of_the_map(out, tmp_path, command):
     assert np.allclose(nib.load(tmp_path / "log.nii.gz").get_fdata(), np.log(found), atol=1e-4)
     assert command("jacobian", out, "-o", tmp_path / "inverse.nii.gz", "--inverse")[0] == 0
     back = nib.load(tmp_path / "inverse.nii.gz")
-    assert np.allclose(back.affine, results.load(out).inverse.grid.affine, atol=1e-4)
+    assert np.allclose(back.affine, load_registration(out).inverse.grid.affine, atol=1e-4)
 
 
 def test_jacobian_of_ants(out, tmp_path, command):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import isolated
 from quicksilver.lddmm import lbfgs
 from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
+from quicksilver.lddmm.metric import isolated
 
 METRIC = qs.FluidMetric(pad="none")
 SHAPE = (1, 3, 3, 4, 2)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer, metric_at
-from quicksilver.lddmm import checkpoint
-from quicksilver.lddmm import matching as lddmm
+from quicksilver.images.pyramid import coarser, finer
+from quicksilver.lddmm import checkpoint, matching
 from quicksilver.lddmm.losses import LNCC, SSD
+from quicksilver.lddmm.metric import metric_at
 from quicksilver.training.synthesis import random_geodesic
 from quicksilver.transforms.folds import count_folds, crowding
 from tests.quicksilver.phantoms import texture
@@ -37,9 +37,9 @@ def mismatch(moving, target, momentum):
 
 def fit(moving, target, *, start=None, progress=None, **options):
     """A fit of one pair with a few steps: its momentum and its energies by level."""
-    settings = lddmm.Settings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
-    images = lddmm.Images(moving, target)
-    found = lddmm.fit(images, METRIC, settings, start=start, progress=progress)
+    settings = matching.Settings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
+    images = matching.Images(moving, target)
+    found = matching.fit(images, METRIC, settings, start=start, progress=progress)
     return found.momentum, found.energies[0]
 
 
@@ -48,19 +48,19 @@ def fit(moving, target, *, start=None, progress=None, **options):
 def test_the_gradient_is_that_of_the_energy(loss, masked):
     moving, target, momentum = (torch.cat([t, t.flip(4)]).double() for t in displaced())
     masks = [texture(seed).expand_as(moving).double() for seed in (3, 4)] if masked else []
-    settings = lddmm.Settings(loss, steps=4, folding=1e3)
-    images = lddmm.Images(moving, target, *masks)
-    matching = lddmm.Matching(images, METRIC, settings)
+    settings = matching.Settings(loss, steps=4, folding=1e3)
+    images = matching.Images(moving, target, *masks)
+    problem = matching.Matching(images, METRIC, settings)
     here = (3 * momentum).requires_grad_()
-    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], lddmm.LEAST)
+    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], matching.LEAST)
     assert (crowded > 1e-3).all(), "the crowding is not at work in this test"
-    (gradient,) = torch.autograd.grad(matching.energies(here, [0, 1]).sum(), here)
+    (gradient,) = torch.autograd.grad(problem.energies(here, [0, 1]).sum(), here)
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(momentum.shape, generator=generator, dtype=torch.float64)
     direction = METRIC.flat(METRIC.sharp(noise)) * momentum.abs().max()
     h = 1e-6
     with torch.no_grad():
-        ahead, behind = (matching.energies(here + s * h * direction, [0, 1]).sum() for s in (1, -1))
+        ahead, behind = (problem.energies(here + s * h * direction, [0, 1]).sum() for s in (1, -1))
     slope = (gradient * direction).sum()
     assert ((ahead - behind) / (2 * h) - slope).abs() < 1e-5 * slope.abs()
 
@@ -78,11 +78,11 @@ def test_pairs_of_a_batch_go_their_own_ways():
     moving, target, _ = displaced()
     nearly = qs.warp(moving, torch.full((1, 3, *SHAPE), 0.05))
     targets = [target, moving, nearly]
-    images = lddmm.Images(torch.cat([moving] * 3), torch.cat(targets))
-    settings = lddmm.Settings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
+    images = matching.Images(torch.cat([moving] * 3), torch.cat(targets))
+    settings = matching.Settings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
     told = []
-    together = lddmm.fit(images, METRIC, settings, progress=lambda *news: told.append(news))
-    alone = [lddmm.fit(lddmm.Images(moving, t), METRIC, settings) for t in targets]
+    together = matching.fit(images, METRIC, settings, progress=lambda *news: told.append(news))
+    alone = [matching.fit(matching.Images(moving, t), METRIC, settings) for t in targets]
     counts = [[len(level) for level in energies] for energies in together.energies]
     assert counts == [[len(level) for level in one.energies[0]] for one in alone]
     assert counts[0] > counts[2] > counts[1] == [1, 1]
@@ -105,9 +105,9 @@ def test_what_a_mask_leaves_out_does_not_matter():
     mask = torch.ones_like(target)
     mask[..., :9, :, :] = 0
     other = torch.where(mask > 0, target, 1.2 * torch.rand_like(target))
-    settings = lddmm.Settings(SSD(), steps=4, levels=(1,), iterations=(3,))
+    settings = matching.Settings(SSD(), steps=4, levels=(1,), iterations=(3,))
     fits = [
-        lddmm.fit(lddmm.Images(moving, t, target_mask=m), METRIC, settings)
+        matching.fit(matching.Images(moving, t, target_mask=m), METRIC, settings)
         for t, m in ((target, mask), (other, mask), (target, torch.ones_like(mask)))
     ]
     torch.testing.assert_close(fits[0].momentum, fits[1].momentum)
@@ -120,11 +120,11 @@ def test_the_moving_images_mask_moves_with_it():
     psi, _ = qs.shoot(momentum, METRIC, steps=6)
     mask = torch.zeros_like(moving)
     mask[..., 5:12, 4:10, 6:13] = 1
-    images = lddmm.Images(moving, target + 1, moving_mask=mask)
-    matching = lddmm.Matching(images, METRIC, lddmm.Settings(SSD(), steps=6, folding=0.0))
+    images = matching.Images(moving, target + 1, moving_mask=mask)
+    problem = matching.Matching(images, METRIC, matching.Settings(SSD(), steps=6, folding=0.0))
     expected = qs.warp(mask, psi).sum() / (2 * 0.2**2)
     kinetic = 0.5 * (momentum * METRIC.sharp(momentum)).sum()
-    found = matching.energies(momentum, [0]) - kinetic
+    found = problem.energies(momentum, [0]) - kinetic
     torch.testing.assert_close(found, expected[None].double(), rtol=1e-3, atol=0)
 
 
@@ -144,9 +144,9 @@ def test_a_users_own_loss():
 
 def test_quicksilvers_own_scheme():
     moving, target, _ = displaced()
-    images = lddmm.Images(moving, target)
-    settings = dataclasses.replace(lddmm.QUICKSILVER, iterations=(2,), steps=4)
-    found = lddmm.fit(images, METRIC, settings)
+    images = matching.Images(moving, target)
+    settings = dataclasses.replace(matching.QUICKSILVER, iterations=(2,), steps=4)
+    found = matching.fit(images, METRIC, settings)
     momentum = torch.zeros(1, 3, *SHAPE)
     energies = []
     for _ in range(3):
@@ -158,7 +158,7 @@ def test_quicksilvers_own_scheme():
         last, momentum = momentum, momentum - 4e-6 * torch.autograd.grad(energy, here)[0]
     torch.testing.assert_close(found.momentum, last, rtol=1e-4, atol=1e-9)
     assert found.energies[0][0] == pytest.approx(energies, rel=1e-5)
-    assert lddmm.QUICKSILVER.iterations == (50,) and lddmm.QUICKSILVER.levels == (1,)
+    assert matching.QUICKSILVER.iterations == (50,) and matching.QUICKSILVER.levels == (1,)
 
 
 def test_a_known_geodesic_is_found_again():
@@ -238,9 +238,9 @@ def test_progress_tells_pair_level_iteration_and_energy():
 def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, stop):
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
-    images = lddmm.Images(torch.cat([moving, target]), torch.cat([target, moving]))
-    settings = lddmm.Settings(steps=4, iterations=(4, 4))
-    whole = lddmm.fit(images, METRIC, settings)
+    images = matching.Images(torch.cat([moving, target]), torch.cat([target, moving]))
+    settings = matching.Settings(steps=4, iterations=(4, 4))
+    whole = matching.fit(images, METRIC, settings)
     state = tmp_path / "state"
 
     def interrupt(*news):
@@ -248,9 +248,9 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lddmm.fit(images, METRIC, settings, state=state, progress=interrupt)
+        matching.fit(images, METRIC, settings, state=state, progress=interrupt)
     told = []
-    again = lddmm.fit(
+    again = matching.fit(
         images, METRIC, settings, state=state, progress=lambda *news: told.append(news)
     )
     assert told[0][1] == stop[1] and told[0][2] > 1, "it began anew"
@@ -262,9 +262,9 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
 def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
-    settings = lddmm.Settings(steps=4, iterations=(2, 2))
+    settings = matching.Settings(steps=4, iterations=(2, 2))
     state = tmp_path / "state"
-    lddmm.fit(lddmm.Images(moving, target), METRIC, settings, state=state)
+    matching.fit(matching.Images(moving, target), METRIC, settings, state=state)
     if change == "settings":
         settings = dataclasses.replace(settings, loss=SSD(0.1))
     elif change == "images":
@@ -272,25 +272,25 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
     else:
         state.write_bytes(state.read_bytes()[:-50])
     told = []
-    images = lddmm.Images(moving, target)
-    lddmm.fit(images, METRIC, settings, state=state, progress=lambda *news: told.append(news))
+    images = matching.Images(moving, target)
+    matching.fit(images, METRIC, settings, state=state, progress=lambda *news: told.append(news))
     assert told[0][:3] == (0, 0, 1)
 
 
 def test_settings_in_words():
-    described = lddmm.Settings(loss=LNCC(7)).described()
+    described = matching.Settings(loss=LNCC(7)).described()
     assert described["loss"] == "LNCC(window=7, sigma=0.7)" and described["descent"] == "Descent"
-    assert lddmm.Settings(loss=texture).described()["loss"] == "texture"
+    assert matching.Settings(loss=texture).described()["loss"] == "texture"
     assert json.loads(json.dumps(described))["levels"] == [2, 1]
 
 
 def test_arguments_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="one entry per level"):
-        lddmm.Settings(levels=(1,))
+        matching.Settings(levels=(1,))
     with pytest.raises(ValueError, match="one grid"):
-        lddmm.Images(texture(), texture(shape=(16, 16, 16)))
+        matching.Images(texture(), texture(shape=(16, 16, 16)))
     with pytest.raises(ValueError, match="target_mask must be"):
-        lddmm.Images(texture(), texture(), target_mask=texture()[0])
+        matching.Images(texture(), texture(), target_mask=texture()[0])
 
 
 def test_the_coarse_metric_keeps_its_pad_in_millimetres():

@@ -14,16 +14,18 @@ from torch import nn
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.pyramid import isolated
+from quicksilver.io.fields import read_field
+from quicksilver.lddmm.metric import isolated
 from quicksilver.networks.dropout import Moments, sample
-from quicksilver.networks.model import Model, save_model
+from quicksilver.networks.files import save_model
+from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.predict import register
-from quicksilver.results import folder
-from quicksilver.results import png as report
+from quicksilver.results.folder import save_registration
+from quicksilver.results.png import draw
 from quicksilver.results.views import shown
-from quicksilver.transforms.field import carry, read_field
+from quicksilver.transforms.field import carry
 from tests.quicksilver.phantoms import make_affine
 
 
@@ -205,7 +207,7 @@ def test_the_command_writes_mean_and_variance(
 
 
 def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
-    folder.save(found, tmp_path)
+    save_registration(found, tmp_path)
     drawn, pair = found.uncertainty, found.pair
     for name, moments, there, expected in (
         ("displacement", drawn.psi, pair.target_image, pair.forward(drawn.psi.mean)),
@@ -219,8 +221,8 @@ def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
 
 
 def test_the_report_has_one_more_column(found, registration, tmp_path):
-    report.draw(shown(found), "", tmp_path / "with.png")
-    report.draw(shown(registration), "", tmp_path / "without.png")
+    draw(shown(found), "", tmp_path / "with.png")
+    draw(shown(registration), "", tmp_path / "without.png")
     wide, narrow = (png.imread(tmp_path / f"{name}.png") for name in ("with", "without"))
     assert wide.shape[1] - narrow.shape[1] == 260
     last = np.array_split(wide[90:-60, 40:, :3], 8, axis=1)[-1]

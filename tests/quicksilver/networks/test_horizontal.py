@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from quicksilver.networks.files import load_model, save_model
 from quicksilver.networks.horizontal import HorizontalNetwork, central_gradient
-from quicksilver.networks.model import Model, ModelConfig, load_model, save_model
+from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.tiling import predict_momentum
 from tests.quicksilver.training_data import head
 

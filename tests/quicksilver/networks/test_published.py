@@ -11,11 +11,16 @@ import torch
 import torch.nn.functional as F
 
 import quicksilver_ext as qs
-from quicksilver.images.image import read_image, resample, working_grid
-from quicksilver.networks.model import load_model
-from quicksilver.networks.patch import PATCH_SIZE
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.resampling import resample, working_grid
+from quicksilver.io.images import read_image
+from quicksilver.networks.files import load_model
+from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.published import load_published
 
 WIDTH = 2
+
+
 SETTINGS = {
     "diffOpParams": [0.02, 0.005, 0.002],
     "integMethod": "RK4",
@@ -180,3 +185,84 @@ def test_an_unwritable_place_is_one_sentence(tmp_path, command, place):
     file = write_checkpoint(tmp_path / "p.pth.tar", random_state(0))
     code, shown, error = command("import-weights", file, "-o", tmp_path / place)
     assert code == 2 and shown == "" and "expected to be able to write" in error
+
+
+def checkpoint(network: PatchNetwork, features: int, prefix: str = "", **more):
+    """A checkpoint in the layout that the original Quicksilver publishes."""
+    return {
+        "patch_size": 15,
+        "network_feature": features,
+        "state_dict": {prefix + k: v for k, v in network.state_dict().items()},
+        "deformation_params": {
+            "diffOpParams": [0.01, 0.02, 0.003],
+            "integMethod": "RK4",
+            "timeSteps": 10,
+            "NIterForInverse": 20,
+        },
+        **more,
+    }
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_published_checkpoint_loads_key_for_key(tmp_path, prefix):
+    networks = [PatchNetwork(2), PatchNetwork(2)]
+    for network, name in zip(networks, ("predict.pth.tar", "correct.pth.tar"), strict=True):
+        torch.save(checkpoint(network, 2, prefix), tmp_path / name)
+    model = load_published(tmp_path / "predict.pth.tar", tmp_path / "correct.pth.tar")
+    for network, loaded in zip(networks, model.networks().values(), strict=True):
+        for key, value in network.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], value)
+    config = model.config
+    assert (config.method, config.steps, config.borders, config.spacing) == (
+        "rk4",
+        10,
+        "original",
+        1.0,
+    )
+    assert config.metric == {"alpha": 0.01, "beta": 0.02, "gamma": 0.003, "power": 1}
+    assert config.inverse_iterations == 20
+
+
+def broken(network, kind):
+    state = checkpoint(network, 2)
+    if kind == "no features":
+        del state["network_feature"]
+    elif kind == "other width":
+        state["network_feature"] = 3
+    elif kind == "no tensors":
+        state["state_dict"] = {"encoder_m_1.conv_input.weight": 1}
+    elif kind == "no steps":
+        del state["deformation_params"]["timeSteps"]
+    elif kind == "two numbers":
+        state["deformation_params"]["diffOpParams"] = [0.01, 0.01]
+    elif kind == "other patches":
+        state["patch_size"] = 31
+    elif kind == "other integrator":
+        state["deformation_params"]["integMethod"] = "EULER"
+    elif kind == "a list":
+        return [state]
+    elif kind == "an object":
+        state["state_dict"] = network
+    return state
+
+
+KINDS = [
+    "no features", "other width", "no tensors", "no steps", "two numbers", "other patches",
+    "other integrator", "a list", "an object",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_layout_is_refused_in_one_sentence(tmp_path, kind):
+    path = tmp_path / "predict.pth.tar"
+    torch.save(broken(PatchNetwork(2), kind), path)
+    with pytest.raises(QuicksilverError) as error:
+        load_published(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_two_checkpoints_of_different_width_are_refused(tmp_path):
+    for width in (2, 3):
+        torch.save(checkpoint(PatchNetwork(width), width), tmp_path / f"{width}.pth.tar")
+    with pytest.raises(QuicksilverError, match="3 features"):
+        load_published(tmp_path / "2.pth.tar", tmp_path / "3.pth.tar")

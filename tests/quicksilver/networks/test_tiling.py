@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.filters import softened
-from quicksilver.networks.model import default_model
+from quicksilver.images.sharpness import softened
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.shipped import default_model
 from quicksilver.networks.tiling import occupied_corners, predict_momentum
 from tests.quicksilver.training_data import head
 

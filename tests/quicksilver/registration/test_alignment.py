@@ -7,7 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from quicksilver import demo
-from quicksilver.images.image import Grid, Image, read_image, resample
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.resampling import resample
+from quicksilver.io.images import read_image
 from quicksilver.registration.alignment import align, levels
 from quicksilver.registration.evaluation import mean_overlap
 from tests.quicksilver.phantoms import make_affine

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import normalise, resample, working_grid
-from quicksilver.images.intensity import match_histogram
+from quicksilver.images.intensity import match_histogram, normalise
+from quicksilver.images.resampling import resample, working_grid
 from quicksilver.registration import pair
 from quicksilver.registration.pair import Placement, prepare
 from quicksilver.runtime import devices
@@ -116,3 +116,10 @@ def test_matched_histograms(placed):
     )
     quantiles = [np.percentile(t[t > 0], (10, 50, 90)) for t in (pair_.moving, pair_.target)]
     assert np.allclose(*quantiles, atol=0.01)
+
+
+def test_prepare_brings_both_images_to_one_grid_and_scale(brains):
+    pair = prepare(*brains, 2.0)
+    assert pair.grid.matches(working_grid(*brains, 2.0))
+    for image, tensor in zip(brains, (pair.moving, pair.target), strict=True):
+        torch.testing.assert_close(tensor, normalise(resample(image, pair.grid)))

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from quicksilver.images.image import Image, read_image
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image
 from quicksilver.registration.placement import place, template
 from tests.quicksilver.registration.test_alignment import distance
 

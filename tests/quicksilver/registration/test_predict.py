@@ -8,23 +8,14 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Image, normalise, resample, working_grid
-from quicksilver.images.pyramid import coarser, finer, isolated, metric_at
-from quicksilver.lddmm.losses import SSD
-from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.images.pyramid import coarser, finer
+from quicksilver.lddmm.metric import isolated, metric_at
 from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.registration.pair import prepare
-from quicksilver.registration.predict import optimise, register
+from quicksilver.registration.predict import register
 from quicksilver.transforms.folds import count_folds
-from tests.quicksilver.phantoms import make_affine, make_brain
-
-
-def test_prepare_brings_both_images_to_one_grid_and_scale(brains):
-    pair = prepare(*brains, 2.0)
-    assert pair.grid.matches(working_grid(*brains, 2.0))
-    for image, tensor in zip(brains, (pair.moving, pair.target), strict=True):
-        torch.testing.assert_close(tensor, normalise(resample(image, pair.grid)))
+from tests.quicksilver.phantoms import make_brain
 
 
 def test_the_recipe(brains, model, registration):
@@ -61,6 +52,7 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     config = dataclasses.replace(
         model.config, architecture="horizontal", prediction_factor=2, coarse_corrections=1
     )
+    torch.manual_seed(0)
     three = Model(config, *(config.network().eval() for _ in range(3)))
     for network in three.networks().values():
         torch.nn.init.normal_(network.factor.weight, std=0.003)
@@ -133,41 +125,6 @@ def test_progress_is_told(brains, model):
     stages = list(dict.fromkeys(stage for stage, _ in told))
     assert stages == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
     assert any(detail.endswith("patches") for _, detail in told)
-
-
-def test_optimise_finds_a_known_shift():
-    """The target shows the moving image 3 mm further along its first axis."""
-    moving = make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), (-1, 1, 1), (20, -20, -20)))
-    target = Image(np.roll(moving.data, 3, axis=0), moving.affine)
-    found = optimise(moving, target, settings=Settings(SSD(), 4, iterations=(6, 2)))
-    assert found.energies["mismatch_after"] < 0.2 * found.energies["mismatch_before"]
-    centre = found.displacement().vectors[0, :, 23, 22, 18].numpy()
-    assert np.allclose(centre, [3, 0, 0], atol=0.7), "points of the target come from 3 voxels left"
-    levels = found.energies["iterations"]
-    assert len(levels) == 2 and levels[-1][-1] < levels[0][0]
-    kinetic, mismatch = found.energies["kinetic"], found.energies["mismatch_after"]
-    assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=1e-4)
-
-
-def test_refinement_goes_on_from_the_prediction(brains, model, registration):
-    told = []
-    found = register(
-        *brains, model, refine=3, progress=lambda stage, detail="": told.append((stage, detail))
-    )
-    stages = ["prepare", "predict", "shoot", "correct", "refine", "shoot again", "judge"]
-    assert list(found.seconds) == stages
-    details = [detail for stage, detail in told if stage == "refine" and detail]
-    assert [detail.split(",")[1] for detail in details] == [f" iteration {n}" for n in (1, 2, 3)]
-    metric = isolated(qs.FluidMetric())
-    settings = Settings(steps=4, levels=(1,), iterations=(3,))
-    images = Images(found.pair.moving, found.pair.target)
-    expected = fit(images, metric, settings, start=registration.momentum)
-    torch.testing.assert_close(found.momentum, expected.momentum, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(found.psi, qs.shoot(found.momentum, metric, steps=4)[0])
-    before, after = (r.energies["mismatch_after"] for r in (registration, found))
-    assert after < 0.9 * before and found.settings["refine"] == 3
-    assert after > found.energies["mismatch_before"] or not found.notes
-    assert found.quality["folded_voxels"] == found.quality["damping_rounds"] == 0
 
 
 def test_no_registration_folds(brains, model):

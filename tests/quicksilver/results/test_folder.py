@@ -9,11 +9,12 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import read_image
-from quicksilver.images.pyramid import isolated
-from quicksilver.results import folder as results
+from quicksilver.io.fields import read_field
+from quicksilver.io.images import read_image
+from quicksilver.io.results import load_registration
+from quicksilver.lddmm.metric import isolated
 from quicksilver.results import png
-from quicksilver.transforms.field import read_field
+from quicksilver.results.folder import save_registration
 
 FILES = {
     "warped.nii.gz",
@@ -31,7 +32,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def folder(registration, tmp_path_factory):
     place = tmp_path_factory.mktemp("results") / "deep" / "out"
-    results.save(registration, place, about={"moving": "a.nii.gz"})
+    save_registration(registration, place, about={"moving": "a.nii.gz"})
     return place
 
 
@@ -59,7 +60,7 @@ def test_every_file_lies_on_its_grid(folder, brains, registration):
 
 
 def test_the_warped_image_is_the_moving_one_resampled_once(folder, brains):
-    result = results.load(folder)
+    result = load_registration(folder)
     warped = result.displacement.warp(brains[0])
     assert np.allclose(result.warped.data, warped.data, atol=0.05)
     assert np.abs(result.warped.data).max() > 50
@@ -78,7 +79,7 @@ def test_the_momentum_shoots_the_saved_maps(folder, registration):
 
 
 def test_the_jacobian_is_that_of_the_displacement(folder):
-    result = results.load(folder)
+    result = load_registration(folder)
     expected = qs.jacobian_determinant(result.displacement.in_voxels())[0, 0].numpy()
     saved = read_image(folder / "jacobian.nii.gz").data
     inside = result.warped.data > 0
@@ -100,7 +101,7 @@ def test_result_json(folder, registration):
     assert summary["versions"]["torch"] == torch.__version__
     assert summary["versions"]["quicksilver"] and summary["versions"]["quicksilver_ext"]
     assert summary["settings"]["metric"]["alpha"] == 0.01
-    assert results.load(folder).summary == summary
+    assert load_registration(folder).summary == summary
 
 
 def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
@@ -109,7 +110,7 @@ def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
 
     monkeypatch.setattr(png, "draw", fail)
     with pytest.raises(RuntimeError, match="no ink"):
-        results.save(registration, tmp_path / "out")
+        save_registration(registration, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,14 +118,6 @@ def test_a_failure_leaves_the_older_result(registration, tmp_path, monkeypatch):
     (tmp_path / "warped.nii.gz").write_text("older")
     monkeypatch.setattr(png, "draw", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
     with pytest.raises(QuicksilverError, match="disk full"):
-        results.save(registration, tmp_path)
+        save_registration(registration, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["warped.nii.gz"]
     assert (tmp_path / "warped.nii.gz").read_text() == "older"
-
-
-@pytest.mark.parametrize("content", [None, "{ half"])
-def test_a_folder_without_results_is_refused(tmp_path, content):
-    if content is not None:
-        (tmp_path / "result.json").write_text(content)
-    with pytest.raises(QuicksilverError, match="register first"):
-        results.load(tmp_path)

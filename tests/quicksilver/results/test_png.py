@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from matplotlib import image as png
 
-from quicksilver.results import png as report
+from quicksilver.results.png import draw
 from quicksilver.results.views import shown
 
 
 @pytest.fixture(scope="module")
 def picture(registration, tmp_path_factory) -> np.ndarray:
     path = tmp_path_factory.mktemp("report") / "report.png"
-    report.draw(shown(registration), "a line", path)
+    draw(shown(registration), "a line", path)
     return png.imread(path)[..., :3]
 
 

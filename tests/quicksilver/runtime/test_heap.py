@@ -14,7 +14,7 @@ import resource
 from contextlib import nullcontext
 from threading import Thread
 import numpy as np
-from quicksilver import heap
+from quicksilver.runtime import heap
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

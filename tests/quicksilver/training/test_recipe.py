@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.training.recipe import read_recipe
+from quicksilver.training.recipe import RECIPES, read_recipe, shipped_recipes
 from tests.quicksilver.training_data import FRAME, STAGE, recipe_file
 
-RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_the_recipes_of_the_project_are_recipes(name):
+    assert read_recipe(name).name == name
+    assert read_recipe(str(RECIPES / f"{name}.yaml")) == read_recipe(name)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_recipes_of_the_project_are_recipes(path):
-    assert read_recipe(path).name == path.stem
+def test_four_recipes_ship():
+    assert len(shipped_recipes()) == 4
 
 
 @pytest.mark.parametrize(

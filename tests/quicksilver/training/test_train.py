@@ -17,11 +17,13 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import normalise
-from quicksilver.images.pyramid import coarser, finer, metric_at
+from quicksilver.images.intensity import normalise
+from quicksilver.images.pyramid import coarser, finer
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
+from quicksilver.lddmm.metric import metric_at
+from quicksilver.networks.files import load_model
 from quicksilver.networks.inference import predicted_momentum
-from quicksilver.networks.model import ModelConfig, load_model
+from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.training.dataset import load_volumes
