@@ -69,7 +69,7 @@ def measure(results: Results, case: Case | Whole, place: Place) -> None:
 
 
 def shipped_models() -> list[Path]:
-    return sorted(Path(str(files("quicksilver") / "weights")).glob("*.safetensors"))
+    return sorted(Path(str(files("quicksilver.networks") / "weights")).glob("*.safetensors"))
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from quicksilver.evaluation import mean_scores, score_labels
-from quicksilver.files import write_json
+from quicksilver.io.files import write_json
+from quicksilver.registration.evaluation import mean_scores, score_labels
 
 from .measuring.machine import ROOT, machine
 from .measuring.place import Record

@@ -18,16 +18,17 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.evaluation import judge_labels
-from quicksilver.fields import WorldField
-from quicksilver.folds import count_folds
-from quicksilver.images import normalise, read_image
-from quicksilver.lddmm import Images, Settings, fit
-from quicksilver.losses import LNCC, SSD
-from quicksilver.matching import predicted_momentum
-from quicksilver.models import default_model
-from quicksilver.pyramid import isolated
-from quicksilver.unfolding import unfolded
+from quicksilver.images.intensity import normalise
+from quicksilver.io.images import read_image
+from quicksilver.lddmm.losses import LNCC, SSD
+from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.lddmm.metric import isolated
+from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.shipped import default_model
+from quicksilver.registration.evaluation import judge_labels
+from quicksilver.transforms.field import WorldField
+from quicksilver.transforms.folds import count_folds
 
 from .measuring.machine import machine
 

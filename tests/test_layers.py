@@ -1,6 +1,11 @@
 """The layering rule of CONTRIBUTING.md: each layer uses only what stands to its left.
 
 csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- command line, benchmarks
+
+and between the packages of quicksilver:
+
+errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results, training},
+results <- {api, cohort}; demo stands beside cohort; commands use all of these, and cli uses commands.
 """
 
 from __future__ import annotations
@@ -77,8 +82,38 @@ def is_in(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-def is_command_line(path: str) -> bool:
-    return Path(path).parent.name == "commands" or Path(path).name in ("cli.py", "__main__.py")
+STANDS_ON = {
+    "errors": (),
+    "runtime": ("errors",),
+    "images": ("errors",),
+    "transforms": ("runtime", "images"),
+    "io": ("transforms",),
+    "lddmm": ("io",),
+    "networks": ("lddmm",),
+    "registration": ("networks",),
+    "results": ("registration",),
+    "training": ("registration",),
+    "api": ("results",),
+    "cohort": ("results",),
+    "demo": ("results", "training"),
+    "commands": ("api", "cohort", "training", "demo"),
+    "cli": ("commands",),
+    "_moved": (),
+    "__init__": ("api", "_moved"),
+    "__main__": ("cli",),
+}
+"""What each package or module of quicksilver is built directly on."""
+
+
+def may_use(part: str) -> set[str]:
+    """All that a part of quicksilver may import: itself, and what it stands on, all the way down."""
+    return {part}.union(*(may_use(below) for below in STANDS_ON[part]))
+
+
+def part_of(module: str) -> str:
+    """The part of quicksilver that a module's name belongs to; names of the package are the API's."""
+    part = [*module.split("."), "api"][1]
+    return part if part in STANDS_ON else "api"
 
 
 def unsafe_calls(source: str) -> list[str]:
@@ -140,9 +175,9 @@ def python_violations(path: str, source: str) -> list[str]:
         if package.split(".")[0] == "quicksilver":
             if is_in(module, "benchmarks") or is_in(module, "tests"):
                 found.append(f"{path} imports {module}: what is installed uses neither")
-            line = is_in(module, "quicksilver.cli") or is_in(module, "quicksilver.commands")
-            if line and not is_command_line(path):
-                found.append(f"{path} imports {module}: nothing uses the command line")
+            own = Path(path).with_suffix("").parts[2]
+            if is_in(module, "quicksilver") and part_of(module) not in may_use(own):
+                found.append(f"{path} imports {module}: {own} does not stand on {part_of(module)}")
     return found
 
 
@@ -170,6 +205,19 @@ def test_cpp(path):
 def test_python(path):
     name, source = path.relative_to(ROOT).as_posix(), path.read_text()
     assert not python_violations(name, source) + benchmark_violations(name, source)
+
+
+def test_every_package_has_its_place():
+    package = ROOT / "python" / "quicksilver"
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    modules = {path.stem for path in package.glob("*.py")}
+    assert folders | modules == set(STANDS_ON)
+
+
+def test_packages_hide_nothing():
+    """What a package holds is imported from its modules: its own file is empty."""
+    for path in (ROOT / "python" / "quicksilver").glob("*/__init__.py"):
+        assert not path.read_text(), f"{path.relative_to(ROOT)} must be empty"
 
 
 def test_the_sources_are_found():
@@ -212,7 +260,11 @@ def test_the_rule_for_cpp(path, line, allowed):
         ("quicksilver_ext/ops/warp.py", "from quicksilver_ext import _core", True),
         ("quicksilver_ext/ops/warp.py", "from .. import _core", True),
         ("quicksilver_ext/ops/warp.py", "def f():\n    import nibabel", False),
-        ("quicksilver_ext/modules.py", "from quicksilver.patch_network import PatchNetwork", False),
+        (
+            "quicksilver_ext/modules.py",
+            "from quicksilver.networks.patch import PatchNetwork",
+            False,
+        ),
         ("python/quicksilver/lddmm.py", "from quicksilver_ext import _core", False),
         ("python/quicksilver/lddmm.py", "import quicksilver_ext._core as core", False),
         ("python/quicksilver/lddmm.py", "import quicksilver_ext as qs", True),
@@ -224,7 +276,7 @@ def test_the_rule_for_cpp(path, line, allowed):
             "from quicksilver.commands.common import Moving",
             True,
         ),
-        ("python/quicksilver/training.py", "from benchmarks import clock", False),
+        ("python/quicksilver/training/train.py", "from benchmarks import clock", False),
         ("benchmarks/cases.py", "from quicksilver_ext._core import warp", False),
         ("benchmarks/cases.py", "from quicksilver.cli import app", True),
     ],

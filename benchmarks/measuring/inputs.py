@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.synthesis import smooth_noise
+from quicksilver.training.synthesis import smooth_noise
 
 Shape = tuple[int, ...]
 

@@ -13,12 +13,16 @@ from typing import Any
 
 import torch
 
-from quicksilver import models, registration
-from quicksilver.evaluation import spread
-from quicksilver.fields import WorldField, read_field
-from quicksilver.folds import count_folds
-from quicksilver.images import Image, read_image
-from quicksilver.registration import Registration
+from quicksilver.images.image import Image
+from quicksilver.io.fields import read_field
+from quicksilver.io.images import read_image
+from quicksilver.networks.files import load_model
+from quicksilver.networks.shipped import DEFAULT_MODEL, SUFFIX, WEIGHTS, shipped_models
+from quicksilver.registration import optimise, predict
+from quicksilver.registration.evaluation import spread
+from quicksilver.registration.result import Registration
+from quicksilver.transforms.field import WorldField
+from quicksilver.transforms.folds import count_folds
 
 from ..measuring.machine import source_version
 from .others import remove_transforms, syn
@@ -81,12 +85,12 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
 
     def predicting(name: str, path: Path, **options: Any) -> Method:
         settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
-        run = partial(registration.register, model=models.load_model(path), **options)
+        run = partial(predict.register, model=load_model(path), **options)
         return Method(name, {**settings, **options}, ours, partial(_registered, run))
 
-    fitted = partial(_registered, registration.optimise)
-    shipped = {name: _file(name) for name in models.shipped_models()}
-    path = model_file or shipped.pop(models.DEFAULT)
+    fitted = partial(_registered, optimise.optimise)
+    shipped = {name: _file(name) for name in shipped_models()}
+    path = model_file or shipped.pop(DEFAULT_MODEL)
     both = "prediction + correction"
     return {
         "affine": Method("affine alignment", {}, ours, _unmoved),
@@ -101,7 +105,7 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
 
 def _file(model: str) -> Path:
     """Of a model that ships."""
-    return Path(str(models.WEIGHTS / f"{model}{models.SUFFIX}"))
+    return Path(str(WEIGHTS / f"{model}{SUFFIX}"))
 
 
 def digest(*paths: Path) -> str:

@@ -15,12 +15,16 @@ import numpy as np
 import torch
 
 from quicksilver import demo
-from quicksilver.images import Image, read_image, write_image
-from quicksilver.lddmm import Settings
-from quicksilver.models import Model, load_model
-from quicksilver.recipes import Recipe
-from quicksilver.registration import Registration, optimise, register
-from quicksilver.training import Training
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image, write_image
+from quicksilver.lddmm.matching import Settings
+from quicksilver.networks.files import load_model
+from quicksilver.networks.model import Model
+from quicksilver.registration.optimise import optimise
+from quicksilver.registration.predict import register
+from quicksilver.registration.result import Registration
+from quicksilver.training.recipe import Recipe
+from quicksilver.training.train import Training
 
 from ..measuring.clock import Call, alternate
 from ..measuring.inputs import brain

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 
 from .plots import draw
 from .results import Results, read_results

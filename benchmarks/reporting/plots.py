@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 
 from .results import Results
 from .scaling import PROPERTIES, lines

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.files import write_json
+from quicksilver.io.files import write_json
 
 from ..measuring.place import Record
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from quicksilver.files import replacing
+from quicksilver.io.files import replacing
 
 from ..measuring.place import Record
 

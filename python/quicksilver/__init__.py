@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quicksilver._moved import keep_old_paths
+
 if TYPE_CHECKING:
     from quicksilver.api import fit as fit
     from quicksilver.api import register as register
 
 __all__ = ["fit", "register"]
+
+keep_old_paths()
 
 
 def __getattr__(name: str) -> Any:

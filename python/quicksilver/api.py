@@ -18,19 +18,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quicksilver import devices, models, registration, results
-from quicksilver.affines import read_affine
-from quicksilver.evaluation import mean_overlap
-from quicksilver.fields import WorldField
-from quicksilver.imagelike import ImageLike, as_image
-from quicksilver.images import Grid, Image
-from quicksilver.lddmm import Settings
-from quicksilver.masks import looks_unstripped, masked
-from quicksilver.models import Model
-from quicksilver.pair import Placement
-from quicksilver.placement import place
-from quicksilver.registration import Registration
-from quicksilver.stages import Progress, Stages
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.io.affines import read_affine
+from quicksilver.io.images import ImageLike, as_image
+from quicksilver.lddmm.matching import Settings
+from quicksilver.networks.model import Model
+from quicksilver.networks.shipped import open_model
+from quicksilver.registration import predict
+from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.optimise import optimise
+from quicksilver.registration.pair import Placement
+from quicksilver.registration.placement import place
+from quicksilver.registration.result import Registration
+from quicksilver.results.folder import save_registration
+from quicksilver.runtime import devices
+from quicksilver.runtime.stages import Progress, Stages
+from quicksilver.transforms.field import WorldField
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,8 @@ class Registered:
         }
 
     def save(self, folder: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
-        """All files that the command writes (`quicksilver.results.save`)."""
-        return results.save(self.registration, folder, reference=self.reference, **options)
+        """All files that the command writes (`quicksilver.results.folder.save_registration`)."""
+        return save_registration(self.registration, folder, reference=self.reference, **options)
 
 
 def register(
@@ -116,14 +120,14 @@ def register(
     """Register two skull-stripped images by prediction, wherever they lie.
 
     moving, target: files, nibabel images, pairs of an array or tensor (X, Y, Z) and its affine (4, 4) to
-    RAS millimetres, or `Image`s. model: of `quicksilver.models` or its file; the one that ships by
-    default. The other options are those of `quicksilver.registration.register` and of `Pairing`.
+    RAS millimetres, or `Image`s. model: of `quicksilver.networks.model` or its file; the one that ships by
+    default. The other options are those of `quicksilver.registration.predict.register` and of `Pairing`.
     Raises QuicksilverError for what cannot be read or registered.
     """
     if not isinstance(model, Model):
-        model = models.open_model(model)
+        model = open_model(model)
     work = partial(
-        registration.register,
+        predict.register,
         model=model,
         steps=steps,
         correction=correction,
@@ -145,9 +149,9 @@ def fit(
     progress: Progress | None = None,
     **pairing: Any,
 ) -> Registered:
-    """Register two skull-stripped images by optimisation (`quicksilver.registration.optimise`),
+    """Register two skull-stripped images by optimisation (`quicksilver.registration.optimise.optimise`),
     wherever they lie; `Pairing` has the other options."""
-    work = partial(registration.optimise, spacing=spacing, settings=settings, state=state)
+    work = partial(optimise, spacing=spacing, settings=settings, state=state)
     return _registered(moving, target, Pairing(**pairing), work, device, progress)
 
 
@@ -157,7 +161,7 @@ class Pairing:
 
     affine: align them, and the target with the template; otherwise they are used where they lie.
     initial_affine: a matrix (4, 4) from the target's points to the moving image's, or a file of one
-    (`quicksilver.affines`), to begin with; with ``affine=False`` it is taken as it is. moving_mask,
+    (`quicksilver.io.affines`), to begin with; with ``affine=False`` it is taken as it is. moving_mask,
     target_mask: where they are zero, their image is background. histogram_matching: the moving
     image is given the target's distribution of intensities. reference: the image on whose grid
     results lie instead of the target's.

@@ -6,7 +6,6 @@ import sys
 
 import typer
 
-from quicksilver import heap
 from quicksilver.commands.apply import apply
 from quicksilver.commands.demo import demo
 from quicksilver.commands.evaluate import evaluate
@@ -16,6 +15,7 @@ from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.register import register
 from quicksilver.commands.train import train
 from quicksilver.errors import QuicksilverError
+from quicksilver.runtime import heap
 
 app = typer.Typer(
     help="Fast diffeomorphic registration of brain images.",

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import quicksilver_ext as qs
-from quicksilver import results
-from quicksilver.evaluation import spread
-from quicksilver.fields import WorldField
-from quicksilver.files import require_writable
-from quicksilver.images import Image, normalise, resample, working_grid, write_image
-from quicksilver.placement import template
-from quicksilver.pyramid import isolated
-from quicksilver.registration import register
-from quicksilver.stages import Progress
-from quicksilver.synthesis import disturb, random_geodesic
+from quicksilver.images.image import Image
+from quicksilver.images.intensity import normalise
+from quicksilver.images.resampling import resample, working_grid
+from quicksilver.io.files import require_writable
+from quicksilver.io.images import write_image
+from quicksilver.lddmm.metric import isolated
+from quicksilver.registration.evaluation import spread
+from quicksilver.registration.placement import template
+from quicksilver.registration.predict import register
+from quicksilver.results.folder import save_registration
+from quicksilver.runtime.stages import Progress
+from quicksilver.training.synthesis import disturb, random_geodesic
+from quicksilver.transforms.field import WorldField
 
 if TYPE_CHECKING:
-    from quicksilver.models import Model
+    from quicksilver.networks.model import Model
 
 LARGEST = 6.0  # voxels that the random geodesic moves the brain at most, to first order
 DISTURBANCE = 0.5  # of contrast, bias, sharpness and noise; 1 is a wide range of real scanners
@@ -87,7 +90,7 @@ def run(
     made = puzzle(brain(), seed)
     found = register(made.moving, made.target, model, device=device, progress=progress)
     about = {"command": "demo", "seed": seed, "error_mm": errors(made, found.displacement())}
-    summary = results.save(found, folder, about=about, progress=progress)
+    summary = save_registration(found, folder, about=about, progress=progress)
     write_image(folder / "moving.nii.gz", made.moving.data, made.moving.affine)
     write_image(folder / "target.nii.gz", made.target.data, made.target.affine)
     return summary

@@ -18,10 +18,12 @@ import torch
 from benchmarks import accuracy
 from benchmarks.registration import methods
 from benchmarks.reporting import table
-from quicksilver import registration
-from quicksilver.fields import WorldField, read_field, write_field
-from quicksilver.images import Image, read_image
-from quicksilver.lddmm import Settings
+from quicksilver.images.image import Image
+from quicksilver.io.fields import read_field, write_field
+from quicksilver.io.images import read_image
+from quicksilver.lddmm.matching import Settings
+from quicksilver.registration import optimise
+from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 SHIFT = 2  # voxels along the first axis, by the stub of ANTs
@@ -71,8 +73,8 @@ def ants(monkeypatch, tmp_path) -> types.SimpleNamespace:
 @pytest.fixture
 def run(monkeypatch, folder, model_file, tmp_path):
     """Run the command; returns the Markdown and the records."""
-    quick = partial(registration.optimise, settings=Settings(iterations=(1, 1), steps=2))
-    monkeypatch.setattr(registration, "optimise", quick)
+    quick = partial(optimise.optimise, settings=Settings(iterations=(1, 1), steps=2))
+    monkeypatch.setattr(optimise, "optimise", quick)
     monkeypatch.setattr(methods, "source_version", lambda: "quicksilver of a test")
     threads = torch.get_num_threads()
 

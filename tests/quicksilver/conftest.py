@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from quicksilver import cli
-from quicksilver.images import Image
-from quicksilver.models import Model, ModelConfig, save_model
-from quicksilver.registration import Registration, register
+from quicksilver.images.image import Image
+from quicksilver.networks.files import save_model
+from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.registration.predict import register
+from quicksilver.registration.result import Registration
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 

@@ -10,8 +10,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from quicksilver.images import Image
-from quicksilver.synthesis import smooth_noise
+from quicksilver.images.image import Grid, Image
+from quicksilver.training.synthesis import smooth_noise
+from quicksilver.transforms.field import WorldField
 
 
 def make_affine(degrees, spacing, flips=(1, 1, 1), origin=(0, 0, 0)) -> np.ndarray:
@@ -43,3 +44,23 @@ def texture(seed: int = 0, shape=(18, 16, 20)) -> torch.Tensor:
     window = torch.ones(1, 1, *[n - 6 for n in shape])
     window = torch.nn.functional.pad(window, [3] * 6)
     return (window * (0.6 + 0.4 * smooth_noise(shape, (5,), generator))).clamp(0, 1.2)
+
+
+def noise(seed=0, shape=(18, 17, 19), count=1) -> torch.Tensor:
+    """White noise between 0.1 and 1.1."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, 1, *shape, generator=generator) + 0.1
+
+
+def smooth_field(grid: Grid, largest: float = 4.0) -> WorldField:
+    """A smooth displacement of at most `largest` mm along each axis."""
+    noise = np.random.default_rng(0).standard_normal((3, *grid.shape))
+    vectors = np.stack([gaussian_filter(component, 5) for component in noise])
+    vectors *= largest / np.abs(vectors).max()
+    return WorldField(torch.from_numpy(vectors.astype(np.float32))[None], grid)
+
+
+def voxels_in(grid: Grid, image: Image) -> np.ndarray:
+    """Coordinates of the image's non-zero voxels in voxels of the grid."""
+    world = np.argwhere(image.data != 0) @ image.affine[:3, :3].T + image.affine[:3, 3]
+    return (world - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T

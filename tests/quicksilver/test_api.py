@@ -7,13 +7,14 @@ import torch
 
 import quicksilver
 from quicksilver import demo
-from quicksilver.affines import read_affine, write_affine
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import read_field
-from quicksilver.imagelike import as_image
-from quicksilver.images import Grid, Image, read_image, resample
-from quicksilver.masks import looks_unstripped, masked
-from quicksilver.models import Model, ModelConfig
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.images.resampling import resample
+from quicksilver.io.affines import read_affine, write_affine
+from quicksilver.io.fields import read_field
+from quicksilver.io.images import as_image, read_image
+from quicksilver.networks.model import Model, ModelConfig
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 

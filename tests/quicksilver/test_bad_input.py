@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images import read_series
+from quicksilver.io.images import read_series
+from quicksilver.training.recipe import RECIPES
 from tests.quicksilver import hostile
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
+RECIPE = Path(str(RECIPES / "default-2mm.yaml"))
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import quicksilver
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image
+from quicksilver.training.recipe import RECIPES
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "default-2mm.yaml"
+RECIPE = Path(str(RECIPES / "default-2mm.yaml"))
 OUTPUTS = {
     "warped.nii.gz",
     "affine.mat",
@@ -179,7 +181,7 @@ def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
     ],
 )
 def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method, iterations):
-    from quicksilver import fitting
+    from quicksilver.cohort import fit
 
     made = {}
 
@@ -187,7 +189,7 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
         made.update(settings.described(), **options)
         return []
 
-    monkeypatch.setattr(fitting, "fit_list", keep)
+    monkeypatch.setattr(fit, "fit_list", keep)
     (tmp_path / "pairs.csv").write_text("moving,target\n")
     listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
     code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *words)
@@ -197,9 +199,9 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
 
 
 def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatch):
-    from quicksilver import resuming
+    from quicksilver.lddmm import checkpoint
 
-    monkeypatch.setattr(resuming, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     words = ("fit", *brain_files, "--iterations", 2, 1, "--steps", 3, "--no-affine")
     words += ("--state", tmp_path / "state")
     first, second = tmp_path / "first", tmp_path / "second"
@@ -335,7 +337,7 @@ def test_help_does_not_load_torch():
 def test_a_registration_loads_neither_a_compiler_nor_scipy_images():
     """Nor what draws the reports: to import each takes longer than to read the images."""
     code = (
-        "import sys, quicksilver.results, quicksilver.models as m; m.open_model(None)\n"
+        "import sys, quicksilver.results.folder, quicksilver.networks.shipped as m; m.open_model(None)\n"
         "assert not {'torch._dynamo', 'scipy.ndimage', 'matplotlib'} & set(sys.modules)"
     )
     done = python_process("-c", code)

@@ -8,9 +8,9 @@ import torch
 
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
-from quicksilver.fields import WorldField
-from quicksilver.images import normalise
-from quicksilver.models import default_model
+from quicksilver.images.intensity import normalise
+from quicksilver.networks.shipped import default_model
+from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_affine, make_brain
 
 

@@ -10,10 +10,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from quicksilver import results
-from quicksilver.affines import write_affine
-from quicksilver.fields import write_field
-from quicksilver.images import Image, read_image
+from quicksilver.images.image import Image
+from quicksilver.io.affines import write_affine
+from quicksilver.io.fields import write_field
+from quicksilver.io.images import read_image
+from quicksilver.io.results import load_registration
+from quicksilver.results.folder import save_registration
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -31,8 +33,8 @@ def blocks(page: str, language: str = "") -> list[str]:
 def folder(registration, brains, tmp_path_factory) -> Path:
     """A folder with every file that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
-    results.save(registration, folder / "OUT")
-    saved = results.load(folder / "OUT")
+    save_registration(registration, folder / "OUT")
+    saved = load_registration(folder / "OUT")
     write_field(folder / "warp.nii.gz", saved.displacement)
     write_field(folder / "inverse_warp.nii.gz", saved.inverse)
     write_affine(folder / "affine.mat", make_affine((1, 2, 3), (1, 1, 1), origin=(1, 2, 3)))

@@ -9,10 +9,10 @@ import torch
 import yaml
 
 import quicksilver_ext as qs
-from quicksilver.fits import FittedPair
-from quicksilver.images import Grid
-from quicksilver.synthesis import random_geodesic, smooth_noise
-from quicksilver.volumes import Volumes
+from quicksilver.images.image import Grid
+from quicksilver.lddmm.fits import FittedPair
+from quicksilver.training.dataset import Volumes
+from quicksilver.training.synthesis import random_geodesic, smooth_noise
 
 METRIC = qs.FluidMetric(pad=9)
 FRAME = {"shape": [24, 24, 24], "spacing": 2.0, "origin": [-23, -23, -23], "held_out": 2}

@@ -10,9 +10,9 @@ import typer
 from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
-    from quicksilver.fields import Mode
-    from quicksilver.images import Grid
-    from quicksilver.transforms import Chain
+    from quicksilver.images.image import Grid
+    from quicksilver.transforms.chain import Chain
+    from quicksilver.transforms.field import Mode
 
 
 def apply(
@@ -52,10 +52,10 @@ def apply(
 
     Everything goes from the moving image to the target, and with --inverse the other way.
     """
-    from quicksilver import pointsets
+    from quicksilver.io import points
 
     names, source = _transforms_and_input(words, transform or [])
-    if pointsets.holds_points(source):
+    if points.holds_points(source):
         if labels or majority or reference is not None:
             raise typer.BadParameter("--labels, --majority and --reference are for images")
         _apply_to_points(names, source, output, inverse, lps)
@@ -80,11 +80,12 @@ def _apply_to_image(
     inverse: bool,
     reference: Path | None,
 ) -> None:
-    from quicksilver import images, nifti
-    from quicksilver.transforms import read_chain
+    from quicksilver.io import nifti
+    from quicksilver.io.images import read_grid, read_series
+    from quicksilver.io.transforms import read_chain
 
-    volumes, grid = images.read_series(source, labels=mode != "linear")
-    target = None if reference is None else images.read_grid(reference)
+    volumes, grid = read_series(source, labels=mode != "linear")
+    target = None if reference is None else read_grid(reference)
     ends = (target, grid) if inverse else (grid, target)
     chain = read_chain(names, *ends)
     chain = chain.inverted() if inverse else chain
@@ -112,14 +113,14 @@ def _output_grid(chain: Chain, reference: Grid | None) -> Grid:
 def _apply_to_points(
     names: list[str], source: Path, output: Path, inverse: bool, lps: bool
 ) -> None:
-    from quicksilver import pointsets
-    from quicksilver.transforms import read_chain
+    from quicksilver.io import points
+    from quicksilver.io.transforms import read_chain
 
     if output.suffix != source.suffix:
         raise QuicksilverError(
             f"expected an output ending as {source.name} does, found {output}; rename it"
         )
-    found = pointsets.read_points(source, lps)
+    found = points.read_points(source, lps)
     chain = read_chain(names)
     # The chain takes points of the target to the moving image; those of the moving image go back.
     moved = chain.at(found.points) if inverse else chain.preimage(found.points)

@@ -58,7 +58,8 @@ def write_registration(
     name: str, output: Path, about: dict[str, Any], run: Callable[..., Registered]
 ) -> None:
     """Run a registration with its progress shown, write it, and say what came out."""
-    from quicksilver import console, files
+    from quicksilver.commands import console
+    from quicksilver.io import files
 
     files.require_writable(output)
     with console.progress() as progress:

@@ -21,13 +21,15 @@ def demo(
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
-    from quicksilver import console, devices, models
     from quicksilver import demo as example
+    from quicksilver.commands import console
+    from quicksilver.networks.shipped import open_model
+    from quicksilver.runtime import devices
 
     chosen = devices.pick_device(device)
     with console.progress() as progress:
         summary = example.run(
-            models.open_model(model), output, seed=seed, device=chosen, progress=progress
+            open_model(model), output, seed=seed, device=chosen, progress=progress
         )
     console.show_registration(summary)
     before, after = (summary["error_mm"][when]["mean"] for when in ("before", "after"))

@@ -19,10 +19,14 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
-    from quicksilver import console, evaluation, files, images, results
+    from quicksilver.commands import console
+    from quicksilver.io import files
+    from quicksilver.io.images import read_image
+    from quicksilver.io.results import load_registration
+    from quicksilver.registration import evaluation
 
-    result = results.load(saved)
-    moving, target = (images.read_image(p, labels=True) for p in (moving_labels, target_labels))
+    result = load_registration(saved)
+    moving, target = (read_image(p, labels=True) for p in (moving_labels, target_labels))
     judged = {
         **evaluation.judge_labels(result.displacement, moving, target),
         "map": evaluation.judge_map(result.displacement, result.inverse, result.warped.data != 0),

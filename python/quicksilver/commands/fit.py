@@ -22,7 +22,7 @@ from quicksilver.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from quicksilver.lddmm import Settings
+    from quicksilver.lddmm.matching import Settings
 
 
 def fit(
@@ -108,8 +108,8 @@ def chosen_settings(
     method: str,
 ) -> Settings:
     """The settings of the options."""
-    from quicksilver.lddmm import QUICKSILVER, Settings
-    from quicksilver.losses import LNCC, SSD
+    from quicksilver.lddmm.losses import LNCC, SSD
+    from quicksilver.lddmm.matching import QUICKSILVER, Settings
 
     if window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {window}")
@@ -124,14 +124,19 @@ def chosen_settings(
 
 def _fit_list(pairs: Path, output: Path, batch: int, settings: Settings, device: str) -> None:
     import quicksilver_ext as qs
-    from quicksilver import console, devices, files, fits, fitting, pyramid
+    from quicksilver.cohort.fit import fit_list
+    from quicksilver.cohort.pairs import read_list
+    from quicksilver.commands import console
+    from quicksilver.io import files
+    from quicksilver.lddmm.metric import isolated
+    from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = fits.read_list(pairs)
+    listed = read_list(pairs)
     chosen = devices.pick_device(device)
-    metric = pyramid.isolated(qs.FluidMetric())
+    metric = isolated(qs.FluidMetric())
     with console.progress() as progress:
-        written = fitting.fit_list(
+        written = fit_list(
             listed,
             output,
             metric,

@@ -22,11 +22,12 @@ def import_weights(
 
     The model keeps their metric, integrator, scale of intensities and float32 weights.
     """
-    from quicksilver import models
+    from quicksilver.networks.files import save_model
+    from quicksilver.networks.published import load_published
 
-    model = models.load_published(prediction, correction, dropout)
+    model = load_published(prediction, correction, dropout)
     sources = [path.name for path in (prediction, correction) if path is not None]
     model.config.training_data = f"imported from {' and '.join(sources)}, as published"
     model.config.licence = "that of the imported checkpoints"
-    models.save_model(model, output)
+    save_model(model, output)
     typer.echo(f"model: {output}")

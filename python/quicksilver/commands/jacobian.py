@@ -27,9 +27,9 @@ def jacobian(
     The determinant is of the map that takes points of the target to the moving image, the affine part
     included, on the target's grid.
     """
-    from quicksilver import nifti
     from quicksilver.errors import QuicksilverError
-    from quicksilver.transforms import read_chain
+    from quicksilver.io import nifti
+    from quicksilver.io.transforms import read_chain
 
     chain = read_chain([source])
     chain = chain.inverted() if inverse else chain

@@ -24,7 +24,7 @@ from quicksilver.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from quicksilver.fits import PairPaths
+    from quicksilver.cohort.pairs import PairPaths
 
 Moving = Annotated[
     Path | None,
@@ -72,7 +72,7 @@ def register(
     brought. Of a list, what is done already is left as it is; started by torchrun, every process
     takes its share.
     """
-    from quicksilver.files import is_folder
+    from quicksilver.io.files import is_folder
 
     options = {
         "affine": affine,
@@ -108,10 +108,10 @@ def _register_pair(
     options: dict[str, Any],
 ) -> None:
     import quicksilver
-    from quicksilver import models
+    from quicksilver.networks.shipped import DEFAULT_MODEL
 
     run = partial(quicksilver.register, moving, target, model, device=device, **options)
-    about = {"moving": str(moving), "target": str(target), "model": str(model or models.DEFAULT)}
+    about = {"moving": str(moving), "target": str(target), "model": str(model or DEFAULT_MODEL)}
     write_registration("register", output, about, run)
 
 
@@ -124,22 +124,29 @@ def _register_list(
     device: str,
     options: dict[str, Any],
 ) -> None:
-    from quicksilver import bids, cohort, cohort_page, console, devices, files, fits, models
+    from quicksilver.cohort import bids
+    from quicksilver.cohort.page import write_page
+    from quicksilver.cohort.pairs import read_list
+    from quicksilver.cohort.run import run_cohort, suitable_jobs
+    from quicksilver.commands import console
+    from quicksilver.io import files
+    from quicksilver.networks.shipped import DEFAULT_MODEL, open_model
+    from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = fits.read_list(source) if target is None else bids.pairs_to(source, target)
+    listed = read_list(source) if target is None else bids.pairs_to(source, target)
     chosen = devices.pick_device(device)
-    used = models.open_model(model)
-    about = {"command": "register", "model": str(model or models.DEFAULT)}
+    used = open_model(model)
+    about = {"command": "register", "model": str(model or DEFAULT_MODEL)}
     work = partial(_work, model=used, device=chosen, about=about, options=options)
     # Samples draw from one stream of random numbers: one pair at a time.
-    jobs = 1 if options["samples"] else jobs or cohort.suitable_jobs(chosen)
+    jobs = 1 if options["samples"] else jobs or suitable_jobs(chosen)
     settings = {**options, "model": used.digest(), "device": chosen.type}
     with console.progress() as progress:
-        outcomes = cohort.run(
+        outcomes = run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
         )
-    rows = cohort_page.write(listed, output)
+    rows = write_page(listed, output)
     if target is not None:
         bids.describe(output, source)
     done = sum(row["status"] == "done" for row in rows)

@@ -11,7 +11,13 @@ from quicksilver.commands.common import Device, Folder
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="YAML file; see recipes/ of the project.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="YAML file, or a recipe that ships: default-2mm, default-1mm, probabilistic, "
+            "quicksilver-2017."
+        ),
+    ],
     output: Folder,
     data: Annotated[Path, typer.Option(help="Folder of the images that the recipe names.")],
     device: Device = "auto",
@@ -21,9 +27,12 @@ def train(
     Stopped and called again with the same folder, training goes on where it was. Under `torchrun`
     several GPUs or machines train together.
     """
-    from quicksilver import devices, files, recipes, training
+    from quicksilver.io import files
+    from quicksilver.runtime import devices
+    from quicksilver.training.recipe import read_recipe
+    from quicksilver.training.train import train as run_training
 
-    read = recipes.read_recipe(recipe)
+    read = read_recipe(recipe)
     files.require_writable(output)
-    training.train(read, data, output, devices.pick_device(device))
+    run_training(read, data, output, devices.pick_device(device))
     typer.echo(f"model: {output / 'model.safetensors'}")

@@ -1,0 +1,87 @@
+"""What became of a cohort: summary.csv, and index.html with every pair's picture, worst first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from quicksilver.cohort.pairs import PairPaths
+from quicksilver.cohort.run import FAILURES
+from quicksilver.io.files import RESULT, replacing
+
+COLUMNS = (
+    "id",
+    "status",
+    "overlap_before",
+    "overlap",
+    "mismatch_ratio",
+    "folded_voxels",
+    "inverse_consistency_voxels",
+    "largest_displacement_mm",
+    "log_jacobian_sd",
+    "seconds",
+    "moving",
+    "target",
+    "error",
+)
+"""Of summary.csv. mismatch_ratio: squared difference after over before. inverse_consistency_voxels:
+its median in the brain."""
+
+Row = dict[str, Any]
+
+
+def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
+    """Write both files from what lies in `folder`, whichever process put it there; returns the rows."""
+    rows = sorted((_row(pair, folder) for pair in pairs), key=_badness, reverse=True)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    page = files("quicksilver.cohort").joinpath("page.html").read_text(encoding="utf-8")
+    content = json.dumps({"columns": COLUMNS, "rows": rows}).replace("<", "\\u003c")
+    for name, text in (
+        ("summary.csv", table.getvalue()),
+        ("index.html", page.replace("{{content}}", content)),
+    ):
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return rows
+
+
+def _row(pair: PairPaths, folder: Path) -> Row:
+    row: Row = {"id": pair.id, "moving": str(pair.moving), "target": str(pair.target)}
+    failure = folder / FAILURES / f"{pair.id}.txt"
+    if failure.exists():
+        return {**row, "status": "failed", "error": failure.read_text().strip()}
+    try:
+        summary = json.loads((folder / pair.id / RESULT).read_text())
+    except (OSError, ValueError):
+        return {**row, "status": "missing"}
+    quality, energies = summary["quality"], summary["energies"]
+    overlap = summary.get("overlap", {})
+    ratio = energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12)
+    return {
+        **row,
+        "status": "done",
+        **{name: round(overlap[k], 4) for k, name in _OVERLAPS if k in overlap},
+        "mismatch_ratio": round(ratio, 4),
+        "folded_voxels": quality["folded_voxels"],
+        "inverse_consistency_voxels": round(quality["inverse_consistency_voxels"]["median"], 5),
+        "largest_displacement_mm": round(quality["displacement_mm"]["max"], 3),
+        "log_jacobian_sd": round(quality["log_jacobian_sd"], 4),
+        "seconds": round(summary["seconds"]["total"], 2),
+    }
+
+
+_OVERLAPS = (("before", "overlap_before"), ("after", "overlap"))
+
+
+def _badness(row: Row) -> tuple[bool, int, float]:
+    """What failed, then what folds, then what is least alike: by its labels where there are any."""
+    alike = 1 - row["overlap"] if "overlap" in row else row.get("mismatch_ratio", 0.0)
+    return row["status"] != "done", row.get("folded_voxels", 0), alike

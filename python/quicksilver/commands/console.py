@@ -1,0 +1,84 @@
+"""What the command line shows: progress while it works, tables when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from quicksilver.results.summary import tables
+from quicksilver.runtime.stages import Progress as Tell
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Show one line per stage with its running time, on the standard error stream."""
+    bars = Progress(
+        SpinnerColumn(finished_text="[green]+[/]"),
+        TextColumn("{task.description:<12}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}"),
+        console=Console(stderr=True),
+    )
+    tasks: dict[str, Any] = {}
+
+    def finish() -> None:
+        for task in tasks.values():
+            bars.update(task, total=1, completed=1)
+
+    def tell(stage: str, detail: str = "") -> None:
+        if stage not in tasks:
+            finish()
+            tasks[stage] = bars.add_task(stage, total=None, detail=detail)
+        bars.update(tasks[stage], detail=detail)
+
+    with bars:
+        yield tell
+        finish()
+
+
+def show_registration(summary: dict[str, Any]) -> None:
+    """Print seconds per stage and the quality of a registration (the content of result.json)."""
+    found = tables(summary)
+    shown = []
+    for title in ("time", "quality"):
+        shown.append(Table(show_header=False, title=title))
+        for row in found[title]:
+            shown[-1].add_row(*row)
+    Console().print(*shown)
+
+
+def show_evaluation(judged: dict[str, Any]) -> None:
+    """Print the overlap per label, the means, and the regularity of the map."""
+    table = Table(
+        "label", "overlap before", "overlap", "Dice", "HD95 (mm)", title="overlap with the target"
+    )
+    for score in judged["labels"]:
+        numbers = (score["overlap_before"], score["overlap"], score["dice"], score["hd95_mm"])
+        table.add_row(str(score["label"]), *map(_three, numbers))
+    after = judged["after"]
+    table.add_section()
+    table.add_row(
+        "mean",
+        *map(
+            _three, (judged["before"]["overlap"], after["overlap"], after["dice"], after["hd95_mm"])
+        ),
+    )
+    regularity = judged["map"]
+    undone = regularity["inverse_consistency_mm"]
+    facts = Table("measure of the map", "value")
+    facts.add_row("folded voxels", str(regularity["folded_voxels"]))
+    facts.add_row("non-diffeomorphic volume", f"{regularity['folded_volume_mm3']:.2f} mm3")
+    facts.add_row("sd of log Jacobian", f"{regularity['log_jacobian_sd']:.3f}")
+    facts.add_row(
+        "inverse consistency, median and largest", f"{undone['median']:.3f}, {undone['max']:.3f} mm"
+    )
+    Console().print(table, facts)
+
+
+def _three(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

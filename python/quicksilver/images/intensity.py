@@ -1,0 +1,63 @@
+"""Scale intensities for the networks, and match the histogram of one image to another."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quicksilver.errors import QuicksilverError
+
+Intensity = Literal["percentile", "maximum"]
+"""What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
+
+
+INTENSITIES = get_args(Intensity)
+
+
+def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
+    """Intensities as the networks expect them: the chosen `intensity` of the image at 1.
+
+    "percentile" is the 99th of the non-zero voxels; "maximum" is what the original Quicksilver's
+    networks were trained with. The result, shaped and placed as `data`, is clipped to [0, 1.2];
+    background stays 0. Raises QuicksilverError where the percentile or the maximum is not positive.
+
+    >>> normalise(torch.tensor([0.0, 50.0, 100.0]))
+    tensor([0.0000, 0.5025, 1.0050])
+    >>> normalise(torch.tensor([0.0, 50.0, 100.0]), "maximum")
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    # Not torch.quantile, which takes at most 16 million values.
+    inside = data[data != 0].cpu().numpy()
+    part = 99 if intensity == "percentile" else 100
+    scale = float(np.percentile(inside, part)) if inside.size else 0.0
+    if scale <= 0:
+        raise QuicksilverError(
+            f"expected positive intensities in the brain, found the {intensity} {scale:g}; "
+            "shift the image so that its background is 0"
+        )
+    return (data / scale).clamp(0, 1.2)
+
+
+def match_histogram(data: Tensor, reference: Tensor) -> Tensor:
+    """Intensities with the distribution of the reference's, non-zero voxels alone; zeros stay.
+
+    Between 101 quantiles of both the map is linear, so that it keeps their order.
+
+    >>> match_histogram(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0, 30.0, 0.0]))
+    tensor([ 0., 10., 20., 30.])
+    """
+    inside = data != 0
+    old, new = (
+        np.percentile(values[values != 0].cpu().numpy(), np.linspace(0, 100, 101))
+        for values in (data, reference)
+    )
+    # Values that are many voxels' make several quantiles equal; of these the map takes the middle.
+    levels, first, counts = np.unique(old, return_index=True, return_counts=True)
+    middle = new[first + (counts - 1) // 2]
+    matched = np.interp(data[inside].cpu().numpy(), levels, middle).astype(np.float32)
+    result = torch.zeros_like(data)
+    result[inside] = torch.from_numpy(matched).to(data)
+    return result

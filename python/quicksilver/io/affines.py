@@ -1,0 +1,241 @@
+"""Affine maps between two spaces, in the formats of other programs.
+
+An affine here is a matrix (4, 4) in RAS millimetres that takes a point of the target to the matching
+point of the moving image: the direction in which images are resampled. ITK and ANTs store the same
+direction in LPS millimetres; FSL and FreeSurfer store the other one, from the moving image (their
+"in" or "src") to the target ("ref" or "dst").
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.io.files import replacing, require_file
+
+if TYPE_CHECKING:
+    from quicksilver.images.image import Grid
+
+Format = Literal["itk-text", "itk-binary", "freesurfer", "fsl"]
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""RAS to LPS, and back."""
+
+LARGEST_FILE = 1 << 20  # bytes; an affine needs a few hundred
+ITK_SUFFIXES = {"itk-text": ".txt", "itk-binary": ".mat"}
+
+
+def read_affine(
+    path: str | os.PathLike[str], moving: Grid | None = None, target: Grid | None = None
+) -> np.ndarray:
+    """Read an affine (4, 4), from the target to the moving image in RAS millimetres.
+
+    The format is told by the content: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a
+    text of 4 x 4 numbers) or FreeSurfer (.lta, between voxels or RAS). moving, target: the grids of
+    the two images, which FSL's coordinates depend on; the others do not need them.
+    Raises QuicksilverError where the file is missing, is in none of the formats, is not linear or has
+    no inverse, and where FSL's lacks a grid.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_affine(f"{folder}/shift.mat", np.eye(4) + np.eye(4, k=3))
+    ...     read_affine(f"{folder}/shift.mat")[0]
+    array([1., 0., 0., 1.])
+    """
+    path = require_file(path, "an affine")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"a file of {path.stat().st_size} bytes")
+        content = path.read_bytes()
+        kind = format_of(content)
+        if kind == "fsl":
+            matrix = _fsl(content.decode(), moving, target)
+        elif kind == "freesurfer":
+            matrix = _freesurfer(content.decode())
+        else:
+            matrix = _itk(content, ITK_SUFFIXES[kind])
+        return checked(matrix)
+    except (OSError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected an affine of ITK, ANTs, FSL or FreeSurfer in {path}, found '{error}'; "
+            "export it again"
+        ) from error
+
+
+def format_of(content: bytes) -> Format:
+    """Which program's affine the bytes hold; FSL's, which has no mark, where it is no other's."""
+    head = content[:4096]
+    if head.lstrip().startswith(b"#Insight Transform File"):
+        return "itk-text"
+    if re.search(rb"^\s*nxforms\s*=", head, re.MULTILINE):
+        return "freesurfer"
+    if b"\0" in head[:20] and b"Transform_" in head[20:80]:  # the header of a Matlab 4 matrix
+        return "itk-binary"
+    return "fsl"
+
+
+def checked(matrix: np.ndarray) -> np.ndarray:
+    """The matrix; ValueError unless it is finite and has an inverse that is worth the name."""
+    if not np.isfinite(matrix).all():
+        raise ValueError("a matrix with NaN or infinity")
+    sizes = np.linalg.svd(matrix[:3, :3], compute_uv=False)
+    shift = np.abs(matrix[:3, 3]).max()
+    if not 1e-3 < sizes[2] <= sizes[0] < 1e3 or shift > 1e5:
+        scales = ", ".join(f"{size:.3g}" for size in sizes)
+        raise ValueError(f"a matrix that scales by {scales} and moves by {shift:.3g} mm")
+    return matrix
+
+
+def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
+    """Write an affine (4, 4), from the target to the moving image in RAS mm, as ITK's.
+
+    The suffix chooses between .mat, ANTs' binary form, and .txt or .tfm, ITK's text. An example is
+    with `read_affine`. Raises QuicksilverError for another suffix and for an unwritable place.
+    """
+    import SimpleITK as sitk
+
+    path = Path(path)
+    if path.suffix not in (".mat", ".txt", ".tfm"):
+        raise QuicksilverError(
+            f"expected an affine to end in .mat, .txt or .tfm, found {path}; rename it"
+        )
+    turned = LPS @ matrix @ LPS
+    transform = sitk.AffineTransform(turned[:3, :3].ravel().tolist(), turned[:3, 3].tolist())
+    with replacing(path) as temporary:
+        try:
+            sitk.WriteTransform(transform, str(temporary))
+        except RuntimeError as error:
+            raise OSError(last_line(error)) from error
+
+
+def linear(transform: Any) -> np.ndarray:
+    """The matrix of a linear SimpleITK transform, RAS mm; ValueError where it is not linear."""
+    if transform.GetDimension() != 3 or not transform.IsLinear():
+        raise ValueError(f"a {transform.GetDimension()}-D {transform.GetName()}")
+    matrix = np.eye(4)
+    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
+    for axis in range(3):
+        point = tuple(np.eye(3)[axis])
+        matrix[:3, axis] = np.subtract(transform.TransformPoint(point), matrix[:3, 3])
+    return LPS @ matrix @ LPS
+
+
+def _itk(content: bytes, suffix: str) -> np.ndarray:
+    """ITK chooses its reader by the suffix, which other programs' files need not have."""
+    import SimpleITK as sitk
+
+    _check_whole(content, suffix)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"affine{suffix}"
+        copy.write_bytes(content)
+        try:
+            return linear(sitk.ReadTransform(str(copy)))
+        except RuntimeError as error:
+            raise ValueError(last_line(error)) from error
+
+
+def _check_whole(content: bytes, suffix: str) -> None:
+    """ValueError for damage that ITK does not see.
+
+    It takes a text without parameters for the identity, and reads, for minutes, as many numbers as a
+    binary file claims to have.
+    """
+    if suffix == ".txt":
+        named = re.findall(rb"^Transform: (?!Composite)", content, re.MULTILINE)
+        if len(named) != content.count(b"\nParameters:"):
+            raise ValueError("a transform without parameters")
+        return
+    start = 0
+    while start < len(content):  # Matlab 4: five integers, a name, then rows x columns numbers
+        if len(content) < start + 20:
+            raise ValueError("a file that is cut short")
+        kind, rows, columns, imaginary, name = struct.unpack_from("<5i", content, start)
+        if kind not in (0, 10) or columns != 1 or imaginary or not 0 < name < 256 or rows < 0:
+            raise ValueError("no columns of double or single precision")
+        start += 20 + name + rows * (4 if kind else 8)
+    if start != len(content):
+        raise ValueError("a file that is cut short")
+
+
+def last_line(error: Exception) -> str:
+    """The last line of ITK's messages; those before it name its source files."""
+    return str(error).strip().splitlines()[-1]
+
+
+def _fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
+    matrix = _numbers(text)
+    if matrix.shape != (4, 4) or not np.allclose(matrix[3], [0, 0, 0, 1]):
+        raise ValueError("neither a known format nor 4 x 4 numbers ending in 0 0 0 1")
+    if moving is None or target is None:
+        raise ValueError("a matrix of FSL, which means nothing without both images")
+    return (
+        _fsl_to_world(moving)
+        @ np.linalg.inv(checked(matrix))
+        @ np.linalg.inv(_fsl_to_world(target))
+    )
+
+
+def _fsl_to_world(grid: Grid) -> np.ndarray:
+    """From FSL's coordinates of an image, millimetres along its axes, to RAS millimetres.
+
+    FSL counts the first axis from its end where voxels are right-handed, so that its coordinates
+    are left-handed always.
+    """
+    voxels = np.diag([*(1 / grid.spacing), 1.0])
+    if np.linalg.det(grid.affine[:3, :3]) > 0:
+        voxels[0] = -voxels[0]
+        voxels[0, 3] = grid.shape[0] - 1
+    return grid.affine @ voxels
+
+
+def _freesurfer(text: str) -> np.ndarray:
+    entries = _lta_entries(text)
+    if entries.get("nxforms") != "1":
+        raise ValueError(f"{entries.get('nxforms')} matrices instead of one")
+    rows = re.search(r"^\s*1\s+4\s+4\s*$((?:\n[^\n]*){4})", text, re.MULTILINE)
+    matrix = _numbers(rows[1] if rows else "")
+    if matrix.shape != (4, 4):
+        raise ValueError("no matrix of 4 x 4 numbers")
+    kind = entries.get("type", "").split("#")[0].strip()
+    if kind == "1":  # RAS to RAS
+        return np.linalg.inv(checked(matrix))
+    if kind != "0":  # voxels to voxels
+        raise ValueError(f"a transform of type {kind}, neither 0 (voxels) nor 1 (RAS)")
+    source, target = (_lta_grid(text, name) for name in ("src", "dst"))
+    return source @ np.linalg.inv(checked(matrix)) @ np.linalg.inv(target)
+
+
+def _lta_entries(text: str) -> dict[str, str]:
+    pairs = re.findall(r"^\s*(\w+)\s*=\s*([^\n]*?)\s*$", text, re.MULTILINE)
+    return {name: value.split("#")[0].strip() for name, value in pairs}
+
+
+def _lta_grid(text: str, name: str) -> np.ndarray:
+    """Voxels to RAS of the image that an .lta calls "src" or "dst"."""
+    _, found, after = text.partition(f"{name} volume info")
+    entries = _lta_entries(re.split(r"\w+ volume info", after)[0])
+    if not found or entries.get("valid") != "1":
+        raise ValueError(f"no valid {name} volume info")
+    names = ("xras", "yras", "zras", "cras", "voxelsize", "volume")
+    vectors = {key: _numbers(entries.get(key, "")) for key in names}
+    if any(vector.shape != (1, 3) for vector in vectors.values()):
+        raise ValueError(f"an incomplete {name} volume info")
+    affine = np.eye(4)
+    axes = np.concatenate([vectors["xras"], vectors["yras"], vectors["zras"]]).T
+    affine[:3, :3] = axes * vectors["voxelsize"]
+    affine[:3, 3] = vectors["cras"][0] - affine[:3, :3] @ (vectors["volume"][0] / 2)
+    return affine
+
+
+def _numbers(text: str) -> np.ndarray:
+    """Lines of numbers as an array (lines, numbers)."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if len({len(line) for line in lines}) > 1 or len(lines) > 4:
+        raise ValueError("neither a known format nor 4 x 4 numbers")
+    return np.array(lines, dtype=np.float64)

@@ -1,0 +1,154 @@
+"""Files that are either complete or absent: temporary names in the same folder, then a rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from quicksilver.errors import QuicksilverError
+
+_HIDDEN = os.umask(0)  # which can only be read by setting it
+
+
+os.umask(_HIDDEN)
+
+
+def require_file(path: str | os.PathLike[str], what: str) -> Path:
+    """The path of a regular file; `what` names in the error what was expected there.
+
+    Raises QuicksilverError where there is nothing, or something that reading might wait for or
+    never come to the end of: a pipe, a device; or a folder.
+
+    >>> require_file("/dev/zero", "an image")
+    Traceback (most recent call last):
+    ...
+    quicksilver.errors.QuicksilverError: expected an image at /dev/zero, found a device; give a file
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise QuicksilverError(
+            f"expected {what} at {path}, found no such file; check the path"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise QuicksilverError(
+            f"expected {what} at {path!s}, found '{reason}'; check the path"
+        ) from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        found = kinds.get(stat.S_IFMT(mode), "a device")
+        raise QuicksilverError(f"expected {what} at {path}, found {found}; give a file")
+    return path
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder; there is none of a name that the system refuses."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which becomes `path` only if the block succeeds.
+
+    The temporary name ends as `path` does, so that writers which look at the suffix agree.
+    Raises QuicksilverError where the file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "notes.txt") as temporary:
+    ...         _ = temporary.write_text("complete or absent")
+    ...     os.listdir(folder)
+    ['notes.txt']
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
+    try:
+        if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
+            raise QuicksilverError(
+                f"expected a file to write at {path}, found something else; rename it"
+            )
+        yield temporary
+        temporary.chmod(0o666 & ~_HIDDEN)  # some writers keep what they write to its owner
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):  # the folder itself may be missing
+            temporary.unlink(missing_ok=True)
+
+
+RESULT = "result.json"
+"""The file of a folder of results whose presence says that all others are there."""
+
+
+PARTIAL = ".????????.partial"
+"""Pattern of the folders that `filling` fills: what is left of one was killed."""
+
+
+@contextmanager
+def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
+
+    An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
+    the program in between. `folder` is made where it is missing, and taken away again if the block
+    fails and it is empty.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with filling(Path(folder) / "out") as temporary:
+    ...         _ = (temporary / "result.json").write_text("{}")
+    ...     os.listdir(Path(folder) / "out")
+    ['result.json']
+    """
+    folder = Path(folder)
+    temporary = folder / f".{secrets.token_hex(4)}.partial"
+    try:
+        made = not folder.exists()
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield temporary
+        files = sorted(temporary.iterdir(), key=lambda file: (file.name == RESULT, file.name))
+        if files:
+            (folder / RESULT).unlink(missing_ok=True)
+        for file in files:
+            file.replace(folder / file.name)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # it holds something by now, perhaps of another process
+                folder.rmdir()
+
+
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Raise QuicksilverError now if files could not be written into `folder` later."""
+    with filling(folder):
+        pass
+
+
+def write_json(path: str | os.PathLike[str], content: object) -> None:
+    """Write an object as indented JSON, complete or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def unwritable(path: Path, error: OSError) -> QuicksilverError:
+    """The sentence for an output that cannot be written."""
+    reason = error.strerror or str(error)
+    return QuicksilverError(
+        f"expected to be able to write {path}, found '{reason}'; choose another output with -o"
+    )

@@ -1,0 +1,201 @@
+"""Points of files: tables, surfaces and streamlines, all in RAS millimetres of the world.
+
+What else a file holds (other columns, triangles, data per point) stays as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.freesurfer.io import read_geometry, write_geometry
+from nibabel.gifti.gifti import GiftiCoordSystem
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Grid
+from quicksilver.io.files import replacing, require_file
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+STREAMLINES = (".trk", ".tck")
+FREESURFER = b"\xff\xff\xfe"
+"""The first bytes of a surface of FreeSurfer, whose names have no suffix of their own."""
+
+TKRAS_AXES = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+"""Columns: the directions of a volume's axes in FreeSurfer's surface coordinates."""
+
+LPS = np.array([-1.0, -1.0, 1.0])
+
+Writer = Callable[[Path, np.ndarray, Grid | None], None]
+"""Writes points in the place of those that were read; the grid is that of the space they are in."""
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """points: (N, 3), RAS mm. writer: makes a file like the one they come from."""
+
+    points: np.ndarray
+    writer: Writer
+
+    def save(
+        self, path: str | os.PathLike[str], points: np.ndarray, grid: Grid | None = None
+    ) -> None:
+        """Write `points` (N, 3), complete or not at all; QuicksilverError where that cannot be.
+
+        grid: of an image in the space that they are in, which the header of a .trk file names.
+        """
+        with replacing(path) as temporary:
+            self.writer(temporary, points, grid)
+
+
+def holds_points(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one that `read_points` reads, by its suffix or its first bytes."""
+    path = require_file(path, "an image, points, a surface or streamlines")
+    if path.suffix in SEPARATORS or path.suffix == ".gii" or path.suffix in STREAMLINES:
+        return True
+    with path.open("rb") as file:
+        return file.read(len(FREESURFER)) == FREESURFER
+
+
+def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
+    """Read the points of a table, a surface or streamlines.
+
+    * .csv, .tsv: columns x, y and z. lps: they are in ITK's and ANTs' coordinates, and are written so.
+    * .gii: a GIFTI surface; where it has FreeSurfer's VolGeomC_R, _A, _S, its points are moved by
+      them into the world, and the surface that is written says that it is there.
+    * FreeSurfer's binary surfaces; their own geometry says where they lie in the world. The
+      surface that is written has a geometry whose surface coordinates are the world's.
+    * .trk, .tck: streamlines.
+
+    Raises QuicksilverError where the file is damaged, has no points, or some that are not finite.
+    """
+    path = require_file(path, "points")
+    reader = _read_surface
+    if path.suffix in SEPARATORS:
+        reader = _read_table_lps if lps else _read_table
+    elif path.suffix == ".gii":
+        reader = _read_gifti
+    elif path.suffix in STREAMLINES:
+        reader = _read_streamlines
+    try:
+        found = reader(path)
+        if not len(found.points):
+            raise ValueError("none")
+        if not np.isfinite(found.points).all():
+            raise ValueError("coordinates with NaN or infinity")
+    except QuicksilverError:
+        raise
+    except Exception as error:  # on damaged bytes the readers raise whatever they stumble over
+        raise QuicksilverError(
+            f"expected points of a table, a surface or streamlines in {path}, found "
+            f"'{error or type(error).__name__}'; export it again"
+        ) from error
+    return found
+
+
+def _read_table_lps(path: Path) -> PointSet:
+    table = _read_table(path)
+
+    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
+        table.writer(path, points * LPS, grid)
+
+    return PointSet(table.points * LPS, write)
+
+
+def _read_table(path: Path) -> PointSet:
+    separator = SEPARATORS[path.suffix]
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file, delimiter=separator, strict=True) if row]
+    names = [name.strip().lower() for name in rows[0]] if rows else []
+    if any(names.count(name) != 1 for name in "xyz"):
+        raise ValueError(f"the columns {', '.join(names) or 'none'} instead of one x, y and z each")
+    columns = [names.index(name) for name in "xyz"]
+    points = np.empty((len(rows) - 1, 3))
+    for number, row in enumerate(rows[1:]):
+        if len(row) != len(names):
+            raise ValueError(f"{len(row)} entries instead of {len(names)} in row {number + 2}")
+        try:
+            points[number] = [float(row[column]) for column in columns]
+        except ValueError as error:
+            raise ValueError(f"{error} in row {number + 2}") from error
+
+    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+            writer.writerow(rows[0])
+            for row, point in zip(rows[1:], points, strict=True):
+                moved = list(row)
+                for column, value in zip(columns, point, strict=True):
+                    moved[column] = f"{value:.6f}"
+                writer.writerow(moved)
+
+    return PointSet(points, write)
+
+
+def _read_gifti(path: Path) -> PointSet:
+    surface = nib.load(path)
+    if not isinstance(surface, nib.GiftiImage):
+        raise ValueError(f"a file of type {type(surface).__name__}")
+    arrays = surface.get_arrays_from_intent("NIFTI_INTENT_POINTSET")
+    if len(arrays) != 1 or arrays[0].data is None or arrays[0].data.shape[1:] != (3,):
+        raise ValueError(f"{len(arrays)} sets of points (N, 3) instead of one")
+    array = arrays[0]
+    scanner = nib.nifti1.xform_codes["scanner"]
+    keys = ["VolGeomC_R", "VolGeomC_A", "VolGeomC_S"]
+    in_world = array.coordsys is not None and array.coordsys.dataspace == scanner
+    offset = np.array([0.0 if in_world else float(array.meta.get(key, 0)) for key in keys])
+
+    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
+        array.data = points.astype(np.float32)
+        array.meta.update({key: "0.0" for key in keys if key in array.meta})
+        array.coordsys = GiftiCoordSystem(scanner, scanner, np.eye(4))
+        nib.save(surface, path)
+
+    return PointSet(array.data.astype(np.float64) + offset, write)
+
+
+def _read_surface(path: Path) -> PointSet:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a surface without geometry, as the error below says
+        points, triangles, geometry = read_geometry(path, read_metadata=True)
+    if "cras" not in geometry:
+        raise ValueError("a surface that does not say where its volume lies")
+    axes = np.column_stack([geometry[f"{axis}ras"] for axis in "xyz"])
+    turn = axes @ np.linalg.inv(TKRAS_AXES)
+
+    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
+        axes = {f"{axis}ras": TKRAS_AXES[:, n] for n, axis in enumerate("xyz")}
+        placed = {**geometry, **axes, "cras": np.zeros(3)}
+        write_geometry(path, points, triangles, volume_info=placed)
+
+    return PointSet(points @ turn.T + geometry["cras"], write)
+
+
+def _read_streamlines(path: Path) -> PointSet:
+    file: Any = nib.streamlines.load(path)
+    streamlines = file.tractogram.streamlines
+    points = np.asarray(streamlines.get_data(), dtype=np.float64).reshape(-1, 3)
+
+    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
+        streamlines._data = points.astype(np.float32)
+        header = dict(file.header)
+        if grid is not None and path.suffix == ".trk":
+            header |= _trk_header(grid)
+        nib.streamlines.save(file.tractogram, str(path), header=header)
+
+    return PointSet(points, write)
+
+
+def _trk_header(grid: Grid) -> dict[str, Any]:
+    return {
+        "voxel_to_rasmm": grid.affine.astype(np.float32),
+        "dimensions": np.array(grid.shape, dtype=np.int16),
+        "voxel_sizes": grid.spacing.astype(np.float32),
+        "voxel_order": "".join(nib.aff2axcodes(grid.affine)).encode(),
+    }

@@ -1,0 +1,50 @@
+"""Read back the folder that `quicksilver register` and `quicksilver fit` write."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Image
+from quicksilver.io.fields import read_field
+from quicksilver.io.files import RESULT, require_file
+from quicksilver.io.images import read_image
+from quicksilver.transforms.field import WorldField
+
+
+@dataclass(frozen=True)
+class Result:
+    """A saved registration: its maps, the warped image, and the content of result.json."""
+
+    displacement: WorldField
+    inverse: WorldField
+    warped: Image
+    summary: dict[str, Any]
+
+
+def load_registration(folder: str | os.PathLike[str]) -> Result:
+    """Read back the maps and the summary of a folder that `save` wrote.
+
+    Raises QuicksilverError where one of the files is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        file = require_file(folder / RESULT, "the summary of a registration")
+        summary = json.loads(file.read_text())
+        if not isinstance(summary, dict):
+            raise ValueError(f"a {type(summary).__name__}")
+    except (QuicksilverError, OSError, ValueError, RecursionError) as error:
+        raise QuicksilverError(
+            f"expected a folder that `quicksilver register` wrote, found no readable result.json "
+            f"in {folder}; register first"
+        ) from error
+    return Result(
+        read_field(folder / "displacement.nii.gz"),
+        read_field(folder / "inverse_displacement.nii.gz"),
+        read_image(folder / "warped.nii.gz"),
+        summary,
+    )

@@ -1,0 +1,112 @@
+"""Read transforms of any origin: our folders, fields, affines and ITK composites."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Grid
+from quicksilver.io import affines
+from quicksilver.io.fields import read_field
+from quicksilver.io.files import is_folder, require_file
+from quicksilver.io.results import load_registration
+from quicksilver.transforms.chain import Chain, Transform
+from quicksilver.transforms.field import LPS, WorldField
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def read_chain(
+    names: Sequence[str], moving: Grid | None = None, target: Grid | None = None
+) -> Chain:
+    """The transforms of a list of names as one chain; `read_transform` says what a name may be."""
+    return Chain([part for name in names for part in read_transform(name, moving, target)])
+
+
+def read_transform(
+    name: str | os.PathLike[str], moving: Grid | None = None, target: Grid | None = None
+) -> list[Transform]:
+    """Read a transform, told by its content; one of ITK's composites may hold several.
+
+    name: a folder that `quicksilver register` wrote, a displacement field (.nii, .nii.gz) of ours
+    or ITK's, an affine (`affines.read_affine`; FSL's needs the grids) or a composite (.h5) of ITK. As
+    for antsApplyTransforms, "[NAME,1]" is its inverse.
+    Raises QuicksilverError where it is none of these or has no inverse.
+    """
+    inverse = re.fullmatch(r"\[(.*),\s*([01])\s*\]", str(name))
+    if inverse is not None:
+        parts = Chain(read_transform(inverse[1], moving, target))
+        return list((parts.inverted() if inverse[2] == "1" else parts).transforms)
+    path = Path(name)
+    if is_folder(path):
+        result = load_registration(path)
+        return [Transform(result.displacement, result.inverse, str(path))]
+    require_file(path, "a transform")
+    if path.name.endswith((".nii", ".nii.gz")):
+        return [Transform(read_field(path), None, str(path))]
+    with path.open("rb") as file:
+        composite = file.read(len(HDF5)) == HDF5
+    if composite:
+        return _read_composite(path)
+    return [_affine(affines.read_affine(path, moving, target), str(path))]
+
+
+def _affine(matrix: np.ndarray, name: str) -> Transform:
+    return Transform(matrix, np.linalg.inv(matrix), name)
+
+
+def _read_composite(path: Path) -> list[Transform]:
+    import SimpleITK as sitk
+
+    try:
+        stored = sitk.ReadTransform(str(path))
+        return [_from_itk(part, str(path)) for part in _parts(stored)]
+    except (RuntimeError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected a transform of ITK in {path}, affine or a displacement field, found "
+            f"'{affines.last_line(error)}'; write one of these"
+        ) from error
+
+
+def _parts(transform: Any) -> list[Any]:
+    """The transforms of a composite in the order in which points meet them: the last one first."""
+    if transform.GetName() != "CompositeTransform":
+        return [transform]
+    import SimpleITK as sitk
+
+    whole = sitk.CompositeTransform(transform)
+    parts = [whole.GetNthTransform(n) for n in reversed(range(whole.GetNumberOfTransforms()))]
+    return [inner for part in parts for inner in _parts(part)]
+
+
+def _from_itk(transform: Any, name: str) -> Transform:
+    import SimpleITK as sitk
+
+    if transform.GetName() != "DisplacementFieldTransform":
+        return _affine(affines.checked(affines.linear(transform)), name)
+    field = sitk.DisplacementFieldTransform(transform)
+    vectors = _from_itk_image(field.GetDisplacementField())
+    inverse = field.GetInverseDisplacementField()
+    backward = _from_itk_image(inverse) if inverse.GetSize()[0] > 0 else None
+    return Transform(vectors, backward, name)
+
+
+def _from_itk_image(image: Any) -> WorldField:
+    import SimpleITK as sitk
+
+    vectors = sitk.GetArrayFromImage(image).transpose(3, 2, 1, 0) * LPS[:, None, None, None]
+    if not np.isfinite(vectors).all():
+        raise ValueError("a displacement field with NaN or infinity")
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    x, y, z = image.GetSize()
+    moved = np.ascontiguousarray(vectors, dtype=np.float32)
+    return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affines.LPS @ affine))

@@ -1,0 +1,84 @@
+"""Files of fitted pairs: what the networks are trained on, and lists of pairs to fit.
+
+One HDF5 file holds one pair: the two images and the momentum between them, on one grid, in half
+precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far
+below the noise of either; and a file that holds its own images needs nothing beside it. Its
+attributes, JSON, say where the pair comes from and how it was fitted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from torch import Tensor
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.io.files import replacing
+
+SUFFIX = ".h5"
+
+
+UNITS = {
+    "moving": "intensity, 99th percentile of the non-zero voxels at 1",
+    "target": "intensity, 99th percentile of the non-zero voxels at 1",
+    "momentum": "initial momentum in voxels of this grid, components along array axes",
+}
+"""The data sets of a file."""
+
+
+@dataclass(frozen=True)
+class FittedPair:
+    """moving, target (1, 1, *S) and the initial momentum (1, 3, *S) in voxel units, all in half
+    precision.
+
+    `about` says where they come from, in what JSON can say: names, metric, settings, energies.
+    """
+
+    moving: Tensor
+    target: Tensor
+    momentum: Tensor
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def save_pair(pair: FittedPair, path: str | Path) -> None:
+    """Write one pair; QuicksilverError where the file cannot be written."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, unit in UNITS.items():
+            data = getattr(pair, name).detach().half().cpu().numpy()
+            # Whole components as chunks: training reads whole files.
+            chunk = (1, 1, *data.shape[2:])
+            options = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+            file.create_dataset(name, data=data, chunks=chunk, **options)
+            file[name].attrs["unit"] = unit
+        for key, value in pair.about.items():
+            file.attrs[key] = json.dumps(value)
+
+
+def load_pair(path: str | Path) -> FittedPair:
+    """Read one pair; QuicksilverError where the file is not one."""
+    try:
+        with h5py.File(path, "r") as file:
+            about = {key: json.loads(value) for key, value in file.attrs.items()}
+            moving, target, momentum = (torch.from_numpy(file[name][()]) for name in UNITS)
+        return FittedPair(moving, target, momentum, about)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise QuicksilverError(
+            f"expected {path} to hold a fitted pair, found '{error}'; write it again with "
+            "'quicksilver fit --pairs'"
+        ) from error
+
+
+def pair_files(folder: str | Path) -> list[Path]:
+    """The files of a folder of pairs, by name; QuicksilverError where there is none."""
+    files = sorted(p for p in Path(folder).glob(f"*{SUFFIX}") if not p.name.startswith("."))
+    if not files:
+        raise QuicksilverError(
+            f"expected fitted pairs (*{SUFFIX}) in {folder}, found none; write some with "
+            "'quicksilver fit --pairs'"
+        )
+    return files

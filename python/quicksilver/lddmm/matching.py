@@ -1,0 +1,232 @@
+"""LDDMM matching: the initial momentum of the geodesic that best carries one image onto another.
+
+    E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
+
+summed over the voxels of the finest grid: the loss is one of `quicksilver.lddmm.losses` or a user's own,
+w the product of the masks, where there are some. The last term, `quicksilver.transforms.folds.crowding`, is
+zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
+grid, and once a map has folded, no later iteration finds out of it. The gradient is the exact
+discrete adjoint of `shoot`, by autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.images.pyramid import coarser, finer
+from quicksilver.lddmm.checkpoint import Saved
+from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
+from quicksilver.lddmm.losses import LNCC, SSD, Loss
+from quicksilver.lddmm.metric import metric_at
+from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.transforms.folds import crowding
+
+Progress = Callable[[int, int, int, float], None]
+"""Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
+coarsest, iteration 0 its start."""
+
+LEAST = 0.3
+"""Jacobian determinant below which a cube of voxels counts as crowded."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pair is fitted.
+
+    loss: see `quicksilver.lddmm.losses`. steps: of the geodesic. levels: by how much each level's grid is
+    coarser than the images', coarsest first; iterations: at most so many on each. A level ends when
+    an iteration lowers the energy by less than `tolerance` times its value. folding: weight of
+    the crowding. descent: `Descent` (L-BFGS) or `FixedStep`.
+    """
+
+    loss: Loss = field(default_factory=LNCC)
+    steps: int = 10
+    levels: Sequence[int] = (2, 1)
+    iterations: Sequence[int] = (20, 15)
+    tolerance: float = 3e-4
+    folding: float = 100.0
+    descent: type[Descent] = Descent
+
+    def described(self) -> dict[str, Any]:
+        """All of it in words and numbers, for files."""
+        named = {"loss": self.loss, "descent": self.descent}
+        return {**vars(self), **{k: getattr(v, "__qualname__", repr(v)) for k, v in named.items()}}
+
+    def __post_init__(self) -> None:
+        if len(self.levels) != len(self.iterations):
+            raise ValueError(
+                "Settings: levels and iterations must have one entry per level, found "
+                f"{len(self.levels)} and {len(self.iterations)}; give as many of one as of the "
+                "other"
+            )
+
+
+QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
+"""The original Quicksilver's scheme: 50 steps of one length from zero."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
+
+    Intensities as `quicksilver.images.intensity.normalise` scales them. Voxels count as much as the target's
+    mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
+    is beside a mask, too.
+    """
+
+    moving: Tensor
+    target: Tensor
+    moving_mask: Tensor | None = None
+    target_mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name, image in self.given().items():
+            if image.dim() != 5 or image.shape[1] != 1 or image.shape != self.moving.shape:
+                raise ValueError(
+                    f"Images: {name} must be (B, 1, X, Y, Z) as moving is, found "
+                    f"{tuple(image.shape)} beside {tuple(self.moving.shape)}; bring all images "
+                    "onto one grid first"
+                )
+
+    def given(self) -> dict[str, Tensor]:
+        """Those that there are, by name."""
+        return {name: image for name, image in vars(self).items() if image is not None}
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Images:
+        """The same images, changed."""
+        return Images(**{name: change(image) for name, image in self.given().items()})
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fitted pairs: `momentum` (B, 3, *S) in voxel units, and the energies of every pair and level,
+    coarsest first.
+
+    `energies[b][l][0]` is the energy at the start of level l, then one value per iteration.
+    Energies of different levels are comparable: each is weighted by the volume of its voxels.
+    """
+
+    momentum: Tensor
+    energies: list[list[list[float]]]
+
+
+def fit(
+    images: Images,
+    metric: qs.FluidMetric,
+    settings: Settings | None = None,
+    *,
+    start: Tensor | None = None,
+    state: Path | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fit the initial momenta of the geodesics from the moving images to the targets.
+
+    metric: in voxels of the images' grid. start: momenta (B, 3, X, Y, Z) to continue from instead
+    of zero. state: a file in which the fit is saved about every minute; a fit of the same images
+    with the same settings goes on from there and gives what it would have given without a stop.
+    A pair's fit does not depend on what else is in the batch, to rounding. Boundaries are those of
+    `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.lddmm.unfolding`.
+
+    >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
+    >>> short = Settings(levels=(1,), iterations=(3,))
+    >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
+    >>> result.energies[0][0][-1] < result.energies[0][0][0]
+    True
+    """
+    settings = settings or Settings()
+    count, _, *shape = images.moving.shape
+    momentum = images.moving.new_zeros(count, 3, *shape) if start is None else start
+    saved = Saved(state, [*images.given().values(), momentum], [metric, settings.described()])
+    stop = saved.load()
+    energies: list[list[list[float]]] = stop.energies if stop else [[] for _ in range(count)]
+    for level in range(stop.level if stop else 0, len(settings.levels)):
+        matching = Matching.at(images, metric, settings, settings.levels[level])
+        descents = matching.descents(momentum, settings.iterations[level])
+        if stop is not None and level == stop.level:
+            for descent, known in zip(descents, stop.descents, strict=True):
+                descent.resume(*known)
+        report = partial(_report, saved, progress, level, energies, descents)
+        minimise(matching.energies, descents, report)
+        momentum = matching.momentum(descents, shape)
+        energies = [[*before, d.energies] for before, d in zip(energies, descents, strict=True)]
+    return Fit(momentum, energies)
+
+
+def _report(
+    saved: Saved,
+    progress: Progress | None,
+    level: int,
+    energies: list[list[list[float]]],
+    descents: Sequence[Descent],
+    moved: list[int],
+) -> None:
+    """Tell of those that have moved, and save all if it is time to."""
+    for row in moved:
+        iteration = len(descents[row].energies) - 1
+        if progress is not None and iteration > 0:
+            progress(row, level, iteration, descents[row].energies[-1])
+    saved.save(level, energies, descents)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The matching problems of one level, everything in voxels of that level, which are coarser
+    than the finest grid's by `factor`."""
+
+    images: Images
+    metric: qs.FluidMetric
+    settings: Settings
+    factor: int = 1
+
+    @staticmethod
+    def at(images: Images, metric: qs.FluidMetric, settings: Settings, factor: int) -> Matching:
+        """That of images and a metric given on the finest grid."""
+        coarse = images.each(partial(coarser, factor=factor))
+        return Matching(coarse, metric_at(metric, factor), settings, factor)
+
+    def descents(self, momentum: Tensor, iterations: int) -> list[Descent]:
+        """From momenta on the finest grid, (B, 3, *S)."""
+        # A momentum in voxels of a grid with spacing h is h times the physical one.
+        start = coarser(momentum, self.factor) * self.factor
+        if self.settings.folding > 0:
+            # What another grid bears may fold this one, and out of folds, which it pays for, no
+            # descent finds.
+            start = unfolded(start, self.shoot).momentum
+        options = self.metric, iterations, self.settings.tolerance
+        return [self.settings.descent(row, *options) for row in start.split(1)]
+
+    def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
+        """Where they are, on the finest grid."""
+        points = torch.cat([descent.point for descent in descents])
+        return finer(points, self.factor, shape) / self.factor
+
+    def shoot(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
+        """psi and phi of momenta in voxels of this level."""
+        return qs.shoot(momentum, self.metric, steps=self.settings.steps)
+
+    def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
+        """(b,), in double precision, of momenta (b, 3, *S) for these rows of the images."""
+        images = self.images.each(lambda image: image[rows])
+        # As what uses the momentum shoots it: linear composition hides folds, and saves a tenth.
+        psi, _ = self.shoot(momentum)
+        mismatch = self.settings.loss(qs.warp(images.moving, psi), images.target)
+        if images.target_mask is not None:
+            mismatch = mismatch * images.target_mask
+        if images.moving_mask is not None:
+            mismatch = mismatch * qs.warp(images.moving_mask, psi)
+        energy = _sums(mismatch) + 0.5 * _sums(momentum * self.metric.sharp(momentum))
+        if self.settings.folding > 0:
+            energy = energy + self.settings.folding * crowding(psi, LEAST)
+        return self.factor**3 * energy
+
+
+def _sums(field: Tensor) -> Tensor:
+    return field.flatten(1).sum(1, dtype=torch.float64)

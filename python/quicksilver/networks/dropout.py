@@ -1,0 +1,121 @@
+"""How sure a prediction is: maps sampled with dropout left on, after Gal and Ghahramani 2016.
+
+Every sample is a momentum of its own, through the correction network too where there is one, and
+is shot. The mean of many maps is no geodesic, has no momentum and need not undo the mean of their
+inverses. So the registration itself is the geodesic of the mean momentum, and the mean and the
+variance of the maps stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from quicksilver.errors import QuicksilverError
+
+if TYPE_CHECKING:
+    from quicksilver.networks.model import Model
+
+Draw = Callable[[], tuple[Tensor, Tensor, Tensor]]
+"""Predicts once: the momentum, and what is wanted of psi and phi."""
+
+
+class Moments:
+    """Running mean and variance of fields of one shape, two of them in memory (Welford 1962).
+
+    >>> moments = Moments()
+    >>> for value in (1.0, 2.0, 6.0):
+    ...     moments.add(torch.tensor([value]))
+    >>> moments.mean, moments.variance
+    (tensor([3.]), tensor([7.]))
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self._squares = torch.zeros(())
+
+    def add(self, value: Tensor) -> None:
+        """Take one more field into account."""
+        self.count += 1
+        before = value - self.mean
+        self.mean = self.mean + before / self.count
+        self._squares = self._squares + before * (value - self.mean)
+
+    @property
+    def variance(self) -> Tensor:
+        """Of the samples around their mean, with `count - 1` below: needs two of them."""
+        return self._squares / (self.count - 1)
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Moments over sampled predictions, all (1, 3, X, Y, Z) on the working grid.
+
+    momentum: the mean momentum, in voxels, whose geodesic the registration is. psi, phi: of the
+    displacements in mm, as `Pair.beyond_affine` and `before_affine` give them.
+    """
+
+    seed: int
+    momentum: Tensor
+    psi: Moments
+    phi: Moments
+
+
+def sample(
+    model: Model,
+    draw: Draw,
+    samples: int,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda news: None,
+) -> Uncertainty:
+    """The moments of `samples` draws with the model's dropout on, the same for the same seed.
+
+    tell: told how many samples are done. Raises QuicksilverError where the model has no dropout or
+    there are fewer than two samples.
+
+    >>> from quicksilver.networks.model import Model, ModelConfig
+    >>> config = ModelConfig(features=2, dropout=True)
+    >>> model = Model(config, config.network().eval())
+    >>> patch = torch.ones(1, 1, 15, 15, 15)
+    >>> sample(model, lambda: (model.prediction(patch, patch),) * 3, samples=3).psi.count
+    3
+    """
+    if not model.config.dropout:
+        raise QuicksilverError(
+            "expected a probabilistic model for samples, found one without dropout; give another "
+            "with --model, or leave --samples out"
+        )
+    if samples < 2:
+        raise QuicksilverError(
+            f"expected at least 2 samples for a variance, found {samples}; give more"
+        )
+    momentum, psi, phi = Moments(), Moments(), Moments()
+    with _dropout_on(model.networks().values(), seed):
+        for done in range(1, samples + 1):
+            for moments, value in zip((momentum, psi, phi), draw(), strict=True):
+                moments.add(value)
+            tell(f"{done} of {samples} samples")
+    return Uncertainty(seed, momentum.mean, psi, phi)
+
+
+@contextmanager
+def _dropout_on(networks: Collection[nn.Module], seed: int) -> Iterator[None]:
+    """Dropout active, and random numbers from a seed, which others never notice."""
+    layers = [
+        m for net in networks for m in net.modules() if isinstance(m, nn.Dropout | nn.Dropout3d)
+    ]
+    cards = {p.device for net in networks for p in net.parameters() if p.is_cuda}
+    with torch.random.fork_rng(cards):
+        torch.manual_seed(seed)
+        try:
+            for layer in layers:
+                layer.train()
+            yield
+        finally:
+            for layer in layers:
+                layer.eval()

@@ -1,0 +1,84 @@
+"""Model files: networks and their configuration as one safetensors file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from quicksilver.images.intensity import INTENSITIES
+from quicksilver.io.files import replacing, require_file
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.model import Model, ModelConfig, fill_network, not_a_model
+
+INTENSITY_0_1 = (
+    "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
+)
+"""What files of version 0.1 hold in place of "percentile"."""
+
+
+COUNTS = ("features", "prediction_factor", "corrections", "stride", "steps", "inverse_iterations")
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write all networks in the model's precision; QuicksilverError where that cannot be done."""
+    kind = torch.float16 if model.config.precision == "half" else torch.float32
+    tensors = {
+        f"{prefix}.{name}": value.detach().to(kind).contiguous().cpu()
+        for prefix, network in model.networks().items()
+        for name, value in network.state_dict().items()
+    }
+    metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # which is no OSError, whatever the disk said
+            raise OSError(str(error)) from error
+
+
+def load_model(path: str | Path) -> Model:
+    """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is
+    anything else."""
+    path = require_file(path, "a model")
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = _config((file.metadata() or {})["config"])
+            names = file.keys()
+            tensors = {name: file.get_tensor(name).float() for name in names}
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise not_a_model(path, f"'{error}'") from error
+
+    def network(prefix: str) -> MomentumNetwork | None:
+        state = _with_prefix(tensors, f"{prefix}.")
+        return fill_network(config, state, path) if state else None
+
+    prediction = fill_network(config, _with_prefix(tensors, "prediction."), path)
+    return Model(config, prediction, network("correction"), network("coarse_correction"))
+
+
+def _config(text: str) -> ModelConfig:
+    config = ModelConfig(**json.loads(text))
+    if config.intensity == INTENSITY_0_1:
+        config.intensity = "percentile"
+    counts = {name: getattr(config, name) for name in COUNTS}
+    wrong = {name: value for name, value in counts.items() if value < 1}
+    if config.intensity not in INTENSITIES:
+        wrong["intensity"] = config.intensity
+    if config.sharpness is not None and config.sharpness <= 0:
+        wrong["sharpness"] = config.sharpness
+    if config.metric["gamma"] <= 0:
+        wrong["metric"] = config.metric
+    if wrong:
+        raise ValueError(", ".join(f"{name} {value}" for name, value in wrong.items()))
+    config.fluid_metric()  # refuses what else is none
+    return config
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,46 @@
+"""The models that ship with the package, and models by name or path."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from quicksilver.networks.files import load_model
+from quicksilver.networks.model import Model
+from quicksilver.networks.published import load_published
+
+DEFAULT_MODEL = "default-2mm"
+
+
+SUFFIX = ".safetensors"
+
+
+WEIGHTS = files("quicksilver.networks") / "weights"
+
+
+def shipped_models() -> list[str]:
+    """The names of the models that ship with the package."""
+    return sorted(
+        file.name.removesuffix(SUFFIX) for file in WEIGHTS.iterdir() if SUFFIX in file.name
+    )
+
+
+def default_model() -> Model:
+    """The model that `register` takes where none is named, one of those that ship with the package."""
+    return open_model(DEFAULT_MODEL)
+
+
+def open_model(path: str | os.PathLike[str] | None) -> Model:
+    """The model of a file in either format, or one that ships, by its name; the default where None.
+
+    >>> open_model("default-2mm").config.spacing
+    2.0
+    """
+    name = DEFAULT_MODEL if path is None else os.fspath(path)
+    if name in shipped_models():
+        with as_file(WEIGHTS / f"{name}{SUFFIX}") as file:
+            return load_model(file)
+    assert path is not None
+    published = Path(path).name.endswith((".pth.tar", ".pth", ".tar"))
+    return load_published(Path(path)) if published else load_model(Path(path))

@@ -1,0 +1,131 @@
+"""The files of an output folder: what `quicksilver register` and `quicksilver fit` write."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.images.image import Grid
+from quicksilver.io import nifti
+from quicksilver.io.affines import write_affine
+from quicksilver.io.fields import write_field
+from quicksilver.io.files import RESULT, filling, write_json
+from quicksilver.networks.dropout import Uncertainty
+from quicksilver.registration.pair import Pair
+from quicksilver.registration.result import Registration
+from quicksilver.results import html, png
+from quicksilver.results.summary import headline, tables
+from quicksilver.results.views import shown
+from quicksilver.runtime.stages import Progress, Stages
+from quicksilver.runtime.threads import at_once
+from quicksilver.transforms.field import carry
+from quicksilver_ext import __version__
+
+
+def save_registration(
+    registration: Registration,
+    folder: str | os.PathLike[str],
+    *,
+    about: dict[str, Any] | None = None,
+    reference: Grid | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write a registration into a folder, all of its files or none; returns what result.json holds.
+
+    warped, displacement and jacobian lie on the target's grid or `reference`, another one in its
+    world; inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
+    displacements are of the whole maps, `affine.mat` holds the affine part alone. Where there were samples, the mean of their
+    displacements and the variance (mm^2) lie on the same grids as the displacements. about: further
+    entries for result.json.
+    Raises QuicksilverError where the folder cannot be written.
+    """
+    stages = Stages(progress)
+    with filling(folder) as place:
+        with stages("write"):
+            summary = _summary(registration, stages.seconds, about or {})
+            at_once(_writing(registration, summary, place, reference))
+        summary = _summary(registration, stages.seconds, about or {})
+        write_json(place / RESULT, summary)
+    return summary
+
+
+def _writing(
+    registration: Registration, summary: dict[str, Any], place: Path, reference: Grid | None
+) -> Iterator[Callable[[], None]]:
+    """The works of writing all files but result.json, each as soon as it can begin; those that take
+    longest come first. Reports have the seconds until now."""
+    pair, drawn = registration.pair, registration.uncertainty
+    pictured, line = shown(registration), headline(summary)
+    yield partial(png.draw, pictured, line, place / "report.png")
+    displacement = registration.displacement(reference)
+    grid = displacement.grid
+    yield partial(write_field, place / "displacement.nii.gz", displacement)
+    inverse = registration.inverse_displacement()
+    yield partial(write_field, place / "inverse_displacement.nii.gz", inverse)
+    named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
+    title = " to ".join(named) or "a registration"
+    page = place / "report.html"
+    yield partial(html.write, pictured, tables(summary), page, title, line)
+    warped = displacement.warp(pair.moving_image)
+    yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
+    determinant = registration.jacobian(grid)[0, 0].cpu().numpy()
+    yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
+    yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
+    yield partial(write_affine, place / "affine.mat", pair.placement.affine)
+    if drawn is not None:
+        yield partial(_write_samples, pair, drawn, place, grid)
+
+
+def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:
+    """The mean of the sampled displacements as a field, their variance per component R, A, S."""
+    maps = (
+        ("displacement", pair.forward(drawn.psi.mean, grid), drawn.psi.variance),
+        ("inverse_displacement", pair.backward(drawn.phi.mean), drawn.phi.variance),
+    )
+    lying = grid, pair.placed.grid  # the latter has the moving image's voxels
+    for (name, mean, variance), there in zip(maps, lying, strict=True):
+        write_field(place / f"{name}_mean.nii.gz", mean)
+        carried = carry(variance, pair.grid, there)
+        _write_vectors(place / f"{name}_variance.nii.gz", carried, mean.grid)
+
+
+def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
+    """Three values (1, 3, X, Y, Z) per voxel as three volumes: no program takes them for displacements."""
+    nifti.save(path, vectors[0].permute(1, 2, 3, 0).cpu().numpy(), grid.affine)
+
+
+def _summary(
+    registration: Registration, writing: dict[str, float], about: dict[str, Any]
+) -> dict[str, Any]:
+    seconds = {**registration.seconds, **writing}
+    return {
+        **about,
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "peak_memory_mb": registration.memory_mb,
+        "energies": registration.energies,
+        "quality": registration.quality,
+        "settings": registration.settings,
+        "notes": list(registration.notes),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """The versions of what computed a result."""
+    packages = ("numpy", "scipy", "nibabel")
+    return {
+        "quicksilver": __version__,
+        "quicksilver_ext": qs.info(),
+        "torch": torch.__version__,
+        **{name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+    }

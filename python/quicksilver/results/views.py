@@ -1,0 +1,78 @@
+"""What pictures of a registration show: everything on one fine grid, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.images.image import Grid, brain_box
+from quicksilver.images.intensity import normalise
+from quicksilver.images.resampling import resample
+from quicksilver.transforms.field import WorldField, carry
+
+if TYPE_CHECKING:
+    from quicksilver.registration.pair import Pair
+    from quicksilver.registration.result import Registration
+
+BORDER_MM = 5.0  # shown around the brains
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it.
+
+    deviation: of the samples in mm, the root of the sum of the variances; None without samples.
+    """
+
+    moving: np.ndarray
+    target: np.ndarray
+    warped: np.ndarray
+    field: np.ndarray
+    jacobian: np.ndarray
+    deviation: np.ndarray | None
+    spacing: float
+
+    @property
+    def largest_deviation(self) -> float:
+        """The deviation in mm at the end of its scale: nearly the largest in the brain."""
+        if self.deviation is None:
+            return 0.0
+        return max(float(np.percentile(self.deviation[self.target > 0], 99.5)), 0.01)
+
+
+def shown(registration: Registration) -> Shown:
+    """Everything resampled onto a fine RAS grid around the target's brain."""
+    pair = registration.pair
+    spacing = float(pair.target_image.grid.spacing.min().clip(1.0, 1.5))
+    grid = _display_grid(pair, spacing)
+    field = WorldField.from_voxels(registration.psi, pair.grid).onto(grid)
+    determinant = qs.jacobian_determinant(registration.psi)
+    moving, target = (
+        normalise(resample(image, grid))[0, 0].numpy() for image in (pair.placed, pair.target_image)
+    )
+    drawn, deviation = registration.uncertainty, None
+    if drawn is not None:
+        length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt()
+        deviation = carry(length, pair.grid, grid)[0, 0].cpu().numpy()
+    return Shown(
+        moving=moving,
+        target=target,
+        warped=normalise(torch.from_numpy(field.warp(pair.placed).data)).numpy(),
+        field=field.in_voxels()[0].cpu().numpy(),
+        jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
+        deviation=deviation,
+        spacing=spacing,
+    )
+
+
+def _display_grid(pair: Pair, spacing: float) -> Grid:
+    """A RAS grid of `spacing` mm around both brains."""
+    low, high = brain_box(pair.placed, pair.target_image)
+    x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = low - BORDER_MM
+    return Grid((x, y, z), affine)

@@ -1,0 +1,67 @@
+"""The device that computes, and whether its memory is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import torch
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.runtime import distributed
+
+CGROUPS = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
+"""Files of a limit and of what is used of it, below /sys/fs/cgroup: of both versions of cgroups."""
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
+
+    Raises QuicksilverError where there is no such device.
+    """
+    if name == "auto":
+        own = distributed.local_rank()  # of several processes that torchrun started
+        return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise QuicksilverError(
+            f"expected a device of this machine, found '{name}', which torch cannot use; "
+            "try --device cpu"
+        ) from error
+    return device
+
+
+def processor_has_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16; without, it is slower than float32."""
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.8 has none
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+
+
+def free_memory(device: torch.device, groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that this process can still take: of a GPU, or of the machine or its container."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + held)
+    left = [psutil.virtual_memory().available]
+    for limit, used in CGROUPS:
+        try:
+            left.append(int((groups / limit).read_text()) - int((groups / used).read_text()))
+        except (OSError, ValueError):  # no such group, or "max": no limit
+            continue
+    return max(min(left), 0)
+
+
+def require_memory(needed: float, device: torch.device, advice: str) -> None:
+    """Raise QuicksilverError, before anything is computed, where so many bytes are not free."""
+    free = free_memory(device)
+    if needed > free:
+        raise QuicksilverError(
+            f"expected about {needed / 2**30:.1f} GB of free memory on {device}, found "
+            f"{free / 2**30:.1f} GB; {advice}"
+        )

@@ -1,0 +1,109 @@
+"""The images that networks are trained on: one affinely aligned frame, in memory, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.intensity import normalise
+from quicksilver.images.resampling import resample
+from quicksilver.io.files import require_file
+from quicksilver.io.images import read_image
+from quicksilver.training.recipe import Images
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """People in one frame: `images` (N, 1, X, Y, Z) in half precision, normalised; `labels`
+    (N, 1, X, Y, Z), integer, where the recipe names them."""
+
+    names: tuple[str, ...]
+    images: Tensor | None
+    labels: Tensor | None
+    grid: Grid
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def part(self, members: slice) -> Volumes:
+        """Some of the people."""
+        images, labels = (None if v is None else v[members] for v in (self.images, self.labels))
+        return Volumes(self.names[members], images, labels, self.grid)
+
+    def to(self, device: torch.device) -> Volumes:
+        """The same people with their images and labels on another device."""
+        images, labels = (None if v is None else v.to(device) for v in (self.images, self.labels))
+        return Volumes(self.names, images, labels, self.grid)
+
+    def image(self, index: int) -> Tensor:
+        """One image, (1, 1, X, Y, Z), float32."""
+        assert self.images is not None
+        return self.images[index : index + 1].float()
+
+
+def load_volumes(folder: str | Path, settings: Images) -> Volumes:
+    """Read the images and label maps that a recipe names, on its frame.
+
+    A subject's matrix, where the recipe names a file of them, takes a point of the frame to the matching
+    point of the subject, RAS millimetres; without one images are taken to be aligned already.
+    Raises QuicksilverError where nothing matches, or a matrix is missing.
+    """
+    folder = Path(folder)
+    pattern = settings.named
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise QuicksilverError(
+            f"expected images named {pattern} in {folder}, found none; give their folder with --data"
+        )
+    prefix, suffix = pattern.rsplit("/", 1)[-1].split("*", 1)
+    names = tuple(file.name.removeprefix(prefix).removesuffix(suffix) for file in files)
+    grid = frame(settings)
+    matrices = _matrices(folder, settings, names, prefix)
+
+    def stack(pattern: str | None, labels: bool) -> Tensor | None:
+        if pattern is None:
+            return None
+        found = [folder / pattern.replace("*", name) for name in names]
+        pairs = zip(found, matrices, strict=True)
+        return torch.cat([_on_frame(file, matrix, grid, labels) for file, matrix in pairs])
+
+    return Volumes(names, stack(settings.images, False), stack(settings.labels, True), grid)
+
+
+def frame(settings: Images) -> Grid:
+    """The grid of a recipe's frame: RAS axes."""
+    affine = np.diag([settings.spacing] * 3 + [1.0])
+    affine[:3, 3] = settings.origin
+    return Grid(settings.shape, affine)
+
+
+def _matrices(
+    folder: Path, settings: Images, names: Sequence[str], prefix: str
+) -> list[np.ndarray]:
+    if settings.matrices is None:
+        return [np.eye(4)] * len(names)
+    path = require_file(folder / settings.matrices, "the matrices")
+    try:
+        stored = json.loads(path.read_text())
+        return [np.array(stored[prefix + name]["M"], dtype=float).reshape(4, 4) for name in names]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise QuicksilverError(
+            f"expected {path} to hold a 4 x 4 matrix M for every image, found '{error}'; "
+            "align the missing images, or take them out of the folder"
+        ) from error
+
+
+def _on_frame(path: Path, matrix: np.ndarray, grid: Grid, labels: bool) -> Tensor:
+    image = read_image(path, labels=labels)
+    placed = Image(image.data, np.linalg.inv(matrix) @ image.affine)
+    if labels:
+        return resample(placed, grid, "nearest").to(torch.int16)
+    return normalise(resample(placed, grid)).half()

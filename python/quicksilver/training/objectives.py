@@ -1,0 +1,74 @@
+"""What a network is trained to lower: the LDDMM energy of its maps, or the distance of its momenta to known ones.
+
+Both are relative to the prediction zero, so that pairs of every difficulty count alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.lddmm.losses import LNCC, SSD, Loss
+from quicksilver.training.batches import Batch
+from quicksilver.training.recipe import Stage
+from quicksilver.transforms.folds import crowding
+
+MARGIN_DETERMINANT = 0.3
+"""Determinants below this are paid for where a stage asks for unfolding."""
+
+
+class Objective(Protocol):
+    """The loss of a momentum, about 1 where it is zero."""
+
+    def __call__(self, momentum: Tensor, batch: Batch) -> Tensor: ...
+
+
+class Energy:
+    """The LDDMM energy through `shoot`, relative to that of the identity map.
+
+        E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
+
+    summed over voxels, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
+    integrator. `unfolding` adds the mean square of what the ten determinants of
+    `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
+    """
+
+    def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
+        self.metric, self.stage = metric, stage
+        self.loss: Loss = LNCC(sigma=stage.sigma) if stage.loss == "lncc" else SSD(stage.sigma)
+
+    def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
+        stage = self.stage
+        psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps)
+        kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).flatten(1).sum(1)
+        mismatch = self.loss(qs.warp(batch.moving, psi), batch.target).flatten(1).sum(1)
+        before = self.loss(batch.moving, batch.target).flatten(1).sum(1)
+        loss = ((mismatch + kinetic) / before).mean()
+        if stage.unfolding > 0:
+            # Where a map has gone wild its determinants are in the hundreds: they must not rule.
+            crowded = crowding(psi, MARGIN_DETERMINANT, most=1).mean() / psi[0, 0].numel()
+            loss = loss + 1e3 * stage.unfolding * crowded
+        return loss
+
+
+class Momentum:
+    """The distance to a known momentum: L1, and the energy <r, K r> of the residual's velocity.
+
+    K passes low frequencies a hundred times better than high ones: L1 alone learns edges well and
+    displacements late. Patches and volumes alike stand alone on their torus.
+    """
+
+    def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
+        self.metric, self.weight = replace(metric, pad=9), stage.velocity
+
+    def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
+        assert batch.momentum is not None
+        residual = momentum - batch.momentum
+        distance = residual.abs().mean() / batch.momentum.abs().mean()
+        return distance + self.weight * self._kinetic(residual) / self._kinetic(batch.momentum)
+
+    def _kinetic(self, momentum: Tensor) -> Tensor:
+        return (momentum * self.metric.sharp(momentum)).mean()

@@ -1,0 +1,73 @@
+"""The teacher's pairs for a training: LDDMM fits of random pairs of people, and what a network leaves of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.lddmm import matching
+from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
+from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.model import ModelConfig
+from quicksilver.networks.tiling import predict_momentum
+from quicksilver.runtime import distributed
+from quicksilver.training.dataset import Volumes
+from quicksilver.training.recipe import Fits
+
+
+def fit_pairs(
+    people: Volumes, settings: Fits, metric: qs.FluidMetric, folder: Path, seed: int
+) -> Path:
+    """Fit random ordered pairs of people, shared among the processes; files that exist are kept.
+
+    Returns `folder`, complete, when every process is done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    fitting = settings.fitting()
+    generator = torch.Generator().manual_seed(seed)
+    for index in range(settings.pairs):
+        one, other = torch.randperm(len(people), generator=generator)[:2].tolist()
+        file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
+        if index % distributed.count() != distributed.rank() or file.exists():
+            continue
+        images = matching.Images(people.image(one), people.image(other))
+        state = file.with_name(f".{file.stem}.state")
+        found = matching.fit(images, metric, fitting, state=state)
+        tame = unfolded(found.momentum, lambda m: qs.shoot(m, metric, steps=fitting.steps))
+        about = {
+            "moving": people.names[one],
+            "target": people.names[other],
+            "settings": fitting.described(),
+            "energies": found.energies[0],
+        }
+        save_pair(FittedPair(images.moving, images.target, tame.momentum, about), file)
+        state.unlink(missing_ok=True)
+    distributed.wait()
+    return folder
+
+
+@torch.no_grad()
+def write_residuals(
+    pairs: Path, network: MomentumNetwork, model: ModelConfig, folder: Path
+) -> Path:
+    """Fitted pairs for the correction network: the target warped back, and the momentum still
+    missing.
+
+    For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum,
+    and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in pair_files(pairs)[distributed.rank() :: distributed.count()]:
+        if (folder / file.name).exists():
+            continue
+        pair = load_pair(file)
+        moving, target = pair.moving.float(), pair.target.float()
+        predicted = predict_momentum(network, moving, target, model.stride)
+        _, phi = model.shoot(predicted)
+        missing = pair.momentum.float() - predicted
+        save_pair(FittedPair(moving, qs.warp(target, phi), missing, pair.about), folder / file.name)
+    distributed.wait()
+    return folder

@@ -1,0 +1,101 @@
+"""What a training leaves to look at: log.jsonl, curve.png, TensorBoard events, a progress bar."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from quicksilver.io.files import replacing
+from quicksilver.runtime import distributed
+
+EVERY = 10.0  # seconds between the lines of the log; validations are always logged
+
+
+class Tracker:
+    """Called with every record of a stage; in processes other than the first it does nothing."""
+
+    def __init__(self, folder: Path, stage: str, steps: int, done: int) -> None:
+        self.folder, self.stage, self.active = folder, stage, distributed.is_first()
+        self.last = 0.0
+        self.events = _events(folder / "tensorboard" / stage) if self.active else None
+        self.bar = Progress(
+            TextColumn(f"{stage:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=Console(stderr=True),
+            disable=not self.active,
+        )
+        self.task = self.bar.add_task(stage, total=steps, completed=done, words="")
+
+    def __enter__(self) -> Tracker:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+        if self.events is not None:
+            self.events.close()
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Show a record; log it where it is a validation or the last line is some time ago."""
+        if not self.active:
+            return
+        self.bar.update(self.task, completed=record["step"], words=f"loss {record['loss']:.4f}")
+        validated = "score" in record
+        if not validated and time.monotonic() - self.last < EVERY:
+            return
+        self.last = time.monotonic()
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"stage": self.stage, **record}) + "\n")
+        if self.events is not None:
+            for name, value in record.items():
+                self.events.add_scalar(name, value, record["step"])
+        if validated:
+            self.bar.console.print(
+                f"{self.stage}  " + "  ".join(f"{name} {value}" for name, value in record.items())
+            )
+            draw_curve(self.folder)
+
+
+def draw_curve(folder: Path) -> None:
+    """curve.png: the loss and the validations of every stage in log.jsonl, over steps."""
+    from matplotlib.figure import Figure
+
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    losses, scores = figure.subplots(2, 1, sharex=True)
+    for stage in dict.fromkeys(record["stage"] for record in records):
+        # A training that was killed repeats some steps: the later record counts.
+        own = {record["step"]: record for record in records if record["stage"] == stage}
+        validated = {step: record for step, record in own.items() if "score" in record}
+        losses.plot(list(own), [record["loss"] for record in own.values()], label=stage)
+        points = [record["score"] for record in validated.values()]
+        scores.plot(list(validated), points, "o-", label=stage)
+    losses.set_ylabel("training loss")
+    scores.set_ylabel("validation score")
+    scores.set_xlabel("step")
+    losses.legend()
+    with replacing(folder / "curve.png") as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _events(folder: Path) -> Any:
+    """A writer of TensorBoard's events, where that package is installed (`pip install tensorboard`)."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))

@@ -1,0 +1,282 @@
+"""Training of a model by a recipe: the prediction network, then the correction network.
+
+A folder of training holds all of its state: `prediction.pt`, `correction.pt` (checkpoints) and their
+best weights, the teacher's pairs where the recipe asks for them, `log.jsonl`, `curve.png`, and at the
+end `model.safetensors` with its card. Called again with the same folder, training goes on where it
+was stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
+from quicksilver.lddmm.metric import metric_at
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.files import save_model
+from quicksilver.networks.inference import predicted_momentum, warped_back
+from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.networks.patch import PatchNetwork
+from quicksilver.networks.shipped import open_model
+from quicksilver.networks.tiling import whole_momentum
+from quicksilver.runtime import distributed
+from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source
+from quicksilver.training.card import source_commit, write_card
+from quicksilver.training.dataset import load_volumes
+from quicksilver.training.initialisation import initialise
+from quicksilver.training.objectives import Energy, Momentum, Objective
+from quicksilver.training.patches import CutPatches, FittedPatches
+from quicksilver.training.recipe import Recipe, Stage
+from quicksilver.training.teacher import fit_pairs, write_residuals
+from quicksilver.training.tracker import Tracker
+from quicksilver.training.trainer import Record, Trainer
+from quicksilver.training.validation import Validation
+
+CORRECTION_START = 0.5
+"""The correction network begins as this part of the prediction network, which has learned from like
+images what momentum a difference wants."""
+
+Predict = Callable[[MomentumNetwork, Batch], Tensor]
+
+
+def train(
+    recipe: Recipe, data: str | Path, folder: str | Path, device: torch.device | str = "cpu"
+) -> Model:
+    """Train the networks of a recipe and write the model, its card, log and curve into `folder`.
+
+    data: the folder that the recipe's patterns of images are relative to. Under `torchrun` the
+    processes train together. Raises QuicksilverError where images are missing.
+    """
+    device = distributed.join(torch.device(device))
+    return Training(recipe, Path(data), Path(folder), device).run()
+
+
+class Training:
+    """One training: recipe, images, folder and device."""
+
+    def __init__(self, recipe: Recipe, data: Path, folder: Path, device: torch.device) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, device
+        volumes = load_volumes(data, recipe.data)
+        held_out = recipe.data.held_out
+        if len(volumes) < held_out + 2:
+            raise QuicksilverError(
+                f"expected at least {held_out + 2} people of whom {held_out} are held out, found "
+                f"{len(volumes)} in {data}; lower held_out or give more images"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        self.people, self.held_out = (
+            volumes.part(slice(0, -held_out)),
+            volumes.part(slice(-held_out, None)),
+        )
+        self.config = model_config(recipe)
+        self.metric = self.config.fluid_metric()
+        self.start = None if recipe.start is None else starting_model(recipe.start, self.config)
+        self.coarse_correction = self._coarse_correction()
+        self.validation = Validation(self.held_out, recipe, self.config, device)
+
+    def run(self) -> Model:
+        """Every stage that is not done, and the files of the model."""
+        model = Model(self.config, self._prediction().eval(), None, self.coarse_correction)
+        if self.recipe.correction is not None:
+            correction = self._stage("correction", self.recipe.correction, model)
+            model = replace(model, correction=correction.eval())
+        model.config.results = self.validation.of_model(model)
+        if distributed.is_first():
+            save_model(model, self.folder / "model.safetensors")
+            write_card(model.config, self.recipe.name, self.folder / "model.md")
+        distributed.wait()
+        return model
+
+    def _prediction(self) -> MomentumNetwork:
+        if self.recipe.prediction is not None:
+            return self._stage("prediction", self.recipe.prediction, None)
+        assert self.start is not None  # as the recipe's checks have it
+        return self.start.prediction.to(self.device)
+
+    def _coarse_correction(self) -> MomentumNetwork | None:
+        """The correction network of the start, where it corrects on the grid of the prediction."""
+        if self.config.coarse_corrections == 0:
+            return None
+        assert self.start is not None  # as the recipe's checks have it
+        network = self.start.coarse_correction or self.start.correction
+        if network is None:
+            raise QuicksilverError(
+                "expected a start with a correction network, for coarse corrections, found none in "
+                f"{self.recipe.start}; change `start` or leave coarse_corrections out"
+            )
+        return network.to(self.device)
+
+    def _stage(self, name: str, stage: Stage, first: Model | None) -> MomentumNetwork:
+        """Train one network; `first` is all that comes before the correction where it is its turn."""
+        torch.manual_seed(self.recipe.seed)
+        network = self.config.network()
+        source, predict = self._task(stage, first)
+        factor = self.config.prediction_factor if first is None else 1
+        if factor > 1:
+            source = Coarser(source, factor)
+        # Momenta of patches are small numbers: their networks learn them in units of the mean one.
+        scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
+        checkpoint = self.folder / f"{name}.pt"
+        begun = self._begun(first)
+        if begun is not None:
+            network.load_state_dict(begun.state_dict())
+            network.scale(1 / scale)
+        elif isinstance(network, PatchNetwork) and not checkpoint.exists():
+            begin = torch.Generator().manual_seed(self.recipe.seed)
+            initialise(network, self._patches_to_begin_with(source), scale, begin)
+        loss = Loss(self._objective(stage, factor), predict, scale, stage.precision)
+        seed = self.recipe.seed + (first is not None)
+        trainer = Trainer(network, source, loss, stage, checkpoint, seed, self.device)
+
+        def validate(trained: MomentumNetwork) -> Record:
+            return self.validation.of_network(scaled(trained, scale), first)
+
+        with Tracker(self.folder, name, stage.steps, trainer.step) as tracker:
+            return scaled(trainer.run(validate, tracker), scale)
+
+    def _begun(self, first: Model | None) -> MomentumNetwork | None:
+        """The network that a training begins with, where there is one."""
+        if first is None:
+            return None if self.start is None else self.start.prediction
+        if self.start is not None and self.start.correction is not None:
+            return self.start.correction
+        return scaled(first.prediction, CORRECTION_START)
+
+    def _task(self, stage: Stage, first: Model | None) -> tuple[Source, Predict]:
+        """Where the batches of a stage come from, and how a network predicts their momenta."""
+        if stage.source == "fits":
+            return self._fitted_patches(first), patch_prediction
+        people = self.people.to(self.device) if stage.workers == 0 else self.people
+        variation = self.recipe.variation
+        if stage.source == "images":
+            return People(people, variation), self._volume_prediction(first)
+        source = Geodesics(people, variation, self.metric)
+        if self.recipe.network.architecture == "patch" and first is None:
+            return CutPatches(source), patch_prediction
+        return source, self._volume_prediction(first)
+
+    def _volume_prediction(self, first: Model | None) -> Predict:
+        if first is None:
+            return volume_prediction
+        frozen = first.to(self.device)
+        back = partial(warped_back, self.config)
+
+        def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
+            moving = batch.seen_moving
+            begun = predicted_momentum(frozen, moving, batch.seen_target)
+            with torch.no_grad():
+                # Whichever of its corrections it may be asked for; the step's seed decides.
+                for _ in range(int(torch.randint(self.config.corrections, ()))):
+                    seen = back(begun, batch.seen_target)
+                    begun += whole_momentum(trained, moving, seen).float()
+                seen = back(begun, batch.seen_target)
+            return begun + whole_momentum(trained, moving, seen)
+
+        return corrected
+
+    def _objective(self, stage: Stage, factor: int) -> Objective:
+        metric = metric_at(self.metric, factor)
+        return Energy(metric, stage) if stage.objective == "energy" else Momentum(metric, stage)
+
+    def _fitted_patches(self, first: Model | None) -> FittedPatches:
+        """Patches of the teacher's pairs, or of what `first` leaves of them."""
+        assert self.recipe.fits is not None
+        folder = self.folder / "fits"
+        fit_pairs(self.people, self.recipe.fits, self.metric, folder, self.recipe.seed)
+        if first is not None:
+            folder = write_residuals(
+                folder, first.prediction, self.config, self.folder / "residuals"
+            )
+        pairs = [load_pair(file) for file in pair_files(folder)]
+        return FittedPatches(pairs, self.recipe.variation.intensity)
+
+    def _patches_to_begin_with(self, source: Source) -> FittedPatches:
+        """The patches that the first weights are fitted to."""
+        if isinstance(source, FittedPatches):
+            return source
+        geodesics = Geodesics(self.people, self.recipe.variation, self.metric)
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        batch = geodesics.batch(2, generator)
+        assert batch.momentum is not None
+        parts = (batch.moving, batch.target, batch.momentum)
+        pairs = [FittedPair(*(p[None] for p in pair)) for pair in zip(*parts, strict=True)]
+        return FittedPatches(pairs, self.recipe.variation.intensity)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the trainer lowers: an objective of the momenta that a network predicts, in units of
+    `scale`."""
+
+    objective: Objective
+    predict: Predict
+    scale: float
+    precision: str
+
+    def __call__(self, network: MomentumNetwork, batch: Batch) -> Tensor:
+        mixed = self.precision == "bfloat16"
+        with torch.autocast(batch.moving.device.type, torch.bfloat16, enabled=mixed):
+            momentum = self.predict(network, batch)
+        return self.objective(self.scale * momentum.float(), batch)
+
+
+def model_config(recipe: Recipe) -> ModelConfig:
+    """What the model file of a recipe says, before its results are known."""
+    shooting = recipe.shooting
+    return ModelConfig(
+        features=recipe.network.features,
+        architecture=recipe.network.architecture,
+        prediction_factor=recipe.network.prediction_factor,
+        coarse_corrections=recipe.network.coarse_corrections,
+        corrections=recipe.network.corrections,
+        dropout=recipe.network.dropout,
+        sharpness=recipe.network.sharpness,
+        spacing=recipe.data.spacing,
+        metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
+        method=shooting.method,
+        steps=shooting.steps,
+        borders=shooting.borders,
+        inverse_iterations=shooting.inverse_iterations,
+        training_data=recipe.training_data,
+        licence=recipe.licence,
+        commit=source_commit(),
+        settings=recipe.model_dump(mode="json"),
+    )
+
+
+def starting_model(name: str, config: ModelConfig) -> Model:
+    """The model that a training begins with; QuicksilverError where its networks are of another kind."""
+    model = open_model(name)
+    kinds = [(c.architecture, c.features, c.dropout) for c in (model.config, config)]
+    if kinds[0] != kinds[1]:
+        raise QuicksilverError(
+            f"expected a start with the recipe's networks {kinds[1]}, found {kinds[0]} in {name} "
+            "(architecture, features, dropout); change `network` or `start`"
+        )
+    return model
+
+
+def patch_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """The momenta of patches."""
+    momentum: Tensor = network(batch.seen_moving, batch.seen_target)
+    return momentum
+
+
+def volume_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """The momenta of whole volumes."""
+    return whole_momentum(network, batch.seen_moving, batch.seen_target)
+
+
+def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
+    """A copy of a network whose momenta are `factor` times as large."""
+    copied = copy.deepcopy(network)
+    copied.scale(factor)
+    return copied

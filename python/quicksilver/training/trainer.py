@@ -1,0 +1,196 @@
+"""The training of one network: steps, checkpoints, averages of weights, several processes."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.io.files import replacing
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.runtime import distributed
+from quicksilver.training.batches import Batch, Source
+from quicksilver.training.recipe import Stage
+
+Record = dict[str, Any]
+Report = Callable[[Record], None]
+"""Called with a record (step, seconds, loss, learning_rate ...) after every step."""
+
+SAVE_EVERY = 60.0  # seconds: what a kill may cost
+RECENT = 50
+
+
+class Trainer:
+    """Lowers `loss(network, batch)` over the batches of a source; `state` decides all that follows.
+
+    `checkpoint` is written about every minute and at the end. Where it exists, training goes on from
+    it with the losses that an uninterrupted run would have had. Under `torchrun` every process draws
+    batches of its own, gradients are averaged, and the first process writes.
+    """
+
+    def __init__(
+        self,
+        network: MomentumNetwork,
+        source: Source,
+        loss: Callable[[MomentumNetwork, Batch], Tensor],
+        stage: Stage,
+        checkpoint: str | Path,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        # The order that convolutions in bfloat16 like, on the processor twice as fast.
+        network.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.network, self.loss, self.stage = network, loss, stage
+        self.device, self.checkpoint, self.seed = torch.device(device), Path(checkpoint), seed
+        self.batches = Batches(source, stage.batch, seed)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), betas=(0.9, 0.99), weight_decay=stage.weight_decay
+        )
+        self.step, self.seconds, self.best = 0, 0.0, float("-inf")
+        self.losses: list[float] = []
+        if self.checkpoint.exists():
+            self.load()
+        distributed.share(self.network)
+
+    def run(self, validate: Callable[[MomentumNetwork], Record], report: Report) -> MomentumNetwork:
+        """Train to the end; the averaged weights of the best validation.
+
+        validate: returns a record whose `score` is larger for better networks; called `validations`
+        times on the average, in evaluation mode, by the first process.
+        """
+        saved = self.seconds
+        marks = {
+            round(self.stage.steps * k / self.stage.validations)
+            for k in range(1, self.stage.validations + 1)
+        }
+        for batch in self._loader():
+            record = self.one_step(batch)
+            if self.step in marks and distributed.is_first():
+                record |= self._validated(validate)
+            report(record)
+            if self.seconds - saved > SAVE_EVERY or self.step in marks:
+                self.save()
+                saved = self.seconds
+        return self.kept()
+
+    def one_step(self, batch: Batch) -> Record:
+        """One update of the weights and of their average."""
+        begin = time.perf_counter()
+        rate = self.stage.learning_rate * learning_rate(self.step, self.stage)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        torch.manual_seed(key(self.seed, self.step, 1))  # of the dropout and of what a loss draws
+        loss = self.loss(self.network, batch.to(self.device))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        distributed.average_gradients(self.network)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.clip)
+        if bool(norm.isfinite()):  # a batch whose loss overflowed teaches nothing
+            self.optimiser.step()
+        self.step += 1
+        self._follow(min(self.stage.average, self.step / (self.step + 10)))
+        self.losses.append(loss.item())
+        seconds = time.perf_counter() - begin
+        self.seconds += seconds
+        recent = self.losses[-RECENT:]
+        return {
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "loss": round(sum(recent) / len(recent), 4),
+            "learning_rate": rate,
+            "samples_per_second": round(distributed.count() * self.stage.batch / seconds, 2),
+        }
+
+    def kept(self) -> MomentumNetwork:
+        """The averaged network of the best validation; the last one where none was better."""
+        network = copy.deepcopy(self.average)
+        best = self.best_path()
+        if best.exists():
+            network.load_state_dict(torch.load(best, weights_only=True, map_location=self.device))
+        return network
+
+    def best_path(self) -> Path:
+        """The weights of the best validation so far."""
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}-best.pt")
+
+    def save(self) -> None:
+        """Write the checkpoint: tensors and numbers, which load without unpickling objects."""
+        if not distributed.is_first():
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            **{name: getattr(self, name) for name in ("step", "seconds", "best", "losses")},
+        }
+        with replacing(self.checkpoint) as temporary:
+            torch.save(state, temporary)
+
+    def load(self) -> None:
+        """Go on from the checkpoint; QuicksilverError where it belongs to another network."""
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            for name in ("step", "seconds", "best", "losses"):
+                setattr(self, name, state[name])
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise QuicksilverError(
+                f"expected {self.checkpoint} to be a checkpoint of this training, found another "
+                "or a damaged one; take it away to start anew"
+            ) from error
+
+    def _loader(self) -> Iterator[Batch]:
+        steps = range(self.step, self.stage.steps)
+        workers = self.stage.workers
+        return iter(DataLoader(self.batches, batch_size=None, sampler=steps, num_workers=workers))
+
+    def _validated(self, validate: Callable[[MomentumNetwork], Record]) -> Record:
+        record = validate(self.average)
+        score = record.get("score", float(self.step))
+        if score >= self.best:
+            self.best = score
+            with replacing(self.best_path()) as temporary:
+                torch.save(self.average.state_dict(), temporary)
+        return record
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+
+
+@dataclass(frozen=True)
+class Batches(Dataset[Batch]):
+    """The batches of a training by the number of their step."""
+
+    source: Source
+    count: int
+    seed: int
+
+    def __getitem__(self, step: int) -> Batch:
+        generator = torch.Generator().manual_seed(key(self.seed, step, 2 + distributed.rank()))
+        return self.source.batch(self.count, generator)
+
+
+def key(seed: int, step: int, purpose: int) -> int:
+    """A seed of its own for every step and purpose."""
+    return hash((seed, step, purpose)) % 2**63  # of a tuple of integers: the same in every process
+
+
+def learning_rate(step: int, stage: Stage) -> float:
+    """The learning rate relative to its largest: a linear rise, a plateau, a linear fall to zero."""
+    rise = (step + 1) / stage.warm_up
+    fall = (stage.steps - step) / (stage.decay * stage.steps)
+    return min(1.0, rise, fall)

@@ -1,0 +1,125 @@
+"""Displacement fields in the world: from one grid to another, applied to images, as ITK files.
+
+A field here is a displacement in RAS millimetres on a grid, x -> x + d(x), and has a meaning
+without the grid it was computed on. ITK writes the same field in LPS millimetres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.images.image import Grid, Image
+from quicksilver.images.resampling import affine_displacement
+
+Mode = Literal["linear", "nearest", "majority"]
+
+
+LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # RAS to LPS, and back
+
+
+@dataclass(frozen=True)
+class WorldField:
+    """A displacement in millimetres: vectors (1, 3, X, Y, Z), components R, A, S; and its grid.
+
+    >>> image = Image(np.arange(27, dtype=np.float32).reshape(3, 3, 3), np.diag([2.0, 2, 2, 1]))
+    >>> vectors = torch.zeros(1, 3, 3, 3, 3)
+    >>> vectors[:, 2] = 2.0  # mm towards the head, one voxel here
+    >>> WorldField(vectors, image.grid).warp(image).data[0, 0]
+    array([1., 2., 0.], dtype=float32)
+    """
+
+    vectors: Tensor
+    grid: Grid
+
+    @classmethod
+    def from_voxels(cls, displacement: Tensor, grid: Grid) -> WorldField:
+        """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
+        return cls(turn(grid.affine[:3, :3], displacement), grid)
+
+    @classmethod
+    def identity(cls, grid: Grid) -> WorldField:
+        """The field that leaves every point of a grid where it is."""
+        return cls(torch.zeros((1, 3, *grid.shape)), grid)
+
+    def in_voxels(self) -> Tensor:
+        """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
+        return turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
+
+    def onto(self, grid: Grid) -> WorldField:
+        """The same field on another grid: linear between voxels, continued by its border value."""
+        return WorldField(carry(self.vectors, self.grid, grid), grid)
+
+    def then(self, after: WorldField) -> WorldField:
+        """The field of moving by this one and by another after it, on this one's grid."""
+        moved = qs.warp(after.vectors, self._positions(after.grid), padding_mode="border")
+        return WorldField(self.vectors + moved, self.grid)
+
+    def then_affine(self, matrix: np.ndarray) -> WorldField:
+        """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
+        start = affine_field(matrix, self.grid, self.vectors.device).vectors
+        return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
+
+    def determinant(self) -> Tensor:
+        """The Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own grid."""
+        return qs.jacobian_determinant(self.in_voxels())
+
+    def warp(self, image: Image, mode: Mode = "linear") -> Image:
+        """The image at x + d(x) on the field's grid, resampled once; zero outside of the image.
+
+        "linear" gives float32; "nearest" and "majority" (`qs.warp_labels`: the label with the
+        largest sum of linear weights) keep the image's integer type.
+        """
+        return Image(
+            self.warp_volumes(image.data[..., None], image.grid, mode)[..., 0], self.grid.affine
+        )
+
+    def warp_volumes(self, volumes: np.ndarray, grid: Grid, mode: Mode = "linear") -> np.ndarray:
+        """Volumes (X, Y, Z, T) of one grid as `warp` has them, one after the other."""
+        positions = self._positions(grid)
+        # torch has few operations for the unsigned types of label maps, so they travel as int64.
+        travels, kind = (np.float32, np.float32) if mode == "linear" else (np.int64, volumes.dtype)
+        result = np.empty((volumes.shape[3], *self.grid.shape), kind).transpose(1, 2, 3, 0)
+        for index in range(volumes.shape[3]):
+            data = np.ascontiguousarray(volumes[..., index], dtype=travels)
+            source = torch.from_numpy(data)[None, None].to(positions.device)
+            if mode == "majority":
+                warped = qs.warp_labels(source, positions, padding_mode="zeros")
+            else:
+                warped = qs.warp(source, positions, mode=mode, padding_mode="zeros")
+            result[..., index] = warped[0, 0].cpu().numpy()
+        return result
+
+    def _positions(self, other: Grid) -> Tensor:
+        """Where the field takes its voxels, in voxels of another grid, less their own indices."""
+        inverse = np.linalg.inv(other.affine)
+        start = affine_displacement(
+            inverse @ self.grid.affine, self.grid.shape, self.vectors.device
+        )
+        return start + turn(inverse[:3, :3], self.vectors)
+
+
+def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
+    """Values (1, C, X, Y, Z) of one grid on another: linear, continued by their border value."""
+    if source.matches(grid):
+        return values
+    matrix = np.linalg.inv(source.affine) @ grid.affine
+    positions = affine_displacement(matrix, grid.shape, values.device)
+    return qs.warp(values, positions, padding_mode="border")
+
+
+def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
+    """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
+    change = matrix @ grid.affine - grid.affine + np.eye(4)
+    return WorldField(affine_displacement(change, grid.shape, device), grid)
+
+
+def turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
+    """Multiply every vector of a field (1, 3, X, Y, Z) by a 3 x 3 matrix."""
+    factor = torch.as_tensor(matrix, dtype=vectors.dtype, device=vectors.device)
+    return torch.einsum("ij,bjxyz->bixyz", factor, vectors).contiguous()

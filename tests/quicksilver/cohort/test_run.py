@@ -1,0 +1,287 @@
+"""Lists of pairs: what is done stays, what fails stays alone, what is killed is done again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from quicksilver.cohort import bids
+from quicksilver.cohort.pairs import PairPaths, read_list
+from quicksilver.cohort.run import run_cohort
+from quicksilver.commands.register import _work
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Image
+from quicksilver.io import nifti
+from quicksilver.io.files import filling
+from tests.quicksilver.phantoms import make_brain, write_nifti
+
+OPTIONS = {"affine": False, "steps": 2}
+
+
+def brain(seed: int) -> Image:
+    return make_brain(seed, (20, 20, 20), np.diag([2.0, 2, 2, 1]))
+
+
+def some_pairs(folder: Path, count: int) -> list[PairPaths]:
+    files = [folder / f"{k}.nii.gz" for k in range(count + 1)]
+    for k, file in enumerate(files):
+        if not file.exists():
+            write_nifti(file, brain(k))
+    return [PairPaths(f"p{k}", files[k], files[k + 1]) for k in range(count)]
+
+
+def pretend(pair: PairPaths, place: Path, entries: dict) -> None:
+    if pair.id == "p1":
+        raise QuicksilverError("expected sense, found none; try again")
+    with filling(place) as temporary:
+        (temporary / "momentum.nii.gz").write_text("voxels")
+        (temporary / "result.json").write_text(json.dumps(entries))
+
+
+def test_one_failure_stays_alone_and_what_is_done_is_left_alone(tmp_path):
+    pairs = some_pairs(tmp_path, 4)
+    first = run_cohort(pairs, tmp_path / "out", pretend, {"a": 1}, jobs=2)
+    assert {o.id: o.error is None for o in first} == {
+        "p0": True,
+        "p1": False,
+        "p2": True,
+        "p3": True,
+    }
+    assert (tmp_path / "out/failures/p1.txt").read_text().startswith("expected sense")
+    assert not (tmp_path / "out/p1").exists()
+    again = run_cohort(pairs, tmp_path / "out", pretend, {"a": 1})
+    assert [o.id for o in again] == ["p1"]
+    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == set(
+        ["p0", "p1", "p2", "p3"]
+    )
+    os.utime(pairs[2].moving, ns=(1, 1))  # as if the image were another
+    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == {"p1", "p2"}
+
+
+def test_a_failure_is_forgotten_once_the_pair_is_done(tmp_path):
+    pairs = some_pairs(tmp_path, 2)
+    run_cohort(pairs, tmp_path / "out", pretend, {})
+    assert (tmp_path / "out/failures/p1.txt").exists()
+    fine = [PairPaths("p1", pairs[1].moving, pairs[1].target)]
+
+    def mended(pair, place, entries):
+        pretend(PairPaths("other", pair.moving, pair.target), place, entries)
+
+    run_cohort(fine, tmp_path / "out", mended, {})
+    assert not (tmp_path / "out/failures/p1.txt").exists()
+
+
+def test_a_defect_ends_the_run(tmp_path):
+    def broken(pair, place, entries):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_cohort(some_pairs(tmp_path, 3), tmp_path / "out", broken, {}, jobs=2)
+
+
+def test_processes_share_the_list(tmp_path, monkeypatch):
+    pairs = some_pairs(tmp_path, 5)
+    done = []
+    for rank in range(2):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        done.append([o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {})])
+    assert done == [["p0", "p2", "p4"], ["p1", "p3"]]
+
+
+def test_jobs_share_the_threads(tmp_path):
+    seen = []
+
+    def looking(pair, place, entries):
+        seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        run_cohort(some_pairs(tmp_path, 4), tmp_path / "out", looking, {}, jobs=2)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2] * 4
+
+
+def run_for_real(pairs, out: Path, model) -> None:
+    torch.set_num_threads(1)  # the fork has none of the parent's
+    work = partial(_work, model=model, device="cpu", about={}, options=OPTIONS)
+    run_cohort(pairs, out, work, {"model": model.digest(), **OPTIONS}, jobs=2)
+
+
+def contents(out: Path) -> dict[str, np.ndarray]:
+    return {
+        str(path.relative_to(out)): nifti.load(path)[0] for path in sorted(out.rglob("*.nii.gz"))
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_moments_it_ends_as_if_nothing_had_been(tmp_path, model):
+    pairs = some_pairs(tmp_path, 3)
+    fork = multiprocessing.get_context("fork")
+
+    def started(out: Path):
+        process = fork.Process(target=run_for_real, args=(pairs, out, model))
+        process.start()
+        return process
+
+    begin = time.perf_counter()
+    whole = started(tmp_path / "whole")
+    whole.join()
+    length = time.perf_counter() - begin
+    expected = contents(tmp_path / "whole")
+    assert whole.exitcode == 0 and len(expected) == 3 * 5
+    moments, kills, out = random.Random(0), 0, tmp_path / "0"
+    while kills < 50:
+        process = started(out)
+        process.join(length * moments.random())
+        process.kill()
+        process.join()
+        if process.exitcode == -signal.SIGKILL:
+            kills += 1
+        for place in out.glob("p?/result.json"):  # whatever looks done is whole
+            name = place.parent.name
+            for file in (tmp_path / "whole" / name).glob("*.nii.gz"):
+                assert np.array_equal(
+                    nifti.load(place.parent / file.name)[0], expected[f"{name}/{file.name}"]
+                )
+        if all((out / f"p{k}/result.json").exists() for k in range(3)):
+            out = tmp_path / str(kills)  # done in spite of all: once more
+    last = started(out)
+    last.join()
+    found = contents(out)
+    assert last.exitcode == 0 and found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert not list(out.rglob("*.partial"))
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory, model_file) -> tuple[Path, subprocess.CompletedProcess]:
+    """A list of three pairs, one of which cannot be registered, by the command."""
+    folder = tmp_path_factory.mktemp("listed")
+    some_pairs(folder, 2)
+    write_nifti(folder / "empty.nii.gz", Image(np.zeros((20, 20, 20), np.float32), np.eye(4)))
+    rows = [
+        "id,moving,target,moving_labels,target_labels",
+        "good,0.nii.gz,1.nii.gz,0_lab.nii.gz,1_lab.nii.gz",
+        "bad,empty.nii.gz,1.nii.gz,,",
+        "<b>odd & name,1.nii.gz,2.nii.gz,,",
+    ]
+    for k in range(2):
+        labels = Image((brain(k).data > 0).astype(np.uint8), brain(k).affine)
+        write_nifti(folder / f"{k}_lab.nii.gz", labels)
+    (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
+    words = ["register", "--pairs", folder / "pairs.csv", "-o", folder / "out", "--no-affine"]
+    command = [sys.executable, "-m", "quicksilver", *words, "--model", model_file, "--jobs", "2"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=folder)
+    return folder, done
+
+
+def test_the_command_registers_a_list_and_says_what_failed(listed):
+    folder, done = listed
+    assert done.returncode == 1 and "2 of 3 pairs registered" in done.stdout
+    assert "failed: bad: expected an image with non-zero voxels" in done.stderr
+    assert "Traceback" not in done.stderr
+    good = json.loads((folder / "out/good/result.json").read_text())
+    assert good["overlap"]["after"] > 0.7 and (folder / "out/good/report.html").exists()
+
+
+def test_the_summary_is_worst_first(listed):
+    folder, _ = listed
+    with (folder / "out/summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["failed", "done", "done"]
+    assert float(next(row for row in rows if row["id"] == "good")["overlap"]) > 0.7
+    page = (folder / "out/index.html").read_text()
+    assert "<b>odd" not in page and "\\u003cb>odd" in page
+    assert read_list(folder / "pairs.csv")[0].id == "good"
+
+
+def test_a_bids_folder_is_brought_to_a_target(tmp_path, command, model_file):
+    data = tmp_path / "data"
+    for name in ("sub-01/anat/sub-01_T1w", "sub-02/ses-a/anat/sub-02_ses-a_desc-preproc_T1w"):
+        (data / name).parent.mkdir(parents=True)
+        write_nifti(data / f"{name}.nii.gz", brain(3))
+    mask = data / "sub-02/ses-a/anat/sub-02_ses-a_desc-brain_mask.nii.gz"
+    write_nifti(mask, Image((brain(3).data > 0).astype(np.uint8), brain(3).affine))
+    target = write_nifti(tmp_path / "target.nii.gz", brain(4))
+    pairs = bids.pairs_to(data, target)
+    assert [(p.id, p.moving_mask) for p in pairs] == [
+        ("sub-01_T1w", None),
+        ("sub-02_ses-a_desc-preproc_T1w", mask),
+    ]
+    out = tmp_path / "out"
+    code, text, _ = command(
+        "register", data, target, "-o", out, "--no-affine", "--model", model_file
+    )
+    assert code == 0 and "2 of 2" in text
+    described = json.loads((out / "dataset_description.json").read_text())
+    assert described["DatasetType"] == "derivative"
+    assert (out / "sub-01_T1w/displacement.nii.gz").exists()
+    code, _, error = command("register", tmp_path / "out", target, "-o", out)
+    assert code == 2 and "found none" in error
+
+
+def test_stripped_images_of_a_bids_folder_are_preferred(tmp_path):
+    for name in ("sub-1_T1w", "sub-1_desc-brain_T1w", "sub-1_space-MNI_desc-brain_T1w"):
+        (tmp_path / "sub-1/anat").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"sub-1/anat/{name}.nii.gz").touch()
+    (tmp_path / "sub-1/anat/sub-1_desc-brain_mask.nii.gz").touch()
+    pairs = bids.pairs_to(tmp_path, tmp_path / "t.nii.gz")
+    assert [(p.id, p.moving_mask) for p in pairs] == [("sub-1_desc-brain_T1w", None)]
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["a.nii"], ["a.nii", "b.nii", "--jobs", "2"], ["a.nii", "b.nii", "--pairs", "c"]]
+)
+def test_what_is_neither_a_pair_nor_a_list_is_refused(words, command, tmp_path):
+    code, _, error = command("register", *words, "-o", tmp_path)
+    assert code == 2 and "either MOVING and TARGET" in " ".join(error.replace("│", "").split())
+
+
+@pytest.mark.slow
+def test_machines_of_one_folder_share_a_list(tmp_path, model_file):
+    """The manual's command as two machines run it, which here are two launchers on one."""
+    some_pairs(tmp_path, 3)
+    rows = ["moving,target", *(f"{k}.nii.gz,{k + 1}.nii.gz" for k in range(3))]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    words = ["-m", "quicksilver", "register", "--pairs", "pairs.csv", "--no-affine"]
+    words += ["--model", str(model_file), "--steps", "2"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    launch += ["--master-addr", "127.0.0.1", "--master-port", str(port)]
+    machines = [
+        subprocess.Popen(
+            [sys.executable, *launch, "--node-rank", str(rank), *words, "-o", "together"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [machine.communicate()[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert "2 of them now" in said[0] and "1 of them now" in said[1]
+    alone = [sys.executable, *words, "-o", "alone"]
+    subprocess.run(alone, cwd=tmp_path, check=True, capture_output=True)
+    found, expected = (contents(tmp_path / out) for out in ("together", "alone"))
+    assert len(found) == 3 * 5 and found.keys() == expected.keys()
+    # One thread each against all of them: sums in another order.
+    assert all(np.allclose(found[name], expected[name], atol=1e-3) for name in expected)

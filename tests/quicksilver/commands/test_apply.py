@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import quicksilver_ext as qs
+from quicksilver.images.image import Image
+from quicksilver.io.affines import write_affine
+from quicksilver.io.images import read_image
+from quicksilver.io.results import load_registration
+from quicksilver.io.transforms import read_chain
+from quicksilver.results.folder import save_registration
+from tests.quicksilver.phantoms import make_affine, write_nifti
+
+AFFINE = make_affine((6, -4, 3), (1.05, 0.95, 1.02), origin=(1.5, -2, 1))
+
+
+@pytest.fixture(scope="module")
+def out(registration, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("apply") / "out"
+    save_registration(registration, folder)
+    return folder
+
+
+def blob(image: Image, centre: tuple[int, int, int]) -> tuple[Image, np.ndarray]:
+    """A spot on the grid of an image, and where it is in the world."""
+    data = np.zeros(image.data.shape, np.float32)
+    data[centre] = 1000
+    world = image.affine[:3, :3] @ centre + image.affine[:3, 3]
+    return Image(gaussian_filter(data, 2), image.affine), world
+
+
+def centre_of(path: Path) -> np.ndarray:
+    image = read_image(path)
+    weights = image.data / image.data.sum(dtype=np.float64)
+    voxel = [(np.indices(weights.shape)[axis] * weights).sum() for axis in range(3)]
+    return image.affine[:3, :3] @ voxel + image.affine[:3, 3]
+
+
+def write_table(path: Path, points: np.ndarray) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["x", "y", "z", "name"])
+        writer.writerows([*point, f"p{n}"] for n, point in enumerate(points))
+    return path
+
+
+def read_table(path: Path) -> np.ndarray:
+    with path.open(newline="") as file:
+        return np.array([[float(row[axis]) for axis in "xyz"] for row in csv.DictReader(file)])
+
+
+@pytest.mark.parametrize("option", [(), ("--inverse",)])
+def test_points_go_where_the_image_goes(out, brains, option, tmp_path, command):
+    source = brains[1 if option else 0]
+    spot, world = blob(source, (20, 21, 17))
+    image = write_nifti(tmp_path / "spot.nii.gz", spot)
+    table = write_table(tmp_path / "spot.csv", world[None])
+    for name in (image, table):
+        assert command("apply", out, name, "-o", tmp_path / f"moved-{name.name}", *option)[0] == 0
+    moved = read_table(tmp_path / "moved-spot.csv")[0]
+    assert np.linalg.norm(moved - centre_of(tmp_path / "moved-spot.nii.gz")) < 0.1
+    assert np.linalg.norm(moved - world) > 0.3, "nothing was moved"
+
+
+def test_points_come_back(out, brains, tmp_path, command):
+    rng = np.random.default_rng(0)
+    grid = brains[0].grid
+    index = rng.uniform(0.2, 0.8, (500, 3)) * grid.shape
+    points = write_table(tmp_path / "a.csv", index @ grid.affine[:3, :3].T + grid.affine[:3, 3])
+    assert command("apply", out, points, "-o", tmp_path / "b.csv")[0] == 0
+    assert command("apply", out, tmp_path / "b.csv", "-o", tmp_path / "c.csv", "--inverse")[0] == 0
+    start, there, back = (read_table(tmp_path / f"{name}.csv") for name in "abc")
+    assert np.median(np.linalg.norm(there - start, axis=1)) > 0.1
+    assert np.median(np.linalg.norm(back - start, axis=1)) < 0.05
+
+
+def test_other_shapes_move_as_points_do(out, brains, tmp_path, command):
+    grid = brains[0].grid
+    index = np.random.default_rng(0).uniform(0.2, 0.8, (20, 3)) * grid.shape
+    points = (index @ grid.affine[:3, :3].T + grid.affine[:3, 3]).astype(np.float32)
+    write_table(tmp_path / "p.csv", points)
+    array = nib.gifti.GiftiDataArray(points, "NIFTI_INTENT_POINTSET")
+    nib.save(nib.GiftiImage(darrays=[array]), tmp_path / "p.gii")
+    lines = nib.streamlines.Tractogram([points[:8], points[8:]], affine_to_rasmm=np.eye(4))
+    for suffix in (".tck", ".trk"):
+        nib.streamlines.save(lines, str(tmp_path / f"p{suffix}"))
+    for suffix in (".csv", ".gii", ".tck", ".trk"):
+        moved = tmp_path / f"moved{suffix}"
+        assert command("apply", out, tmp_path / f"p{suffix}", "-o", moved)[0] == 0
+    expected = read_table(tmp_path / "moved.csv")
+    assert np.abs(expected - points).max() > 0.2
+    assert np.allclose(nib.load(tmp_path / "moved.gii").agg_data("pointset"), expected, atol=1e-3)
+    for suffix in (".tck", ".trk"):
+        moved = nib.streamlines.load(tmp_path / f"moved{suffix}")
+        assert np.allclose(moved.streamlines.get_data(), expected, atol=1e-3)
+    assert np.allclose(moved.header["voxel_to_rasmm"], brains[1].affine, atol=1e-4)
+
+
+def test_ants_moves_points_the_same(out, brains, tmp_path, command):
+    ants, pandas = (pytest.importorskip(name) for name in ("ants", "pandas"))
+    grid = brains[0].grid
+    index = np.random.default_rng(0).uniform(0.3, 0.7, (20, 3)) * grid.shape
+    world = index @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    table = write_table(tmp_path / "lps.csv", world * [-1, -1, 1])
+    assert command("apply", out, table, "-o", tmp_path / "moved.csv", "--lps")[0] == 0
+    # Points move by the inverse of what moves images: that takes them back to where they were, and
+    # the inverse as antsApplyTransformsToPoints is given it is as near as two grids can say.
+    moved = pandas.read_csv(tmp_path / "moved.csv")
+    for name, start, end, near in (
+        ("displacement.nii.gz", moved, world * [-1, -1, 1], 1e-3),
+        ("inverse_displacement.nii.gz", pandas.read_csv(table), moved[["x", "y", "z"]], 0.05),
+    ):
+        theirs = ants.apply_transforms_to_points(3, start, [str(out / name)])[["x", "y", "z"]]
+        assert np.allclose(theirs, end, atol=near)
+
+
+def test_a_list_of_transforms_is_one_interpolation(out, brain_files, tmp_path, command):
+    write_affine(tmp_path / "affine.mat", AFFINE)
+    words = ("apply", "--transform", out, "--transform", tmp_path / "affine.mat", brain_files[0])
+    assert command(*words, "-o", tmp_path / "moved.nii.gz")[0] == 0
+    source = read_image(brain_files[0])
+    chain = read_chain([str(out), str(tmp_path / "affine.mat")])
+    target = read_image(brain_files[1]).grid
+    expected = chain.onto(target).warp(source)
+    moved = read_image(tmp_path / "moved.nii.gz")
+    assert moved.grid.matches(target) and np.allclose(moved.data, expected.data, atol=1e-3)
+    # The whole list the other way brings it home.
+    back = ("apply", *words[1:5], tmp_path / "moved.nii.gz", "--inverse")
+    assert command(*back, "-o", tmp_path / "back.nii.gz", "--reference", brain_files[0])[0] == 0
+    core = (slice(10, -10),) * 3
+    home = read_image(tmp_path / "back.nii.gz").data[core]
+    assert np.corrcoef(home.ravel(), source.data[core].ravel())[0, 1] > 0.9
+
+
+def test_an_affine_alone_needs_a_reference(brain_files, tmp_path, command):
+    write_affine(tmp_path / "affine.mat", np.eye(4))
+    words = ("apply", "--transform", tmp_path / "affine.mat", brain_files[0])
+    code, _, error = command(*words, "-o", tmp_path / "moved.nii.gz")
+    assert code == 2 and "--reference" in error
+    words = (*words, "-o", tmp_path / "moved.nii.gz", "--reference", brain_files[0])
+    assert command(*words)[0] == 0
+    assert np.allclose(*(read_image(p).data for p in (words[3], words[5])), atol=1e-3)
+
+
+def test_a_matrix_of_fsl_by_the_two_images(brain_files, tmp_path, command):
+    np.savetxt(tmp_path / "fsl.mat", np.eye(4))
+    words = ("apply", "--transform", tmp_path / "fsl.mat", brain_files[0], "--reference")
+    assert command(*words, brain_files[0], "-o", tmp_path / "moved.nii.gz")[0] == 0
+    moved, source = (read_image(p).data for p in (tmp_path / "moved.nii.gz", brain_files[0]))
+    assert np.allclose(moved, source, atol=1e-3)
+
+
+def test_a_series_is_every_volume(out, brains, tmp_path, command):
+    volumes = np.stack([brains[0].data, brains[0].data[::-1], 2 * brains[0].data], axis=-1)
+    nib.save(nib.Nifti1Image(volumes, brains[0].affine), tmp_path / "series.nii.gz")
+    code, *_ = command("apply", out, tmp_path / "series.nii.gz", "-o", tmp_path / "moved.nii")
+    moved = nib.load(tmp_path / "moved.nii").get_fdata(dtype=np.float32)
+    assert code == 0 and moved.shape == (*brains[1].data.shape, 3)
+    field = load_registration(out).displacement
+    for number in range(3):
+        one = field.warp(Image(volumes[..., number].copy(), brains[0].affine)).data
+        assert np.allclose(moved[..., number], one, atol=1e-3)
+
+
+@pytest.mark.parametrize("option", ["--labels", "--majority"])
+def test_labels_keep_their_numbers(out, brains, option, tmp_path, command):
+    labels = np.where(brains[0].data > 0, 2000 + (brains[0].data > 100), 0).astype(np.uint16)
+    image = write_nifti(tmp_path / "labels.nii.gz", Image(labels, brains[0].affine))
+    assert command("apply", out, image, "-o", tmp_path / "moved.nii.gz", option)[0] == 0
+    moved = nib.load(tmp_path / "moved.nii.gz")
+    assert moved.get_data_dtype() == np.uint16
+    field = load_registration(out).displacement
+    mode = {"--labels": "nearest", "--majority": "majority"}[option]
+    expected = field.warp(Image(labels, brains[0].affine), mode).data
+    assert np.array_equal(np.asarray(moved.dataobj), expected)
+    other = field.warp(
+        Image(labels, brains[0].affine), {"nearest": "majority"}.get(mode, "nearest")
+    )
+    assert (expected != other.data).any()
+
+
+def test_jacobian_is_that_of_the_map(out, tmp_path, command):
+    code, shown, _ = command("jacobian", out, "-o", tmp_path / "det.nii.gz")
+    found = nib.load(tmp_path / "det.nii.gz").get_fdata()
+    field = load_registration(out).displacement
+    expected = qs.jacobian_determinant(field.in_voxels())[0, 0].numpy()
+    assert code == 0 and "0 folded voxels" in shown and np.allclose(found, expected, atol=1e-5)
+    words = ("jacobian", out / "displacement.nii.gz", "-o", tmp_path / "log.nii.gz", "--log")
+    assert command(*words)[0] == 0
+    assert np.allclose(nib.load(tmp_path / "log.nii.gz").get_fdata(), np.log(found), atol=1e-4)
+    assert command("jacobian", out, "-o", tmp_path / "inverse.nii.gz", "--inverse")[0] == 0
+    back = nib.load(tmp_path / "inverse.nii.gz")
+    assert np.allclose(back.affine, load_registration(out).inverse.grid.affine, atol=1e-4)
+
+
+def test_jacobian_of_ants(out, tmp_path, command):
+    ants = pytest.importorskip("ants")
+    assert command("jacobian", out, "-o", tmp_path / "det.nii.gz")[0] == 0
+    ours = ants.image_read(str(tmp_path / "det.nii.gz")).numpy()
+    domain = ants.image_read(str(out / "warped.nii.gz"))
+    field = str(out / "displacement.nii.gz")
+    theirs = ants.create_jacobian_determinant_image(domain, field).numpy()
+    inner = (slice(2, -2),) * 3
+    assert np.abs(ours - theirs)[inner].max() < 0.02 < np.ptp(ours[inner])
+
+
+@pytest.mark.slow
+def test_points_of_a_real_brain_come_back(shared, tmp_path, command):
+    images = [shared / "data" / "other" / f"{name}_t1.nii.gz" for name in ("ms_07", "fs_ecog")]
+    assert command("register", *images, "-o", tmp_path / "out")[0] == 0
+    brain = read_image(images[0])
+    index = np.argwhere(brain.data > 0)[::997]
+    write_table(tmp_path / "a.csv", index @ brain.affine[:3, :3].T + brain.affine[:3, 3])
+    out = tmp_path / "out"
+    assert command("apply", out, tmp_path / "a.csv", "-o", tmp_path / "b.csv")[0] == 0
+    assert command("apply", out, tmp_path / "b.csv", "-o", tmp_path / "c.csv", "--inverse")[0] == 0
+    start, there, back = (read_table(tmp_path / f"{name}.csv") for name in "abc")
+    assert np.median(np.linalg.norm(there - start, axis=1)) > 1
+    distances = np.linalg.norm(back - start, axis=1)
+    assert np.median(distances) < 0.05, np.percentile(distances, (50, 95, 100))

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.images.image import Grid, brain_box
+from quicksilver.images.resampling import working_grid
+from tests.quicksilver.phantoms import make_affine, make_brain, voxels_in
+
+
+def test_the_brain_box_is_that_of_the_voxels(brains):
+    low, high = brain_box(*brains)
+    world = np.concatenate([voxels_in(Grid((1, 1, 1), np.eye(4)), image) for image in brains])
+    assert np.allclose(low, world.min(axis=0)) and np.allclose(high, world.max(axis=0))
+
+
+def test_images_of_different_worlds_are_refused():
+    near, far = (
+        make_brain(0),
+        make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), origin=(99, 0, 0))),
+    )
+    with pytest.raises(QuicksilverError, match="overlap"):
+        working_grid(near, far, 2.0)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from quicksilver.images.image import Image
+from quicksilver.io.images import read_image
+from quicksilver.registration.placement import place, template
+from tests.quicksilver.registration.test_alignment import distance
+
+
+def test_the_template_is_a_whole_brain():
+    brain = template()
+    litres = np.count_nonzero(brain.data) * np.prod(brain.grid.spacing) * 1e-6
+    assert 1.2 < litres < 2.2
+
+
+def test_people_are_placed_in_the_frame_of_the_training(shared):
+    """Near to the matrices with which the networks' training images were brought there."""
+    data = shared / "data"
+    images = [read_image(data / "train_2mm" / f"ixi_{n}_t1.nii.gz") for n in (661, 603)]
+    matrices = json.loads((data / "affine_to_mni.json").read_text())
+    placed = place(*images)
+    assert distance(placed.frame, np.array(matrices["ixi_603"]["M"]), template()) < 3
+    assert not placed.notes and placed.found["template_similarity"] > 0.85
+
+
+def test_a_part_of_a_brain_lies_along_its_own_axes(shared):
+    folder = shared / "data" / "hippocampus"
+    images = [read_image(folder / f"hip_{number}_t1.nii.gz") for number in ("001", "003")]
+    placed = place(*images)
+    assert np.array_equal(placed.frame, np.eye(4))
+    assert [note for note in placed.notes if "unlike the template" in note]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_is_said_of_images_in_one_space(shared, same):
+    image = read_image(shared / "data" / "train_2mm" / "ixi_661_t1.nii.gz")
+    shift = np.eye(4)
+    shift[0, 3] = 0 if same else 8
+    placed = place(Image(image.data, shift @ image.affine), image)
+    assert placed.found["already_aligned"] == same
+    assert any("in one space" in note for note in placed.notes) == same
+    assert np.allclose(placed.affine, shift, atol=0.2)

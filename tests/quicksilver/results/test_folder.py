@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+import quicksilver_ext as qs
+from quicksilver.errors import QuicksilverError
+from quicksilver.io.fields import read_field
+from quicksilver.io.images import read_image
+from quicksilver.io.results import load_registration
+from quicksilver.lddmm.metric import isolated
+from quicksilver.results import png
+from quicksilver.results.folder import save_registration
+
+FILES = {
+    "warped.nii.gz",
+    "affine.mat",
+    "displacement.nii.gz",
+    "inverse_displacement.nii.gz",
+    "momentum.nii.gz",
+    "jacobian.nii.gz",
+    "result.json",
+    "report.html",
+    "report.png",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(registration, tmp_path_factory):
+    place = tmp_path_factory.mktemp("results") / "deep" / "out"
+    save_registration(registration, place, about={"moving": "a.nii.gz"})
+    return place
+
+
+def test_all_files_and_no_others(folder):
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_every_file_lies_on_its_grid(folder, brains, registration):
+    moving, target = (image.grid for image in brains)
+    working = registration.pair.grid
+    grids = {
+        "warped": target,
+        "displacement": target,
+        "jacobian": target,
+        "inverse_displacement": moving,
+        "momentum": working,
+    }
+    for name, grid in grids.items():
+        file = nib.load(folder / f"{name}.nii.gz")
+        assert file.shape[:3] == grid.shape and np.allclose(file.affine, grid.affine, atol=1e-4), (
+            name
+        )
+        values = {"displacement": (1, 3), "inverse_displacement": (1, 3), "momentum": (3,)}
+        assert file.shape[3:] == values.get(name, ()), name
+
+
+def test_the_warped_image_is_the_moving_one_resampled_once(folder, brains):
+    result = load_registration(folder)
+    warped = result.displacement.warp(brains[0])
+    assert np.allclose(result.warped.data, warped.data, atol=0.05)
+    assert np.abs(result.warped.data).max() > 50
+
+
+def test_a_momentum_is_not_taken_for_a_displacement(folder):
+    with pytest.raises(QuicksilverError, match="expected a displacement field"):
+        read_field(folder / "momentum.nii.gz")
+
+
+def test_the_momentum_shoots_the_saved_maps(folder, registration):
+    stored = np.asarray(nib.load(folder / "momentum.nii.gz").dataobj)
+    momentum = torch.from_numpy(np.ascontiguousarray(stored.transpose(3, 0, 1, 2)))[None]
+    psi, _ = qs.shoot(momentum, isolated(qs.FluidMetric()), steps=4)
+    torch.testing.assert_close(psi, registration.psi, rtol=1e-4, atol=1e-4)
+
+
+def test_the_jacobian_is_that_of_the_displacement(folder):
+    result = load_registration(folder)
+    expected = qs.jacobian_determinant(result.displacement.in_voxels())[0, 0].numpy()
+    saved = read_image(folder / "jacobian.nii.gz").data
+    inside = result.warped.data > 0
+    assert expected[inside].std() > 0.02
+    # Differences over 1 mm of a field that is linear between voxels of 2 mm jump, their mean not.
+    assert np.abs(saved - expected)[inside].mean() < 0.3 * expected[inside].std()
+    assert np.corrcoef(saved[inside], expected[inside])[0, 1] > 0.95
+
+
+def test_result_json(folder, registration):
+    summary = json.loads((folder / "result.json").read_text())
+    assert summary["moving"] == "a.nii.gz"
+    stages = summary["seconds"]
+    assert list(stages)[-3:] == ["judge", "write", "total"]
+    parts = [value for name, value in stages.items() if name != "total"]
+    assert np.isclose(stages["total"], sum(parts)) and min(parts) >= 0
+    assert summary["energies"] == registration.energies
+    assert summary["quality"] == registration.quality
+    assert summary["versions"]["torch"] == torch.__version__
+    assert summary["versions"]["quicksilver"] and summary["versions"]["quicksilver_ext"]
+    assert summary["settings"]["metric"]["alpha"] == 0.01
+    assert load_registration(folder).summary == summary
+
+
+def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(png, "draw", fail)
+    with pytest.raises(RuntimeError, match="no ink"):
+        save_registration(registration, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_older_result(registration, tmp_path, monkeypatch):
+    (tmp_path / "warped.nii.gz").write_text("older")
+    monkeypatch.setattr(png, "draw", lambda *_: (_ for _ in ()).throw(OSError(28, "disk full")))
+    with pytest.raises(QuicksilverError, match="disk full"):
+        save_registration(registration, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["warped.nii.gz"]
+    assert (tmp_path / "warped.nii.gz").read_text() == "older"

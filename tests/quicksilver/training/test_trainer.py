@@ -1,0 +1,126 @@
+"""The trainer of one network: exact resume, averages, best weights, rates and seeds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.patch import PatchNetwork
+from quicksilver.training.patches import FittedPatches
+from quicksilver.training.recipe import Stage
+from quicksilver.training.train import patch_prediction
+from quicksilver.training.trainer import Trainer, key, learning_rate
+from tests.quicksilver.training_data import fitted_pair
+
+SHORT = Stage(
+    steps=4, batch=2, precision="float32", validations=1, source="fits", objective="momentum"
+)
+
+
+def distance(network: MomentumNetwork, batch) -> torch.Tensor:
+    momentum = patch_prediction(network, batch)
+    return (momentum - batch.momentum / 0.01).abs().mean()
+
+
+def trainer(folder, stage=SHORT, dropout=False, name="a.pt", features=1) -> Trainer:
+    torch.manual_seed(0)
+    network = PatchNetwork(features, dropout)
+    return Trainer(network, FittedPatches([fitted_pair(0)]), distance, stage, folder / name)
+
+
+def nothing(network):
+    return {}
+
+
+def ignore(record):
+    pass
+
+
+def test_training_lowers_the_loss_on_a_batch_that_comes_again_and_again(tmp_path):
+    stage = SHORT.model_copy(update={"steps": 30, "learning_rate": 3e-3, "warm_up": 1})
+    run = trainer(tmp_path, stage, features=4)
+    batch = run.batches[0]
+    for _ in range(stage.steps):
+        run.one_step(batch)
+    assert run.losses[-1] < 0.9 * run.losses[0]
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout):
+    whole = trainer(tmp_path, dropout=dropout)
+    expected = whole.run(nothing, ignore)
+    killed = trainer(tmp_path, dropout=dropout, name="b.pt")
+    for step in range(2):
+        killed.one_step(killed.batches[step])
+    killed.save()
+    torch.manual_seed(1)
+    resumed = trainer(tmp_path, dropout=dropout, name="b.pt")
+    assert resumed.step == 2
+    result = resumed.run(nothing, ignore)
+    assert resumed.losses == whole.losses
+    for a, b in zip(result.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_workers_draw_the_same_batches(tmp_path):
+    alone = trainer(tmp_path)
+    alone.run(nothing, ignore)
+    helped = trainer(tmp_path, SHORT.model_copy(update={"workers": 1}), name="b.pt")
+    helped.run(nothing, ignore)
+    assert alone.losses == helped.losses
+
+
+def test_the_average_follows_the_weights_fast_at_first(tmp_path):
+    run = trainer(tmp_path)
+    before = [p.clone() for p in run.average.parameters()]
+    run.one_step(run.batches[0])
+    pairs = zip(before, run.average.parameters(), run.network.parameters(), strict=True)
+    for old, mean, new in pairs:
+        torch.testing.assert_close(mean, old / 11 + new * 10 / 11)
+    assert any((a != b).any() for a, b in zip(before, run.average.parameters(), strict=True))
+
+
+def test_the_best_weights_are_kept(tmp_path):
+    stage = SHORT.model_copy(update={"validations": 4})
+    scores = iter([0.1, 0.9, 0.5, 0.2])
+    seen = []
+
+    def validate(network):
+        seen.append([p.clone() for p in network.parameters()])
+        return {"score": next(scores)}
+
+    kept = trainer(tmp_path, stage).run(validate, ignore)
+    for value, best in zip(kept.parameters(), seen[1], strict=True):
+        assert torch.equal(value, best)
+    assert any((a != b).any() for a, b in zip(seen[1], seen[3], strict=True))
+
+
+def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
+    run = trainer(tmp_path)
+    before = [p.clone() for p in run.network.parameters()]
+    run.loss = lambda network, batch: distance(network, batch) * float("inf")
+    run.one_step(run.batches[0])
+    for old, new in zip(before, run.network.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero():
+    stage = Stage(steps=100, warm_up=10, decay=0.25)
+    rates = [learning_rate(k, stage) for k in range(101)]
+    assert rates[0] == pytest.approx(0.1) and rates[9:76] == [1.0] * 67
+    assert rates[75:] == sorted(rates[75:], reverse=True) and rates[100] == 0
+
+
+def test_every_step_and_process_has_a_seed_of_its_own():
+    keys = {
+        key(seed, step, purpose) for seed in range(3) for step in range(50) for purpose in range(5)
+    }
+    assert len(keys) == 750 and min(keys) >= 0
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    trainer(tmp_path).save()
+    with pytest.raises(QuicksilverError, match="take it away"):
+        trainer(tmp_path, features=2)
