@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 # Most tests are too small for two threads: two processes take little more than half the time. Their threads must not spin.
 PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctest-modules
 
-.PHONY: demo test test-full lint docs benchmark clean
+.PHONY: demo test test-full lint docs gallery benchmark clean
 
 # Tests run against what is installed, not against the sources.
 $(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
@@ -30,11 +30,15 @@ lint: $(VENV)/installed
 	$(BIN)/pip install --quiet --group dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/csrc -name '*.h' -o -name '*.cu' -o -name '*.cpp')
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 docs: $(VENV)/installed
 	$(BIN)/pip install --quiet --group docs
 	$(BIN)/mkdocs build --quiet --strict
+
+gallery: $(VENV)/installed
+	$(BIN)/python docs/gallery.py
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks
