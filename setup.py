@@ -35,7 +35,8 @@ class CMakeBuild(build_ext):
             f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={output}",
             *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]
-        # Fresh: what an earlier build remembers of its isolated environment, ninja above all, is gone.
+        # Fresh: what an earlier build remembers of its isolated environment, ninja above all, is
+        # gone.
         configure = ["cmake", "--fresh", "-S", str(ROOT), "-B", str(build), *options]
         subprocess.run(configure, check=True)
         subprocess.run(["cmake", "--build", str(build), "--target", "_core"], check=True)

@@ -1,9 +1,9 @@
-"""All figures by one command: ``python -m benchmarks [options]``.
+"""All benchmarks by one command: ``python -m benchmarks [options]``.
 
-Every operator, how it scales, and whole registrations, beside what a user would use instead, on this
-machine's GPU or its processor. The results go to a JSON file per device; from all of these files the page
-docs/benchmarks.md and its plots are made. What was measured already with the same sources is not
-measured again, so that a run can be cut and called again.
+Every operator, how it scales, and whole registrations, beside what a user would use instead, on
+this machine's GPU or CPU. The results go to a JSON file per device; from all of these files the
+page docs/benchmarks.md and its plots are made. What was measured already with the same sources is
+not measured again, so that a run can be cut and called again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from quicksilver.errors import QuicksilverError
 from .measuring.machine import ROOT, device_name, machine, source_version
 from .measuring.place import Place
 from .operators.cases import Case, cases
-from .registration.pipeline import Pair, Whole, made_up_pair, wholes
+from .registration.pipeline import Pair, Whole, make_pair, whole_cases
 from .reporting.document import write_document
 from .reporting.results import Results, incomplete, read_results, slower
 from .reporting.summary import line
@@ -55,7 +55,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure(results: Results, case: Case | Whole, place: Place) -> None:
-    """Measure a case and keep what was found, with the load of the machine around it."""
+    """Measure a case and keep its record, with the load of the machine before and after."""
     where, start = machine(), time.perf_counter()
     record = case.measure(place)
     about = {
@@ -82,8 +82,8 @@ def main(words: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     with contextlib.ExitStack() as stack:
         pair = Pair(*arguments.pair) if arguments.pair else None
-        pair = pair or stack.enter_context(made_up_pair(arguments.smoke))
-        found = [*cases(device), *wholes(pair, [*shipped_models(), *arguments.model])]
+        pair = pair or stack.enter_context(make_pair(arguments.smoke))
+        found = [*cases(device), *whole_cases(pair, [*shipped_models(), *arguments.model])]
         version = source_version()
         for case in found:
             known = results.has(case.name, version) and not arguments.again
@@ -105,7 +105,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def report(old: Results, new: Results) -> None:
-    """What became slower; exit code 1 where anything did."""
+    """Print what became slower; exit with code 1 where anything did."""
     lines, drift = slower(old, new)
     print(f"peers took {drift:.2f} times as long as before; slower than before, of ours:")
     print("\n".join(lines) or "nothing")

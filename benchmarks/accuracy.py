@@ -1,11 +1,11 @@
 """The accuracy table by one command: ``python -m benchmarks.accuracy FOLDER [MOVING:TARGET ...]``.
 
 FOLDER holds NAME_t1.nii.gz and NAME_lab.nii.gz for every name, affinely aligned on one grid; with
---data, names that it lacks are aligned into it first by that folder's align.py. Without pairs, those
-of pairs_oasis.csv. Every pair is registered by every method and judged by the overlap of labels
-warped once by nearest neighbour. The section "## Accuracy" of the output (Markdown) is written anew
-after every result. All results are kept in a JSON file of the same name: what is there for the same
-images, method, settings and version is not computed again.
+--data, names that it lacks are aligned into it first by that folder's align.py. Without pairs,
+those of pairs_oasis.csv. Every pair is registered by every method and judged by the overlap of
+labels warped once by nearest neighbour. The section "## Accuracy" of the output (Markdown) is
+written anew after every result. All results are kept in a JSON file of the same name: what is there
+for the same images, method, settings and version is not computed again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Store:
 
 
 def key_of(moving: Subject, target: Subject, method: Method) -> Record:
-    """What decides a result: the images' content, the method, its settings and its version."""
+    """Make the key of a result: the images' content, the method, its settings and its version."""
     return {
         "moving": moving.name,
         "target": target.name,

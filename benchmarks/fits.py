@@ -1,9 +1,10 @@
-"""What LDDMM fits reach: ``python -m benchmarks.fits FOLDER MOVING:TARGET ... [options]``.
+"""Quality of LDDMM fits: ``python -m benchmarks.fits FOLDER MOVING:TARGET ... [options]``.
 
-FOLDER holds NAME_t1.nii.gz and NAME_lab.nii.gz for every name, on one grid, in whose voxels the fit is. For every pair
-writes a row of a Markdown table to standard output (overlap of labels warped by nearest neighbour on that grid, squared
-difference left, folded voxels before and after they are damped, the rounds of damping, seconds of the fit) and then its energies
-by level and iteration. With --refine N also the fit of N iterations from the default model's prediction.
+FOLDER holds NAME_t1.nii.gz and NAME_lab.nii.gz for every name, on one grid, in whose voxels the fit
+is. For every pair writes a row of a Markdown table to standard output (overlap of labels warped by
+nearest neighbour on that grid, squared difference left, folded voxels before and after they are
+damped, the rounds of damping, seconds of the fit) and then its energies by level and iteration.
+With --refine N also the fit of N iterations from the default model's prediction.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def row(folder: Path, pair: str, name: str, settings: Settings, start: Tensor | 
     left = (qs.warp(moving, tame.psi) - target).square().sum() / (moving - target).square().sum()
     after = count_folds(tame.psi).voxels
     print(
-        f"| {pair} | {name} | {overlap(folder, pair, tame.psi):.4f} | {left:.3f} | {before} | {after} | {tame.rounds} "
-        f"| {seconds:.0f} |",
+        f"| {pair} | {name} | {overlap(folder, pair, tame.psi):.4f} | {left:.3f} | {before} | "
+        f"{after} | {tame.rounds} | {seconds:.0f} |",
         flush=True,
     )
     for level in found.energies[0]:

@@ -1,7 +1,8 @@
-"""What the compiler made of each CUDA kernel: ``python -m benchmarks.kernels LOG [--write docs/kernels.md]``.
+"""Registers and occupancy of the compiled CUDA kernels: ``python -m benchmarks.kernels LOG [--write
+docs/kernels.md]``.
 
-LOG: the output of a build of the CUDA target with -Xptxas=-v. Fails where a kernel spills registers or keeps anything in
-local memory; with --write makes the table of registers, occupancy and bytes.
+LOG: the output of a build of the CUDA target with -Xptxas=-v. Fails where a kernel spills registers
+or keeps anything in local memory; with --write makes the table of registers, occupancy and bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ THREADS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One compiled kernel: its body's name, interpolation (or ""), scalar type, launcher and architecture."""
+    """One compiled kernel: its body's name, interpolation (or ""), scalar type, launcher and
+    architecture.
+    """
 
     body: str
     mode: str
@@ -74,14 +77,18 @@ def _kernel(text: str, architecture: str, registers: int, stack: int, spills: in
 
 
 def occupancy(registers: int, threads: int) -> float:
-    """Resident warps over the most (64), as registers allow: 65,536, given to warps in units of 256."""
+    """Resident warps over the most (64), as registers allow: 65,536, given to warps in units of
+    256.
+    """
     warps = threads // 32
     per_block = -(-registers * 32 // 256) * 256 * warps
     return min(65536 // per_block, 64 // warps) * warps / 64
 
 
 def table(kernels: list[Kernel]) -> list[str]:
-    """Markdown: a row per body; per body and interpolation; of its variants (borders, channels, dimensions) the most registers."""
+    """Markdown: a row per body; per body and interpolation; of its variants (borders, channels,
+    dimensions) the most registers.
+    """
     architectures = sorted({kernel.architecture for kernel in kernels})
     head = [f"registers {a}, float / double" for a in architectures]
     lines = [
@@ -122,7 +129,8 @@ def main() -> None:
     bad = sorted({f"{k.body}<{k.scalar}>" for k in kernels if k.spills or k.stack})
     if bad or not kernels:
         sys.exit(
-            f"expected kernels without spills and local memory in {arguments.log}, found {bad or 'no kernel'}"
+            f"expected kernels without spills and local memory in {arguments.log}, found "
+            f"{bad or 'no kernel'}"
         )
     print(f"{len(kernels)} kernels without spills or local memory")
     rows = table(kernels)

@@ -1,6 +1,8 @@
-"""A disc becomes a C: the momentum that carries it over, found by descent through geodesic shooting, as an animation.
+"""A disc becomes a C: the momentum that carries it over, found by descent through geodesic
+shooting, as an animation.
 
-Run: ``python examples/disc_to_c.py [FILE.gif]`` (under a minute on two cores; needs matplotlib and pillow).
+Run: ``python examples/disc_to_c.py [FILE.gif]`` (under a minute on two cores; needs matplotlib and
+pillow).
 """
 
 import sys
@@ -31,7 +33,7 @@ def shapes() -> tuple[Tensor, Tensor]:
 
 
 def fit(disc: Tensor, letter: Tensor, iterations: int = 25) -> tuple[Tensor, list[float]]:
-    """LDDMM: the least energy of motion plus difference of the images, by L-BFGS on the momentum."""
+    """LDDMM: minimise the energy of the motion plus the difference of the images, by L-BFGS."""
     momentum = torch.zeros(1, 2, SIZE, SIZE, requires_grad=True)
     optimiser = torch.optim.LBFGS([momentum], max_iter=iterations, line_search_fn="strong_wolfe")
     losses = []
@@ -70,7 +72,8 @@ def main(file: str = "disc_to_c.gif") -> None:
     psi, phi = qs.shoot(momentum, METRIC, 10)
     animate(disc, momentum, file)
     print(
-        f"difference from {losses[0]:.1f} to {losses[-1]:.1f}, largest displacement {psi.abs().max():.1f} voxels"
+        f"difference from {losses[0]:.1f} to {losses[-1]:.1f}, largest displacement "
+        f"{psi.abs().max():.1f} voxels"
     )
     print(
         f"least volume change {qs.jacobian_determinant(phi).min():.2f}; the animation is in {file}"

@@ -1,7 +1,8 @@
 """An existing model that warps with grid_sample, and the three lines that change.
 
-The model makes a grid from its displacement, in grid_sample's order and units; `warp` takes the displacement itself. Results
-and gradients agree. Run: ``python examples/instead_of_grid_sample.py``.
+The model makes a grid from its displacement, in grid_sample's order and units; `warp` takes the
+displacement itself. Results and gradients agree. Run: ``python
+examples/instead_of_grid_sample.py``.
 """
 
 import torch

@@ -1,7 +1,8 @@
 """A small U-Net whose last layer is geodesic shooting, trained end to end on an image loss.
 
-It sees pairs of ellipses and predicts a momentum; shooting makes it a diffeomorphism; the loss is the difference of the
-warped ellipse and the target. Run: ``python examples/network_with_shooting.py`` (under a minute on two cores).
+It sees pairs of ellipses and predicts a momentum; shooting makes it a diffeomorphism; the loss is
+the difference of the warped ellipse and the target. Run: ``python
+examples/network_with_shooting.py`` (under a minute on two cores).
 """
 
 import torch

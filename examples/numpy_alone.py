@@ -1,4 +1,5 @@
-"""The compiled core on NumPy arrays, without torch: a displaced image, its map inverted, its volume change.
+"""The compiled core on NumPy arrays, without torch: a displaced image, its map inverted, its volume
+change.
 
 Run: ``python examples/numpy_alone.py``.
 """
@@ -25,7 +26,8 @@ def main() -> None:
     volume = qa.jacobian_determinant(displacement)
 
     print(
-        f"inverse: residual {residual.max():.1e} voxels; there and back: {error:.3f} of {np.ptp(image):.1f}"
+        f"inverse: residual {residual.max():.1e} voxels; there and back: {error:.3f} of "
+        f"{np.ptp(image):.1f}"
     )
     print(f"volume changes by {volume.min():.2f} to {volume.max():.2f}")
     assert "torch" not in sys.modules

@@ -1,11 +1,11 @@
 """Drop-in operators for diffeomorphic registration in PyTorch.
 
-Fields are (B, C, *S) with S = (X, Y, Z) or (X, Y) in array order. A displacement u is in voxels, component c moves
-along array axis c, and the map is id + u: ``warp(I, u)(x) = I(x + u(x))``. Every operator works on float32 and float64,
-on the CPU and on CUDA, and is differentiable.
+Fields are (B, C, *S) with S = (X, Y, Z) or (X, Y) in array order. A displacement u is in voxels,
+component c moves along array axis c, and the map is id + u: ``warp(I, u)(x) = I(x + u(x))``. Every
+operator works on float32 and float64, on the CPU and on CUDA, and is differentiable.
 
-torch is imported, and ``torch.ops.quicksilver`` filled, when an operator is first asked for: `quicksilver_ext.arrays`, the
-same operators on NumPy and CuPy arrays, does without it.
+torch is imported, and ``torch.ops.quicksilver`` filled, when an operator is first asked for:
+`quicksilver_ext.arrays`, the same operators on NumPy and CuPy arrays, does without it.
 """
 
 from importlib import import_module

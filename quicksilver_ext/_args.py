@@ -1,4 +1,6 @@
-"""What every operator checks and passes down: tensors as fields, the current stream as a queue."""
+"""Checks and conversions that all operators share: tensors to fields, streams and threads to
+queues.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import _core
-from ._threads import threads
+from ._threads import usable_threads
 
 FLOATS = (torch.float32, torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
@@ -21,7 +23,7 @@ _BITS = {
 
 
 def field(tensor: Tensor) -> _core.Field:
-    """A contiguous (B, C, *S) tensor as the core sees it; integers are bits of their size."""
+    """Describe a contiguous (B, C, *S) tensor to the core; integers are bits of their size."""
     if tensor.dtype == torch.float32 or tensor.dtype == torch.complex64:
         dtype = _core.DType.float32
     elif tensor.dtype == torch.float64 or tensor.dtype == torch.complex128:
@@ -31,42 +33,42 @@ def field(tensor: Tensor) -> _core.Field:
     return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
 
 
-def roomy(tensor: Tensor) -> Tensor:
-    """A new tensor that nothing has been written to yet: on a processor in huge pages, where it is large.
+def in_huge_pages(tensor: Tensor) -> Tensor:
+    """Ask for huge pages for a new, unwritten tensor on the CPU, and return it.
 
-    Its first touches otherwise take as long as the work on it.
+    Otherwise first touching a large result takes as long as computing it.
     """
     if tensor.device.type == "cpu":
         _core.prefer_huge_pages(tensor.data_ptr(), tensor.nbytes)
     return tensor
 
 
-def result(tensor: Tensor) -> _core.Field:
-    """`field` of a new tensor that nothing has been written to yet."""
-    return field(roomy(tensor))
+def new_field(tensor: Tensor) -> _core.Field:
+    """Describe a new, unwritten tensor to the core, in huge pages."""
+    return field(in_huge_pages(tensor))
 
 
-def packed(tensor: Tensor) -> Tensor:
-    """Contiguous, and a batch that is one entry repeated as that entry."""
+def pack(tensor: Tensor) -> Tensor:
+    """Make a tensor contiguous, and a batch that repeats one entry a batch of one."""
     if tensor.shape[0] > 1 and tensor.stride(0) == 0:
         tensor = tensor[:1]
     return tensor.contiguous()
 
 
 def batch_of(*tensors: Tensor) -> int:
-    """The batch size of tensors of which those with a batch of one serve every entry."""
+    """Return the common batch size; a batch of one serves every entry."""
     return next((t.shape[0] for t in tensors if t.shape[0] != 1), 1)
 
 
 def to_batch(tensor: Tensor, batch: int) -> Tensor:
-    """What a gradient by an operand of this batch size is, or the operand itself: summed or repeated."""
+    """Bring a gradient, or an operand, to a batch size: sum over the batch, or repeat it."""
     if tensor.shape[0] == batch:
         return tensor
     return tensor.sum(0, keepdim=True) if batch == 1 else tensor.expand(batch, *tensor.shape[1:])
 
 
-def promoted(*tensors: Any) -> tuple[Any, ...]:
-    """Under torch.autocast half precision becomes float32, in which the operators compute."""
+def promote(*tensors: Any) -> tuple[Any, ...]:
+    """Convert half precision to float32, in which operators compute, where torch.autocast is on."""
     return tuple(
         t.float()
         if isinstance(t, Tensor) and t.dtype in HALVES and torch.is_autocast_enabled(t.device.type)
@@ -75,42 +77,45 @@ def promoted(*tensors: Any) -> tuple[Any, ...]:
     )
 
 
-def queue(tensor: Tensor) -> _core.Queue:
-    """Where to work on a tensor: its device's current stream, or torch's number of threads."""
+def queue_of(tensor: Tensor) -> _core.Queue:
+    """Return the queue of a tensor: its device's current stream, or torch's number of threads."""
     if tensor.device.type == "cuda":
         stream = torch.cuda.current_stream(tensor.device).cuda_stream
         return _core.Queue(tensor.device.index, stream, 1)
-    return _core.Queue(-1, 0, threads(torch.get_num_threads()))
+    return _core.Queue(-1, 0, usable_threads(torch.get_num_threads()))
 
 
 def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:
-    """A (B, C, X, Y) or (B, C, X, Y, Z) tensor on the CPU or a CUDA device."""
+    """Require a (B, C, X, Y) or (B, C, X, Y, Z) tensor on the CPU or a CUDA device."""
     if not isinstance(tensor, Tensor):
         raise TypeError(
-            f"{op}: {argument}: expected a torch.Tensor, found {type(tensor).__name__}; convert it with torch.as_tensor"
+            f"{op}: {argument}: expected a torch.Tensor, found {type(tensor).__name__}; convert it "
+            "with torch.as_tensor"
         )
     if tensor.ndim not in (4, 5):
         raise ValueError(
-            f"{op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z), found shape {tuple(tensor.shape)}; "
-            "add batch and channel axes"
+            f"{op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z), found shape "
+            f"{tuple(tensor.shape)}; add batch and channel axes"
         )
     if floating and tensor.dtype not in FLOATS:
         raise TypeError(
-            f"{op}: {argument}: expected float32 or float64, found {tensor.dtype}; convert it with .float()"
+            f"{op}: {argument}: expected float32 or float64, found {tensor.dtype}; convert it with "
+            ".float()"
         )
     if tensor.device.type not in ("cpu", "cuda", "meta"):
         raise ValueError(
-            f"{op}: {argument}: expected a tensor on the CPU or a CUDA device, found {tensor.device}; move it there"
+            f"{op}: {argument}: expected a tensor on the CPU or a CUDA device, found "
+            f"{tensor.device}; move it there"
         )
     if 0 in tensor.shape[1:]:
         raise ValueError(
-            f"{op}: {argument}: expected at least one channel and one voxel, found shape {tuple(tensor.shape)}; "
-            "pass a tensor with elements"
+            f"{op}: {argument}: expected at least one channel and one voxel, found shape "
+            f"{tuple(tensor.shape)}; pass a tensor with elements"
         )
 
 
 def check_vectors(op: str, argument: str, tensor: object) -> None:
-    """A field with one component per axis, in voxels."""
+    """Require a field with one component per axis."""
     check_field(op, argument, tensor)
     assert isinstance(tensor, Tensor)
     if tensor.shape[1] != tensor.ndim - 2:
@@ -121,7 +126,7 @@ def check_vectors(op: str, argument: str, tensor: object) -> None:
 
 
 def check_same_place(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
-    """Same dtype, device and number of axes as the operator's other tensor."""
+    """Require the dtype, device and number of axes of the operator's other tensor."""
     check_same_dtype(op, argument, tensor, other)
     check_same_axes(op, argument, tensor, other)
 
@@ -129,25 +134,26 @@ def check_same_place(op: str, argument: str, tensor: Tensor, other: Tensor) -> N
 def check_same_dtype(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
     if tensor.dtype != other.dtype:
         raise TypeError(
-            f"{op}: {argument}: expected {other.dtype} as the other argument, found {tensor.dtype}; convert one of them"
+            f"{op}: {argument}: expected {other.dtype} as the other argument, found "
+            f"{tensor.dtype}; convert one of them"
         )
 
 
 def check_same_device(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
     if tensor.device != other.device:
         raise ValueError(
-            f"{op}: {argument}: expected a tensor on {other.device} as the other argument, found {tensor.device}; "
-            "move one of them"
+            f"{op}: {argument}: expected a tensor on {other.device} as the other argument, found "
+            f"{tensor.device}; move one of them"
         )
 
 
 def check_same_axes(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
-    """Same device and number of axes as the operator's other tensor."""
+    """Require the device and number of axes of the operator's other tensor."""
     check_same_device(op, argument, tensor, other)
     if tensor.ndim != other.ndim:
         raise ValueError(
-            f"{op}: {argument}: expected {other.ndim} axes as the other argument, found shape {tuple(tensor.shape)}; "
-            "pass fields of one dimension"
+            f"{op}: {argument}: expected {other.ndim} axes as the other argument, found shape "
+            f"{tuple(tensor.shape)}; pass fields of one dimension"
         )
 
 
@@ -155,31 +161,33 @@ def check_same_grid(op: str, argument: str, tensor: Tensor, other: Tensor) -> No
     check_same_place(op, argument, tensor, other)
     if tensor.shape[2:] != other.shape[2:]:
         raise ValueError(
-            f"{op}: {argument}: expected the grid {tuple(other.shape[2:])} of the other argument, found "
-            f"{tuple(tensor.shape[2:])}; resample one of them"
+            f"{op}: {argument}: expected the grid {tuple(other.shape[2:])} of the other argument, "
+            f"found {tuple(tensor.shape[2:])}; resample one of them"
         )
 
 
 def check_samples(op: str, argument: str, tensor: Tensor, mode: str) -> None:
-    """Interpolation needs as many samples along each axis as it has taps."""
+    """Require as many samples along each axis as the interpolation has taps."""
     taps = {"nearest": 1, "linear": 2, "cubic": 4}[mode]
     if min(tensor.shape[2:]) < taps:
         raise ValueError(
-            f"{op}: {argument}: expected at least {taps} samples along each axis for mode {mode!r}, found shape "
-            f"{tuple(tensor.shape)}; drop single-sample axes or use a simpler mode"
+            f"{op}: {argument}: expected at least {taps} samples along each axis for mode "
+            f"{mode!r}, found shape {tuple(tensor.shape)}; drop single-sample axes or use a "
+            "simpler mode"
         )
 
 
 def check_batch(op: str, argument: str, tensor: Tensor, other: Tensor) -> None:
-    """Equal batch sizes, or one of them one."""
+    """Require equal batch sizes, or a batch of one."""
     if tensor.shape[0] != other.shape[0] and 1 not in (tensor.shape[0], other.shape[0]):
         raise ValueError(
-            f"{op}: {argument}: expected a batch of {other.shape[0]} or 1, found {tensor.shape[0]}; match the batch sizes"
+            f"{op}: {argument}: expected a batch of {other.shape[0]} or 1, found "
+            f"{tensor.shape[0]}; match the batch sizes"
         )
 
 
-def same_batch(op: str, argument: str, tensor: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """Both tensors with one batch size: a batch of one is repeated."""
+def expand_batches(op: str, argument: str, tensor: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Expand both tensors to one batch size; a batch of one is repeated."""
     check_batch(op, argument, tensor, other)
     batch = batch_of(tensor, other)
     return to_batch(tensor, batch), to_batch(other, batch)

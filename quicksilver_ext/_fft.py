@@ -1,4 +1,4 @@
-"""What the fused smoothing of the core needs for a torus, without torch: whether it serves, and its tables."""
+"""Tables of the core's fused transforms for a torus, and whether they support it; without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def order(length: int) -> list[int]:
 
 
 def is_fusable(torus: Sequence[int]) -> bool:
-    """Whether every size is at most 512 with factors 2, 3, 5 and 7, and the last one even.
+    """Tell whether every size is at most 512 with factors 2, 3, 5 and 7, and the last one even.
 
     Example:
         >>> is_fusable((240, 200, 196)), is_fusable((229, 193, 193))
@@ -30,20 +30,23 @@ def is_fusable(torus: Sequence[int]) -> bool:
     return torus[-1] % 2 == 0 and all(order(n) for n in torus)
 
 
-def _kept(torus: Sequence[int], band: str) -> tuple[int, int]:
-    """How many frequencies of the middle axis (1 in 2-D) and of the last one the spectrum keeps."""
+def _count_kept(torus: Sequence[int], band: str) -> tuple[int, int]:
+    """Count the frequencies that the spectrum keeps along the middle axis (1 in 2-D) and the last
+    one.
+    """
     _, *middle, last = map(len, frequencies(torus, band))
     return (*middle, 1)[0], last
 
 
 def workspace_shape(shape: Sequence[int], torus: Sequence[int], band: str) -> tuple[int, int]:
-    """(S_0, complex numbers of a plane of the kept spectrum), planes beginning at whole cache lines.
+    """(S_0, complex numbers of a plane of the kept spectrum), planes beginning at whole cache
+    lines.
 
     Example:
         >>> workspace_shape((100, 193, 193), (120, 200, 200), "full")
         (100, 20208)
     """
-    rows, columns = _kept(torus, band)
+    rows, columns = _count_kept(torus, band)
     plane = max(rows, *shape[1:-1]) * columns if len(shape) == 3 else columns
     return shape[0], -(-plane // 16) * 16
 
@@ -51,7 +54,7 @@ def workspace_shape(shape: Sequence[int], torus: Sequence[int], band: str) -> tu
 def torus_of(torus: Sequence[int], band: str, block_memory: int) -> _core.FluidTorus:
     """block_memory: bytes of shared memory that a block may have."""
     first, *middle, last = torus
-    return _core.FluidTorus(first, (*middle, 1)[0], last, *_kept(torus, band), block_memory)
+    return _core.FluidTorus(first, (*middle, 1)[0], last, *_count_kept(torus, band), block_memory)
 
 
 def tables(torus: Sequence[int], spacing: Sequence[float], band: str) -> array[float]:

@@ -1,4 +1,4 @@
-"""What was built and what is usable now."""
+"""Build and device information."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from . import _core
 
 
 def info() -> dict[str, Any]:
-    """What was built, for which architectures, with which compilers, and what is usable now.
+    """Report what was built, for which architectures, with which compilers, and what is usable now.
 
     Returns:
-        version, torch (its version); cpu: compiler, instructions ("avx2" or "baseline", picked on this processor) and
-        threads; cuda: built, compiler, architectures, devices (that the core sees), torch (torch's CUDA version or
-        None), and usable: whether CUDA tensors can be worked on now.
+        version, torch (its version); cpu: compiler, instructions ("avx2" or "baseline", picked for
+        this CPU) and threads; cuda: built, compiler, architectures, devices (that the core sees),
+        torch (torch's CUDA version or None), and usable: whether CUDA tensors can be worked on now.
 
     Example:
         >>> import quicksilver_ext as qs
@@ -28,7 +28,7 @@ def info() -> dict[str, Any]:
         "torch": torch.__version__,
         "cpu": {
             "compiler": built["compiler"],
-            "instructions": built["cpu_target"],
+            "instructions": built["processor_target"],
             "threads": torch.get_num_threads(),
         },
         "cuda": {

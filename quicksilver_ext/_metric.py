@@ -29,7 +29,8 @@ def smooth_size(n: int) -> int:
 
 
 def frequencies(torus: Sequence[int], band: str) -> list[list[int]]:
-    """Those that a band keeps of each axis of a real field's spectrum, whose last axis has half of them.
+    """List the frequencies that a band keeps along each axis of a real field's spectrum, whose last
+    axis has half of them.
 
     The half band keeps what is below half of Nyquist: k of n where min(k, n - k) < n / 4.
 
@@ -74,33 +75,38 @@ class Metric:
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
                 raise ValueError(
-                    f"FluidMetric: {name}: expected a finite number >= 0, found {value!r}; try the defaults"
+                    f"FluidMetric: {name}: expected a finite number >= 0, found {value!r}; try the "
+                    "defaults"
                 )
         if self.alpha == 0 and self.gamma == 0:
             raise ValueError(
-                "FluidMetric: alpha: expected alpha or gamma above 0, found both 0; L would not be invertible"
+                "FluidMetric: alpha: expected alpha or gamma above 0, found both 0; L would not "
+                "be invertible"
             )
         if not isinstance(self.power, int) or isinstance(self.power, bool) or self.power < 1:
             raise ValueError(
-                f"FluidMetric: power: expected an integer >= 1, found {self.power!r}; use 1 for K = L^-1"
+                f"FluidMetric: power: expected an integer >= 1, found {self.power!r}; use 1 for K "
+                "= L^-1"
             )
         object.__setattr__(self, "spacing", tuple(float(h) for h in self.spacing))
         if len(self.spacing) not in (2, 3) or not all(
             math.isfinite(h) and h > 0 for h in self.spacing
         ):
             raise ValueError(
-                f"FluidMetric: spacing: expected two or three finite sizes > 0, found {self.spacing}; give one per axis"
+                "FluidMetric: spacing: expected two or three finite sizes > 0, found "
+                f"{self.spacing}; give one per axis"
             )
         if self.pad not in ("auto", "none") and not (
             isinstance(self.pad, int) and not isinstance(self.pad, bool) and self.pad >= 0
         ):
             raise ValueError(
-                f"FluidMetric: pad: expected 'auto', 'none' or a number of voxels >= 0, found {self.pad!r}; "
-                "choose one of these"
+                "FluidMetric: pad: expected 'auto', 'none' or a number of voxels >= 0, found "
+                f"{self.pad!r}; choose one of these"
             )
         if self.band not in ("full", "half"):
             raise ValueError(
-                f"FluidMetric: band: expected 'full' or 'half', found {self.band!r}; choose one of these"
+                f"FluidMetric: band: expected 'full' or 'half', found {self.band!r}; choose one of "
+                "these"
             )
 
     def torus(self, shape: Sequence[int]) -> tuple[int, ...]:
@@ -123,8 +129,8 @@ class Metric:
         spacing = self.spacing[:dims] if set(self.spacing) == {1.0} else self.spacing
         if len(spacing) != dims:
             raise ValueError(
-                f"{op}: {argument}: expected {len(spacing)} spatial axes as the metric's spacing, found {dims}; "
-                "make a metric with one spacing per axis"
+                f"{op}: {argument}: expected {len(spacing)} spatial axes as the metric's spacing, "
+                f"found {dims}; make a metric with one spacing per axis"
             )
         return spacing
 
@@ -132,7 +138,8 @@ class Metric:
 def symbol_of(
     spacing: Sequence[float], alpha: float, beta: float, gamma: float, power: int, inverse: bool
 ) -> _core.FluidSymbol:
-    """Of K (inverse) or L."""
-    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K h^-1, L_vox = h L h.
+    """Make the symbol of K (inverse) or L."""
+    # In voxels a velocity is h^-1 times the physical one and a momentum h times: K_vox = h^-1 K
+    # h^-1, L_vox = h L h.
     scale = [1 / h if inverse else h for h in spacing] + [1.0]
     return _core.FluidSymbol(alpha, beta, gamma, power, inverse, *scale[:3])

@@ -1,4 +1,4 @@
-"""The options of operators by name, as the core sees them."""
+"""Options of operators by name, and the core's values for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sampling(mode: str, padding_mode: str) -> _core.Sampling:
     return _core.Sampling(MODES[mode], PADDINGS[padding_mode])
 
 
-def choice(op: str, argument: str, value: object, allowed: Collection[str]) -> None:
+def check_choice(op: str, argument: str, value: object, allowed: Collection[str]) -> None:
     if value not in allowed:
         names = ", ".join(repr(name) for name in allowed)
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How an operator of the core becomes `torch.ops.quicksilver.<name>`."""
+"""Registration of the core's operators as `torch.ops.quicksilver.<name>`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ def operator(
     vmap: Callable[..., Any] | None = None,
     batch_axes: tuple[Sequence[int], Sequence[int]] | None = ((), ()),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Registers an implementation for the CPU and CUDA (the core serves both), its shapes, its gradient and its vmap.
+    """Register an implementation for the CPU and CUDA (the core serves both), its shapes, its
+    gradient and its vmap.
 
     vmap: by default makes the mapped axis part of the batch.
-    batch_axes: which axis that is, of every argument and of every result: 0 where not said; None: there is no such axis.
+    batch_axes: which axis that is, of every argument and of every result: 0 where not said; None:
+        there is no such axis.
     """
 
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,38 +37,41 @@ def operator(
         torch.library.register_fake(qualified, fake, lib=_library)
         packet: Callable[..., Any] = getattr(torch.ops.quicksilver, name)
         if vmap is not None or batch_axes is not None:
-            rule = vmap or folded(packet, *(batch_axes or ()))
+            rule = vmap or fold_into_batch(packet, *(batch_axes or ()))
             torch.library.register_vmap(qualified, rule, lib=_library)
         torch.library.register_autograd(
-            qualified, backward or _refused(name), setup_context=setup_context, lib=_library
+            qualified, backward or _refuse_gradient(name), setup_context=setup_context, lib=_library
         )
         return packet
 
     return register
 
 
-def _refused(name: str) -> Callable[..., Any]:
-    """The gradient of what has none: better an error than a derivative that lacks a part."""
+def _refuse_gradient(name: str) -> Callable[..., Any]:
+    """Make a backward pass that raises: an error is better than an incomplete derivative."""
 
     def backward(ctx: Any, *_: Any) -> None:
         raise NotImplementedError(
-            f"{name}: backward: expected no derivative of this operator, found one asked for (of a gradient, perhaps); "
-            "detach its inputs, or see the documentation for what can be differentiated twice"
+            f"{name}: backward: expected no derivative of this operator, found one asked for (of a "
+            "gradient, perhaps); detach its inputs, or see the documentation for what can be "
+            "differentiated twice"
         )
 
     return backward
 
 
-def folded(
+def fold_into_batch(
     call: Callable[..., Any], axes: Sequence[int] = (), result_axes: Sequence[int] = ()
 ) -> Callable[..., Any]:
-    """vmap by making the mapped axis part of the batch; axes, result_axes: see `operator`."""
+    """Make a vmap rule that folds the mapped axis into the batch; axes, result_axes: see
+    `operator`.
+    """
 
     def rule(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Any, Any]:
         size = info.batch_size
         where = [*axes, *[0] * len(arguments)]
         tensors = [
-            _mapped_first(value, dim, size, where[n])
+            _move_mapped_first(value, dim, size, where[n])
             for n, (value, dim) in enumerate(zip(arguments, in_dims, strict=True))
         ]
         batch = max((t.shape[1] for t in tensors if t is not None), default=1)
@@ -86,8 +91,8 @@ def folded(
     return rule
 
 
-def _mapped_first(value: Any, dim: int | None, size: int, batch_axis: int) -> Tensor | None:
-    """A tensor as (size, batch, ...): an expanded view where it is not mapped; None for what is no tensor."""
+def _move_mapped_first(value: Any, dim: int | None, size: int, batch_axis: int) -> Tensor | None:
+    """View a tensor as (size, batch, ...), expanded if it is not mapped; None for anything else."""
     if not isinstance(value, Tensor):
         return None
     if dim is not None:

@@ -1,4 +1,4 @@
-"""How many threads the operators of the processor may use."""
+"""The number of threads that operators may use on the CPU."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
-def threads(wanted: int) -> int:
-    """As many as wanted; one in a forked child, where OpenMP waits for ever for threads that the fork left behind."""
+def usable_threads(wanted: int) -> int:
+    """Return the number wanted; 1 in a forked child, where OpenMP would wait for ever for threads
+    that the fork left behind.
+    """
     return 1 if _forked else wanted

@@ -1,8 +1,8 @@
-"""From and to the conventions of others for maps on voxel grids.
+"""Conversions to and from other conventions for maps on voxel grids.
 
-MONAI's ``Warp`` and VoxelMorph's ``SpatialTransformer`` take displacements as they are here: (B, D, *S), in voxels, component
-c along array axis c, added to the voxel's index. They need no converter. torch's ``grid_sample`` and ICON take positions in
-units of the image's size.
+MONAI's ``Warp`` and VoxelMorph's ``SpatialTransformer`` take displacements as they are here: (B, D,
+*S), in voxels, component c along array axis c, added to the voxel's index. They need no converter.
+torch's ``grid_sample`` and ICON take positions in units of the image's size.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ def _sizes(shape: Sequence[int], like: Tensor) -> Tensor:
 def to_grid_sample(
     displacement: Tensor, shape: Sequence[int] | None = None, align_corners: bool = True
 ) -> Tensor:
-    """The ``grid`` with which ``torch.nn.functional.grid_sample`` does what `warp` does with a displacement.
+    """The ``grid`` with which ``torch.nn.functional.grid_sample`` does what `warp` does with a
+    displacement.
 
     Args:
         displacement: (B, D, *S) in voxels.
         shape: of the image that is sampled, by default S.
-        align_corners: as grid_sample is called: -1 and 1 are the centres of the outermost voxels, or (False) their outer
-            edges.
+        align_corners: as grid_sample is called: -1 and 1 are the centres of the outermost voxels,
+            or (False) their outer edges.
 
     Returns:
         (B, *S, D): the last axis is the first of a position.
@@ -43,7 +44,8 @@ def to_grid_sample(
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> image, u = torch.rand(1, 1, 5, 6), torch.rand(1, 2, 5, 6)
-        >>> sampled = torch.nn.functional.grid_sample(image, qs.to_grid_sample(u), align_corners=True)
+        >>> grid = qs.to_grid_sample(u)
+        >>> sampled = torch.nn.functional.grid_sample(image, grid, align_corners=True)
         >>> bool(torch.allclose(sampled, qs.warp(image, u, padding_mode="zeros"), atol=1e-6))
         True
     """
@@ -78,7 +80,8 @@ def from_grid_sample(
     if not isinstance(grid, Tensor) or grid.ndim not in (4, 5):
         found = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
         raise ValueError(
-            f"from_grid_sample: grid: expected (B, *S, D) with D = 2 or 3, found {found}; pass what grid_sample takes"
+            f"from_grid_sample: grid: expected (B, *S, D) with D = 2 or 3, found {found}; pass "
+            "what grid_sample takes"
         )
     position = grid.flip(-1).movedim(-1, 1)
     _args.check_vectors("from_grid_sample", "grid", position)
@@ -91,7 +94,8 @@ def from_grid_sample(
 
 
 def to_icon(displacement: Tensor) -> Tensor:
-    """ICON's map: positions (B, D, *S), 0 and 1 at the centres of the first and last voxel of each axis.
+    """ICON's map: positions (B, D, *S), 0 and 1 at the centres of the first and last voxel of each
+    axis.
 
     Args:
         displacement: (B, D, *S) in voxels, at least two samples along each axis.

@@ -15,14 +15,16 @@ from .ops.warp import warp
 
 
 class SpatialTransformer(nn.Module):
-    """`warp` with the signature of VoxelMorph's module of this name (0.3): an image and a displacement in voxels.
+    """`warp` with the signature of VoxelMorph's module of this name (0.3): an image and a
+    displacement in voxels.
 
     Args:
         interpolation_mode: "linear" or "nearest".
         align_corners: True: displacements are voxels, and nothing else is.
 
     Shape:
-        moving_image (B, C, *S) and deformation_field (B, D, *S) to (B, C, *S); outside the image is 0.
+        moving_image (B, C, *S) and deformation_field (B, D, *S) to (B, C, *S); outside the image is
+        0.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -34,10 +36,11 @@ class SpatialTransformer(nn.Module):
     def __init__(self, interpolation_mode: str = "linear", align_corners: bool = True):
         super().__init__()
         modes = ("linear", "nearest")
-        _options.choice("SpatialTransformer", "interpolation_mode", interpolation_mode, modes)
+        _options.check_choice("SpatialTransformer", "interpolation_mode", interpolation_mode, modes)
         if not align_corners:
             raise ValueError(
-                "SpatialTransformer: align_corners: expected True, found False; convert with qs.from_grid_sample"
+                "SpatialTransformer: align_corners: expected True, found False; convert with "
+                "qs.from_grid_sample"
             )
         self.interpolation_mode = interpolation_mode
 
@@ -49,7 +52,8 @@ class SpatialTransformer(nn.Module):
 
 
 class Warp(nn.Module):
-    """`warp` with the signature of MONAI's block of this name: an image and a dense displacement field in voxels.
+    """`warp` with the signature of MONAI's block of this name: an image and a dense displacement
+    field in voxels.
 
     Args:
         mode: "bilinear" (in 3-D, as there, trilinear) or "nearest".
@@ -70,8 +74,8 @@ class Warp(nn.Module):
 
     def __init__(self, mode: str = "bilinear", padding_mode: str = "border"):
         super().__init__()
-        _options.choice("Warp", "mode", mode, self.MODES)
-        _options.choice("Warp", "padding_mode", padding_mode, self.PADDINGS)
+        _options.check_choice("Warp", "mode", mode, self.MODES)
+        _options.check_choice("Warp", "padding_mode", padding_mode, self.PADDINGS)
         self.mode, self.padding_mode = mode, padding_mode
 
     def forward(self, image: Tensor, ddf: Tensor) -> Tensor:
@@ -82,10 +86,12 @@ class Warp(nn.Module):
 
 
 class VectorIntegration(nn.Module):
-    """`exponential` as a module: VoxelMorph's ``IntegrateVelocityField`` (``VecInt`` of its earlier versions).
+    """`exponential` as a module: VoxelMorph's ``IntegrateVelocityField`` (``VecInt`` of its earlier
+    versions).
 
     Args:
-        steps: squarings. padding_mode: of the displacement in each of them; VoxelMorph's is "zeros".
+        steps: squarings. padding_mode: of the displacement in each of them; VoxelMorph's is
+            "zeros".
 
     Shape:
         velocity_field (B, D, *S) to the displacement (B, D, *S), in voxels.
@@ -112,15 +118,17 @@ class GeodesicShooting(nn.Module):
 
     Args:
         metric, steps, method, composition, borders, memory, inverse_iterations: as of `shoot`.
-        graph: record the first call for every (shape, dtype, device) of a CUDA momentum as a CUDA graph, and replay it in
-            the following ones, without the launches' cost on the processor. Every recorded graph keeps its memory for
-            as long as the module lives. On the CPU, and where a gradient is asked for, the module calls `shoot`.
+        graph: record the first call for every (shape, dtype, device) of a CUDA momentum as a CUDA
+            graph, and replay it in the following ones, without the launches' cost on the CPU. Every
+            recorded graph keeps its memory for as long as the module lives. On the CPU, and where a
+            gradient is asked for, the module calls `shoot`.
 
     Shape:
-        momentum (B, D, *S) to psi, phi (B, D, *S), in voxels: fresh tensors, which no later call overwrites.
+        momentum (B, D, *S) to psi, phi (B, D, *S), in voxels: fresh tensors, which no later call
+        overwrites.
 
     Raises:
-        As `shoot`, when called.
+        TypeError, ValueError: as `shoot`, when called.
 
     Example:
         >>> import torch, quicksilver_ext as qs

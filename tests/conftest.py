@@ -1,4 +1,4 @@
-"""What all tests share: where the real data lie."""
+"""Fixtures of all tests: the folder of real data."""
 
 from __future__ import annotations
 

@@ -4,8 +4,9 @@ csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- comm
 
 and between the packages of quicksilver:
 
-errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results, training},
-results <- {api, cohort}; demo stands beside cohort; commands use all of these, and cli uses commands.
+errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results,
+training}, results <- {api, cohort}; demo stands beside cohort; commands use all of these, and cli
+uses commands.
 """
 
 from __future__ import annotations
@@ -106,12 +107,12 @@ STANDS_ON = {
 
 
 def may_use(part: str) -> set[str]:
-    """All that a part of quicksilver may import: itself, and what it stands on, all the way down."""
+    """All that a part of quicksilver may import: itself and what it stands on, recursively."""
     return {part}.union(*(may_use(below) for below in STANDS_ON[part]))
 
 
 def part_of(module: str) -> str:
-    """The part of quicksilver that a module's name belongs to; names of the package are the API's."""
+    """The part of quicksilver that a module belongs to; names of the package are the API's."""
     part = [*module.split("."), "api"][1]
     return part if part in STANDS_ON else "api"
 
@@ -292,7 +293,7 @@ def test_the_rule_for_python(path, line, allowed):
         ("benchmarks/operators/cases.py", "from .peers import PEERS", True),
         ("benchmarks/operators/cases.py", "from benchmarks.registration import methods", False),
         ("benchmarks/measuring/clock.py", "from ..operators import peers", False),
-        ("benchmarks/registration/others.py", "from ..__main__ import measure", False),
+        ("benchmarks/registration/programs.py", "from ..__main__ import measure", False),
         ("benchmarks/accuracy.py", "from .reporting.table import section", True),
     ],
 )

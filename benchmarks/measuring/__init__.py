@@ -1,1 +1,1 @@
-"""How and where something is measured: seconds in turn, memory, inputs, the machine."""
+"""Measuring: seconds in turn, memory, inputs, the machine."""

@@ -1,4 +1,4 @@
-"""Seconds of calls that are compared, measured in turn (A B A B ...), and the bytes they hold at their most."""
+"""Timing of calls in turn (A B A B ...), and their peak memory."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ def alternate(
     runs: tuple[int, int] = (3, 15),
     warm: bool = True,
 ) -> dict[str, dict[str, Any]]:
-    """Of each call its seconds, its seconds over those of the first call run by run, and its peak bytes.
+    """Measure the seconds of each call, their ratio to the first call run by run, and the peak
+    bytes.
 
-    Whatever else the machine does meets all alike. budget: seconds for all of it, within which so many
-    runs are made, but not fewer or more than `runs`. A call that is `eager` is not recorded as a graph.
-    warm: whether each is called once before, and once more for its memory; what takes seconds need not be.
+    Calls take turns, so that whatever else the machine does affects all alike. budget: seconds for
+    all runs, of which there are at least and at most as many as `runs` says. A call that is `eager`
+    is not recorded as a graph. warm: whether each is called once before, and once more for its
+    memory; calls that take seconds need not be.
     """
-    prepare = partial(_on_cuda if device.type == "cuda" else _on_processor, warm=warm)
+    prepare = partial(_on_cuda if device.type == "cuda" else _on_cpu, warm=warm)
     start = time.perf_counter()
     measures = {name: prepare(call, rotation) for name, call in calls.items()}
     spent = time.perf_counter() - start
@@ -77,12 +79,14 @@ def alternate(
 
 
 def eager(call: Call) -> Call:
-    """Marks a call of another library, which allocates for itself and so cannot be in a graph."""
+    """Mark a call of another library, which allocates for itself and so cannot be recorded in a
+    graph.
+    """
     call.eager = True  # type: ignore[attr-defined]
     return call
 
 
-def _on_processor(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
+def _on_cpu(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
     if warm:
         call(0)
     turn = 0
@@ -98,7 +102,9 @@ def _on_processor(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
 
 
 def _on_cuda(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
-    """One graph of a call per input set: launches cost nothing, as in a model that keeps the device busy."""
+    """Time a graph of one call per input set: launches cost nothing, as in a model that keeps the
+    device busy.
+    """
 
     def run() -> None:
         for n in range(rotation):
@@ -109,7 +115,7 @@ def _on_cuda(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
         run()
     torch.cuda.synchronize()
     if not hasattr(call, "eager"):
-        run = _recorded(run)
+        run = _record_graph(run)
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
 
     def measure() -> float:
@@ -124,8 +130,10 @@ def _on_cuda(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
     return measure
 
 
-def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
-    """Its graph, or itself where it copies from the processor or waits for the device."""
+def _record_graph(run: Callable[[], Any]) -> Callable[[], Any]:
+    """Record a graph of a function; return the function itself where it copies from the CPU or
+    waits for the device.
+    """
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.graph(graph):
@@ -137,9 +145,11 @@ def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def peak_bytes(device: torch.device, call: Call) -> tuple[int | None, float]:
-    """How much more memory is used at the most during a call than before it, its result included; and its seconds.
+    """Measure the peak memory of a call beyond what was in use before, its result included, and its
+    seconds.
 
-    On CUDA what torch allocates; on the processor what the system says is resident (on Linux, elsewhere None).
+    On CUDA: what torch allocates. On the CPU: what the system says is resident (on Linux; elsewhere
+    None).
     """
     start = time.perf_counter()
     if device.type == "cuda":
@@ -160,8 +170,9 @@ def peak_bytes(device: torch.device, call: Call) -> tuple[int | None, float]:
 
 @contextmanager
 def _arrays_apart() -> Iterator[None]:
-    """Every array in pages of its own, which are given back with it: what was freed but kept would hide what a call
-    needs, and holes between arrays would add to it."""
+    """Put every array in pages of its own, returned when it is freed: freed memory that malloc
+    keeps would hide what a call needs, and holes between arrays would add to it.
+    """
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
         yield
@@ -176,8 +187,9 @@ def _arrays_apart() -> Iterator[None]:
 
 
 def tensor_bytes(call: Call) -> int:
-    """The most that torch's tensors on the processor take during a call beyond what was there before: by its own account,
-    without what libraries hold."""
+    """Measure the peak bytes of torch's CPU tensors during a call, beyond those before it: by
+    torch's own account, without what libraries hold.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         result = call(0)  # its memory is not freed before the count ends
     events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]

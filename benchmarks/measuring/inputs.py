@@ -1,4 +1,4 @@
-"""What is measured on: smooth displacements, noise images, brains of noise; never zeros."""
+"""Inputs: smooth displacements, noise images, brains of noise; never zeros."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def smooth_displacement(shape: Shape, amplitude: float = 4.0) -> Tensor:
 
 
 def window(shape: Shape) -> Tensor:
-    """One in the middle, falling to zero at every face."""
+    """Make a window: one in the middle, falling to zero at every face."""
     found = torch.ones(())
     for axis, n in enumerate(shape):
         line = torch.hann_window(n, periodic=False)
@@ -40,12 +40,16 @@ def window(shape: Shape) -> Tensor:
 
 
 def moderate_momentum(shape: Shape, metric: qs.FluidMetric, amplitude: float = 6.0) -> Tensor:
-    """(1, D, *shape), whose geodesic moves by some `amplitude` voxels and leaves the faces in place."""
+    """(1, D, *shape), whose geodesic moves by some `amplitude` voxels and leaves the faces in
+    place.
+    """
     return metric.flat(smooth_displacement(shape, amplitude) * window(shape))
 
 
 def brain(shape: Shape, seed: int = 0) -> Tensor:
-    """(*shape): smooth noise in an ellipsoid that fills the grid as far as a skull-stripped head does."""
+    """(*shape): smooth noise in an ellipsoid that fills the grid as far as a skull-stripped head
+    does.
+    """
     axes = torch.meshgrid(*(torch.linspace(-1.25, 1.25, n) for n in shape), indexing="ij")
     inside = sum(x.square() for x in axes) < 1
     texture = smooth_noise(shape, (5,), torch.Generator().manual_seed(seed))[0, 0]
@@ -53,7 +57,7 @@ def brain(shape: Shape, seed: int = 0) -> Tensor:
 
 
 def cache_bytes(device: torch.device) -> int:
-    """The size of the last cache."""
+    """Return the size of the last-level cache."""
     if device.type == "cuda":
         size: int = torch.cuda.get_device_properties(device).L2_cache_size
         return size
@@ -109,5 +113,5 @@ class Inputs:
 
 
 def words(shape: Sequence[int]) -> str:
-    """As in "160 x 192 x 160"."""
+    """Write a shape as in "160 x 192 x 160"."""
     return " x ".join(map(str, shape))

@@ -1,4 +1,6 @@
-"""Where something was measured: device, versions, commit and load. A figure without them means nothing."""
+"""Description of the machine: device, versions, commit and load, without which a figure means
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,7 @@ def _processor() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """Names the results file: the GPU, or the processor and its number of threads."""
+    """Name the results file after the GPU, or the CPU and its number of threads."""
     name = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"

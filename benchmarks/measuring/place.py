@@ -1,4 +1,4 @@
-"""Where a case is measured, and the form of what comes of it."""
+"""The place where a case is measured, and the record of its figures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from .inputs import Shape
 
 Record = dict[str, Any]
-"""What was measured of a case, as it lies in the JSON file."""
+"""The figures of a case, as in the JSON file."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where cases are measured. small: tiny fields, which show that everything runs and mean nothing
-    else. budget: seconds for the runs of a case."""
+    """A device and how to measure on it. small: tiny fields, which only show that everything runs.
+    budget: seconds for the runs of a case."""
 
     device: torch.device
     small: bool = False

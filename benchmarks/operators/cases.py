@@ -1,4 +1,4 @@
-"""What is measured of the operators: which one, on what; each with its peers on the same inputs."""
+"""Cases: an operator and its peers on inputs of one kind."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..measuring.clock import Call, alternate, tensor_bytes
 from ..measuring.inputs import QUICKSILVER_SHAPE, Inputs, Shape, words
 from ..measuring.place import Place, Record
 from .floors import floor_bytes
-from .ours import OURS, plainly_shot, shooting_errors
-from .peers import PEERS, Missing
+from .ours import OURS, shoot_plainly, shooting_errors
+from .peers import PEERS, MissingPeerError
 
 BRAIN = (160, 192, 160)
 """A skull-stripped head at 1 mm."""
@@ -30,7 +30,10 @@ ALONE = {"SciPy map_coordinates", "SimpleITK Resample", "SciPy fft"}
 
 @dataclass(frozen=True)
 class Case:
-    """An operator, or its backward pass, on inputs of one kind. threads: all of torch's where None."""
+    """An operator, or its backward pass, on inputs of one kind.
+
+    threads: of torch; all of them where None.
+    """
 
     operator: str
     shape: Shape = BRAIN
@@ -91,13 +94,13 @@ class Case:
         for name, peer in self._peers().items():
             try:
                 calls[name] = peer(inputs)
-            except Missing as reason:
+            except MissingPeerError as reason:
                 missing[name] = str(reason)
         return calls, missing
 
     def _peers(self) -> dict[str, Callable[[Inputs], Call]]:
         if self._is_judged_for_error():
-            return {"plain torch RK4": plainly_shot}
+            return {"plain torch RK4": shoot_plainly}
         peers = PEERS.get(self.operator, {}) if self.threads is None else {}
         return {n: p for n, p in peers.items() if n not in ALONE or self == Case(self.operator)}
 
@@ -108,7 +111,7 @@ class Case:
         return shooting_errors(inputs) if self._is_judged_for_error() else {}
 
     def _tensor_bytes(self, call: Call) -> int | None:
-        """What the aim for the memory of the backward pass is judged by."""
+        """Measure what the aim for the memory of the backward pass is judged by."""
         counted = self.shape == SHOOTING and self.operator in ("sharp", "shoot backward")
         return tensor_bytes(call) if counted else None
 
@@ -127,8 +130,9 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 def differences(calls: dict[str, Call]) -> dict[str, float]:
-    """The largest between our result and each peer's, where both are arrays of one shape: that it is the
-    same that is measured. Of a backward pass that of the first gradient."""
+    """Find the largest difference between our result and each peer's, where both are arrays of one
+    shape, to show that they compute the same. Of a backward pass that of the first gradient.
+    """
     ours, *others = [(name, _array(call(0))) for name, call in calls.items()]
     return {
         name: (found.reshape(ours[1].shape) - ours[1]).abs().max().item()
@@ -154,7 +158,7 @@ def thread_counts() -> list[int]:
 
 
 def cases(device: torch.device) -> list[Case]:
-    """All of them, those first that the others are judged by."""
+    """List all cases, first those that others are judged by."""
     cubes = [(n,) * 3 for n in (32, 64, 128)]
     sizes = [*cubes, QUICKSILVER_SHAPE, (256,) * 3]
     found = [Case("copy")]

@@ -1,6 +1,7 @@
-"""The bytes that each operator must move at the least: what bounds it, on a GPU and on many cores.
+"""The fewest bytes that each operator must move, which bound it on a GPU and on many cores.
 
-In float32, counting every field read and written once; gathers hit the cache, since neighbours read neighbours.
+In float32, counting every field read and written once; gathers hit the cache, since neighbours read
+neighbours.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ FIELDS: dict[str, Callable[[int, int], float]] = {
     "flat": lambda D, C: 6 * D,
     # By step a smoothing, Ad*, the mean of two velocities, foot and composition in one, and phi.
     "shoot": lambda D, C: (6 + 3 + 3 + 3 + 3) * D,
-    # By step backward a smoothing; the gradients of Ad*, of foot and composition and of phi; the states once more.
+    # By step backward a smoothing; the gradients of Ad*, of foot and composition and of phi; the
+    # states once more.
     "shoot backward": lambda D, C: (6 + 9 + 8 + 7 + 18) * D,
     "resize": lambda D, C: C * (1 + 0.5**D),
     "resize_displacement": lambda D, C: D * (1 + 0.5**D),
@@ -45,12 +47,13 @@ FIELDS: dict[str, Callable[[int, int], float]] = {
 
 
 def floor_bytes(operator: str, voxels: int, dims: int, channels: int, steps: int) -> float:
-    """Of one call on so many voxels, those of a batch included."""
+    """Count the bytes of one call on so many voxels, those of a batch included."""
     times = steps if operator.startswith("shoot") else 1
     return FIELD * voxels * times * FIELDS[operator](dims, channels)
 
 
-# What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D components.
+# What each kernel moves, as counted in its source: per voxel of what it runs over, C channels, D
+# components.
 COUNTED = {
     "Add": "8 C",
     "AdStar": "36",

@@ -1,4 +1,4 @@
-"""Our operators as calls on sets of inputs, by name."""
+"""Our operators, as calls on sets of inputs."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def on_moved(operator: Callable[..., Any]) -> Peer:
     return lambda inputs: lambda n: operator(inputs.vectors[n], inputs.displacements[n])
 
 
-def copied(inputs: Inputs) -> Call:
+def copy(inputs: Inputs) -> Call:
     target = torch.empty_like(inputs.images[0])
     return lambda n: target.copy_(inputs.images[n])
 
 
-def warped_labels(inputs: Inputs) -> Call:
+def warp_labels(inputs: Inputs) -> Call:
     labels = [(image[:, :1] * 3).to(torch.int16) for image in inputs.images]
     return lambda n: qs.warp_labels(labels[n], inputs.displacements[n])
 
 
-def inverted(inputs: Inputs) -> Call:
+def invert(inputs: Inputs) -> Call:
     mild = [0.2 * u for u in inputs.displacements]
     return lambda n: qs.invert(mild[n])
 
 
-def halved(operator: Callable[..., Tensor]) -> Peer:
+def halve(operator: Callable[..., Tensor]) -> Peer:
     def prepare(inputs: Inputs) -> Call:
         shape = [n // 2 for n in inputs.shape]
         fields = inputs.images if operator is qs.resize else inputs.displacements
@@ -69,7 +69,7 @@ def affine(inputs: Inputs) -> Call:
 
 
 def similarity(operator: Callable[..., Tensor]) -> Peer:
-    """Of an image seen through a displacement and another image."""
+    """Compare a warped image and another image."""
 
     def prepare(inputs: Inputs) -> Call:
         images, u = inputs.images, inputs.displacements
@@ -100,12 +100,12 @@ def _momentum(inputs: Inputs) -> Tensor:
     return moderate_momentum(inputs.shape, METRIC, largest).to(inputs.device)
 
 
-def shot(inputs: Inputs) -> Call:
+def shoot(inputs: Inputs) -> Call:
     momentum = _momentum(inputs)
     return lambda n: qs.shoot(momentum, METRIC, inputs.steps)
 
 
-def shot_back(inputs: Inputs) -> Call:
+def shoot_backward(inputs: Inputs) -> Call:
     """The backward pass of `shoot`, both maps, in the least memory."""
     momentum = _momentum(inputs).requires_grad_()
     maps = qs.shoot(momentum, METRIC, inputs.steps, memory="small")
@@ -113,7 +113,7 @@ def shot_back(inputs: Inputs) -> Call:
     return lambda n: torch.autograd.grad(maps, momentum, grads, retain_graph=True)
 
 
-def plainly_shot(inputs: Inputs) -> Call:
+def shoot_plainly(inputs: Inputs) -> Call:
     """The peer of `shot`."""
     momentum = _momentum(inputs)
     shoot = PlainShooting(momentum, METRIC, inputs.steps, iterations=5)
@@ -124,21 +124,21 @@ def shooting_errors(inputs: Inputs) -> dict[str, float]:
     """Root mean squares, in voxels, of the error of psi against 80 steps of ours in float64."""
     momentum = _momentum(inputs)
     fine, _ = qs.shoot(momentum.double(), METRIC, 80)
-    found = {"quicksilver": shot(inputs)(0)[0], "plain torch RK4": plainly_shot(inputs)(0)[0]}
+    found = {"quicksilver": shoot(inputs)(0)[0], "plain torch RK4": shoot_plainly(inputs)(0)[0]}
     return {
         name: (psi - fine).norm(dim=1).square().mean().sqrt().item() for name, psi in found.items()
     }
 
 
 OURS: dict[str, Peer] = {
-    "copy": copied,
+    "copy": copy,
     "warp": lambda inputs: differentiated(inputs, qs.warp),
     "warp backward": lambda inputs: differentiated(inputs, qs.warp),
-    "warp_labels": warped_labels,
+    "warp_labels": warp_labels,
     "splat": lambda inputs: differentiated(inputs, qs.splat),
     "splat_count": on_displacements(qs.splat_count),
     "compose": on_moved(qs.compose),
-    "invert": inverted,
+    "invert": invert,
     "exponential": on_displacements(partial(qs.exponential, padding_mode="zeros")),  # as its peer
     "jacobian": on_displacements(qs.jacobian),
     "jacobian_determinant": on_displacements(qs.jacobian_determinant),
@@ -148,10 +148,10 @@ OURS: dict[str, Peer] = {
     "ad_star": on_moved(qs.ad_star),
     "sharp": on_vectors(qs.FluidMetric().sharp),
     "flat": on_vectors(qs.FluidMetric().flat),
-    "shoot": shot,
-    "shoot backward": shot_back,
-    "resize": halved(qs.resize),
-    "resize_displacement": halved(qs.resize_displacement),
+    "shoot": shoot,
+    "shoot backward": shoot_backward,
+    "resize": halve(qs.resize),
+    "resize_displacement": halve(qs.resize_displacement),
     "affine": affine,
     "gradient": on_images(qs.gradient),
     "divergence": on_displacements(qs.divergence),

@@ -1,4 +1,4 @@
-"""What a user would call instead of our operators, on the same inputs. One that is not installed says so."""
+"""Peers: what a user would call instead of our operators, on the same inputs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..measuring.clock import Call, eager
 from ..measuring.inputs import Inputs
 
 
-class Missing(Exception):
-    """Why a peer cannot be measured here."""
+class MissingPeerError(Exception):
+    """A peer cannot be measured here; the message says why."""
 
 
 Peer = Callable[[Inputs], Call]
@@ -29,14 +29,14 @@ def module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Missing(f"{error.name or name} is not installed") from error
+        raise MissingPeerError(f"{error.name or name} is not installed") from error
 
 
 def _require(inputs: Inputs, kind: str) -> None:
     if inputs.device.type != kind:
-        raise Missing("on a processor only" if kind == "cpu" else "on CUDA only")
+        raise MissingPeerError("on the CPU only" if kind == "cpu" else "on CUDA only")
     if inputs.dtype != torch.float32 or inputs.batch > 1:
-        raise Missing("measured for float32 and one entry only")
+        raise MissingPeerError("measured for float32 and one entry only")
 
 
 def identity_grid(shape: tuple[int, ...], device: torch.device) -> Tensor:
@@ -66,7 +66,7 @@ def in_float(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def differentiated(
     inputs: Inputs, operator: Callable[..., Tensor], seconds: list[Tensor] | None = None
 ) -> Call:
-    """operator(image, displacement or the like), or its backward pass alone, with both gradients."""
+    """Call operator(image, displacement or the like), or its backward pass with both gradients."""
     images, moves = inputs.images, inputs.displacements if seconds is None else seconds
     if not inputs.backward:
         return lambda n: operator(images[n], moves[n])
@@ -96,7 +96,7 @@ def monai_grid_pull(inputs: Inputs) -> Call:
     """MONAI's own compiled sampler, at ready positions."""
     module("monai")
     if module("monai.config").USE_COMPILED is not True:
-        raise Missing("MONAI is installed without its compiled extensions")
+        raise MissingPeerError("MONAI is installed without its compiled extensions")
     layers = module("monai.networks.layers")
     index = identity_grid(inputs.shape, inputs.device)
     places = [(index + u).detach().movedim(1, -1).contiguous() for u in inputs.displacements]
@@ -150,7 +150,7 @@ def _places(inputs: Inputs) -> list[Tensor]:
 
 
 def simpleitk_resample(inputs: Inputs) -> Call:
-    """Vector images through a displacement field; what it reads is ready, its result stays ITK's."""
+    """Vector images through a displacement field; its inputs are ready, its result stays ITK's."""
     _require(inputs, "cpu")
     sitk = module("SimpleITK")
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(torch.get_num_threads())

@@ -1,7 +1,8 @@
-"""Geodesic shooting in plain torch, as others write it: RK4 on phi, its inverse by fixed point at every stage.
+"""Geodesic shooting in plain torch, as others write it: RK4 on phi, its inverse by fixed point at
+every stage.
 
-What PyCA's IntegrateGeodesic does, with `grid_sample` and `torch.fft`, the symbol tabulated once. Beside it ours is
-judged for time and for error.
+What PyCA's IntegrateGeodesic does, with `grid_sample` and `torch.fft`, the symbol tabulated once.
+Beside it ours is judged for time and for error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from .peers import identity_grid
 
 
 class PlainShooting:
-    """Displacements (psi, phi) of phi^-1 and phi, in voxels, of a momentum (1, 3, X, Y, Z) under a metric."""
+    """Displacements (psi, phi) of phi^-1 and phi, in voxels, of a momentum (1, 3, X, Y, Z) under a
+    metric.
+    """
 
     def __init__(self, like: Tensor, metric: qs.FluidMetric, steps: int, iterations: int) -> None:
         self.shape, self.dt, self.iterations = tuple(like.shape[2:]), 1 / steps, iterations

@@ -1,1 +1,1 @@
-"""Whole registrations, fits and training steps, ours and of other programs."""
+"""Registrations, fits and training steps from end to end, by ours and by other programs."""

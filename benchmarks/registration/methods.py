@@ -1,4 +1,4 @@
-"""The ways to register a pair that the accuracy table compares: ours by steps, and ANTs SyN."""
+"""Methods that the accuracy table compares: ours by steps, and ANTs SyN."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
 
 from ..measuring.machine import source_version
-from .others import remove_transforms, syn
+from .programs import remove_transforms, syn
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Found:
-    """What a method found for a pair.
+    """The result of a method for a pair.
 
     displacement: what carries the moving image over, on the target's grid. Folds are counted, and
     the inverse consistency is measured, on the grid on which the method computes. seconds: of
@@ -79,21 +79,22 @@ class Method:
 
 
 def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Method]:
-    """All methods by the names that the command line knows; of the models that ship beside the default
-    one, by their names, prediction and correction."""
+    """All methods by the names that the command line knows; of the models that ship beside the
+    default one, by their names, prediction and correction.
+    """
     ours = source_version()
 
     def predicting(name: str, path: Path, **options: Any) -> Method:
         settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
         run = partial(predict.register, model=load_model(path), **options)
-        return Method(name, {**settings, **options}, ours, partial(_registered, run))
+        return Method(name, {**settings, **options}, ours, partial(_register, run))
 
-    fitted = partial(_registered, optimise.optimise)
+    fitted = partial(_register, optimise.optimise)
     shipped = {name: _file(name) for name in shipped_models()}
     path = model_file or shipped.pop(DEFAULT_MODEL)
     both = "prediction + correction"
     return {
-        "affine": Method("affine alignment", {}, ours, _unmoved),
+        "affine": Method("affine alignment", {}, ours, _keep_in_place),
         "prediction": predicting("prediction", path, correction=False),
         "correction": predicting(both, path),
         "refine": predicting(f"{both} + refine {refine}", path, refine=refine),
@@ -104,7 +105,7 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
 
 
 def _file(model: str) -> Path:
-    """Of a model that ships."""
+    """Return the file of a model that ships."""
     return Path(str(WEIGHTS / f"{model}{SUFFIX}"))
 
 
@@ -116,12 +117,12 @@ def digest(*paths: Path) -> str:
     return content.hexdigest()[:12]
 
 
-def _unmoved(moving: Subject, target: Subject) -> Found:
+def _keep_in_place(moving: Subject, target: Subject) -> Found:
     x, y, z = target.image.grid.shape
     return Found(WorldField(torch.zeros(1, 3, x, y, z), target.image.grid))
 
 
-def _registered(
+def _register(
     register: Callable[[Image, Image], Registration], moving: Subject, target: Subject
 ) -> Found:
     found = register(moving.image, target.image)
@@ -155,12 +156,10 @@ def _syn(threads: int, moving: Subject, target: Subject) -> Found:
     there, back = found["fwdtransforms"][0], found["invtransforms"][-1]
     displacement, inverse = read_field(there), read_field(back)
     remove_transforms(found)
-    return _measured(displacement, inverse, target.image, seconds)
+    return _measure(displacement, inverse, target.image, seconds)
 
 
-def _measured(
-    displacement: WorldField, inverse: WorldField, target: Image, seconds: float
-) -> Found:
+def _measure(displacement: WorldField, inverse: WorldField, target: Image, seconds: float) -> Found:
     """Folds and inverse consistency on the target's own grid."""
     folds, grid = count_folds(displacement.in_voxels()), displacement.grid
     undone = WorldField(displacement.then(inverse).vectors, grid).in_voxels()

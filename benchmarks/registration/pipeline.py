@@ -1,4 +1,4 @@
-"""End to end: whole registrations, fits and training steps, beside other programs on the same pair."""
+"""Whole registrations, fits and training steps, beside other programs on the same pair."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from quicksilver.training.train import Training
 from ..measuring.clock import Call, alternate
 from ..measuring.inputs import brain
 from ..measuring.place import Place, Record
-from ..operators.peers import Missing
-from .others import demons, remove_transforms, syn
+from ..operators.peers import MissingPeerError
+from .programs import demons, remove_transforms, syn
 
 RUNS = 3
 COMMAND = "import sys; sys.path.append(sys.path.pop(0)); from quicksilver.cli import main; main()"
 """`python -m quicksilver`, but what is installed goes before the folder it is called from."""
 
 ALIGNED_WORDS = ["--no-affine"]
-"""What the command is told: the pair is aligned already, as the other programs take it to be."""
+"""Options of the command: the pair is aligned already, as the other programs assume."""
 
 SMALL_BRAIN, SMALL_FRAME = (40, 44, 36), (32, 32, 32)
 
@@ -54,8 +54,10 @@ class Pair:
 
 
 @contextmanager
-def made_up_pair(small: bool) -> Iterator[Pair]:
-    """A brain and a copy deformed by a random geodesic: the template of the demo, or (small) an ellipsoid."""
+def make_pair(small: bool) -> Iterator[Pair]:
+    """A brain and a copy deformed by a random geodesic: the template of the demo, or (small) an
+    ellipsoid.
+    """
     moving = _ellipsoid(SMALL_BRAIN) if small else demo.template()
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(Path(folder) / "moving.nii.gz", Path(folder) / "target.nii.gz")
@@ -80,29 +82,33 @@ class Whole:
         return self.run(place)
 
 
-def wholes(pair: Pair, models: list[Path]) -> list[Whole]:
+def whole_cases(pair: Pair, models: list[Path]) -> list[Whole]:
     """All cases of the pipeline; register once for every model."""
-    found = [Whole(f"register, {m.stem}", lambda p, m=m: registered(p, pair, m)) for m in models]
+    found = [
+        Whole(f"register, {m.stem}", lambda p, m=m: measure_registration(p, pair, m))
+        for m in models
+    ]
     found += [
-        Whole(f"register command, {m.stem}", lambda p, m=m: commanded(p, pair, m)) for m in models
+        Whole(f"register command, {m.stem}", lambda p, m=m: measure_command(p, pair, m))
+        for m in models
     ]
     return [
         *found,
-        Whole("fit", lambda place: fitted(place, pair)),
-        Whole("train, volumes", lambda place: trained(place, "horizontal")),
-        Whole("train, patches", lambda place: trained(place, "patch")),
+        Whole("fit", lambda place: measure_fit(place, pair)),
+        Whole("train, volumes", lambda place: measure_training(place, "horizontal")),
+        Whole("train, patches", lambda place: measure_training(place, "patch")),
     ]
 
 
-def _compared(place: Place, calls: dict[str, Call], missing: dict[str, str]) -> Record:
+def _compare(place: Place, calls: dict[str, Call], missing: dict[str, str]) -> Record:
     runs = (1, 1) if place.small else (RUNS, RUNS)
     measured = alternate(torch.device("cpu"), calls, 1, 0, runs, warm=False)
     hours = {name: 3600 / found["seconds"]["median"] for name, found in measured.items()}
     return {"measured": measured, "missing": missing, "volumes_per_hour": hours}
 
 
-def registered(place: Place, pair: Pair, model_file: Path) -> Record:
-    """Computing alone: images in memory there, maps in memory at the end."""
+def measure_registration(place: Place, pair: Pair, model_file: Path) -> Record:
+    """Measure computing alone: from images in memory to maps in memory."""
     model = load_model(model_file)
     moving, target = pair.images()
     last: list[Registration] = []
@@ -111,7 +117,7 @@ def registered(place: Place, pair: Pair, model_file: Path) -> Record:
         last[:] = [register(moving, target, model, device=place.device)]
 
     calls, missing = _with_others(ours, pair)
-    record = _compared(place, calls, missing)
+    record = _compare(place, calls, missing)
     return {**record, **_about(model), "stages": last[0].seconds, "spacing": model.config.spacing}
 
 
@@ -135,13 +141,13 @@ def _with_others(ours: Call, pair: Pair) -> tuple[dict[str, Call], dict[str, str
     for name, prepare in {"ANTs SyN": run_syn, "SimpleITK demons": run_demons}.items():
         try:
             calls[name] = prepare()
-        except Missing as reason:
+        except MissingPeerError as reason:
             missing[name] = str(reason)
     return calls, missing
 
 
-def commanded(place: Place, pair: Pair, model: Path) -> Record:
-    """The whole command, from the shell and back: start, read, compute, write, report."""
+def measure_command(place: Place, pair: Pair, model: Path) -> Record:
+    """Measure the whole command: start, read, compute, write, report."""
     files = [str(pair.moving), str(pair.target)]
     missing = _with_others(lambda _: None, pair)[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -151,13 +157,13 @@ def commanded(place: Place, pair: Pair, model: Path) -> Record:
             if name not in missing:
                 lines[name] = [
                     "-m",
-                    "benchmarks.registration.others",
+                    "benchmarks.registration.programs",
                     word,
                     *files,
                     f"{folder}/{word}.nii.gz",
                 ]
         calls = {name: _shell(line) for name, line in lines.items()}
-        record = _compared(place, calls, missing)
+        record = _compare(place, calls, missing)
         stages = json.loads((Path(folder) / "result.json").read_text())["seconds"]
     return {**record, "stages": stages}
 
@@ -167,8 +173,8 @@ def _shell(words: list[str]) -> Call:
     return lambda _: subprocess.run(command, check=True, capture_output=True)
 
 
-def fitted(place: Place, pair: Pair) -> Record:
-    """An LDDMM fit with the default settings, once."""
+def measure_fit(place: Place, pair: Pair) -> Record:
+    """Measure one LDDMM fit with the default settings."""
     moving, target = pair.images()
     settings = Settings(levels=(2,), iterations=(2,)) if place.small else Settings()
     last: list[Registration] = []
@@ -188,8 +194,10 @@ def fitted(place: Place, pair: Pair) -> Record:
     }
 
 
-def trained(place: Place, architecture: str) -> Record:
-    """Steps of a training: of whole volumes as the default model's, of patches as the paper's network."""
+def measure_training(place: Place, architecture: str) -> Record:
+    """Measure training steps, of whole volumes as for the default model or of patches as for the
+    paper's network.
+    """
     steps = 2 if place.small else 4
     with tempfile.TemporaryDirectory() as folder:
         recipe = _recipe(place.small, architecture, steps)

@@ -1,1 +1,1 @@
-"""What is made of the figures: JSON, tables, plots, aims."""
+"""Reports of what was measured: JSON, tables, plots, aims."""

@@ -18,19 +18,21 @@ from .targets import TARGETS
 FOREWORD = """\
 # Benchmarks
 
-`python -m benchmarks` measures all of this again, on whatever machine it is called, and writes this page from the JSON files
-in `benchmarks/results/`; `--pair MOVING TARGET` names the two aligned brains to register, `--compare OLD.json` says what became
-slower. How it is measured:
+`python -m benchmarks` measures all of this again, on whatever machine it is called, and writes this
+page from the JSON files in `benchmarks/results/`; `--pair MOVING TARGET` names the two aligned
+brains to register, `--compare OLD.json` says what became slower. How it is measured:
 
-* What is compared runs in turn (A B A B ...) on the same inputs after a warm-up; a ratio is the median over pairs of runs,
-  with quartiles. On CUDA between events around recorded graphs.
-* Inputs are noise and smooth displacements, never zeros, and so many sets of them in turn that they exceed the last cache four times.
-* Bytes are counted, not measured: every field that an operator must read or write, once (`benchmarks/operators/floors.py`). "Of copy" is
-  their rate over that of `torch.Tensor.copy_` in the same run.
-* Memory is the most that is held during a call beyond what was there before, the result included: what torch allocates on CUDA,
-  what is resident on the processor.
-* A peer is called as its users call it, with everything ready that they could have ready (`benchmarks/operators/peers.py`). "Difference"
-  is the largest between its result and ours.
+* What is compared runs in turn (A B A B ...) on the same inputs after a warm-up; a ratio is the
+  median over pairs of runs, with quartiles. On CUDA between events around recorded graphs.
+* Inputs are noise and smooth displacements, never zeros, and so many sets of them in turn that they
+  exceed the last cache four times.
+* Bytes are counted, not measured: every field that an operator must read or write, once
+  (`benchmarks/operators/floors.py`). "Of copy" is their rate over that of `torch.Tensor.copy_` in
+  the same run.
+* Memory is the most that is held during a call beyond what was there before, the result included:
+  what torch allocates on CUDA, what is resident on the CPU.
+* A peer is called as its users call it, with everything ready that they could have ready
+  (`benchmarks/operators/peers.py`). "Difference" is the largest between its result and ours.
 """
 
 
@@ -51,7 +53,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def device(results: Results) -> Iterator[str]:
-    """The section of one device."""
+    """Write the section of one device."""
     where = results.machine
     threads = where["quicksilver"]["cpu"]["threads"]
     loads = [load for record in results.cases.values() for load in record["load_average"]]
@@ -59,8 +61,8 @@ def device(results: Results) -> Iterator[str]:
     versions = sorted({record["version"] for record in results.cases.values()})
     yield f"## {where['gpu'] or where['processor']}\n"
     yield (
-        f"{dates[0]} to {dates[-1]}, {'; '.join(versions)}; {where['processor']}, {where['cores']} cores, "
-        f"{threads} threads, load average from {min(loads):.1f} to {max(loads):.1f}; torch "
+        f"{dates[0]} to {dates[-1]}, {'; '.join(versions)}; {where['processor']}, {where['cores']} "
+        f"cores, {threads} threads, load average from {min(loads):.1f} to {max(loads):.1f}; torch "
         f"{where['quicksilver']['torch']}, Python {where['python']}, "
         + ", ".join(f"{name} {version}" for name, version in where["peers"].items())
         + ".\n"
@@ -99,7 +101,7 @@ def operators(results: Results) -> Iterator[str]:
 
 
 def missing(results: Results) -> Iterator[str]:
-    """Peers that could not be measured, once each, and why."""
+    """Say which peers could not be measured, and why."""
     reasons = {n: why for r in results.cases.values() for n, why in r["missing"].items()}
     if reasons:
         yield "Missing: " + "; ".join(f"{name} ({why})" for name, why in reasons.items()) + ".\n"
@@ -138,6 +140,7 @@ def whole(results: Results) -> Iterator[str]:
     for name, record in results.cases.items():
         if "per_second" in record:
             yield (
-                f"{name}: {record['per_second']:.3g} {record['unit']} per second, batches of {record['batch']}, "
-                f"{record['recipe']['network']['features']} features, forward, backward and update.\n"
+                f"{name}: {record['per_second']:.3g} {record['unit']} per second, batches of "
+                f"{record['batch']}, {record['recipe']['network']['features']} features, forward, "
+                "backward and update.\n"
             )

@@ -17,7 +17,7 @@ STYLE = {"svg.fonttype": "none", "svg.hashsalt": "quicksilver", "font.size": 9}
 
 
 def draw(results: Results, folder: Path, stem: str) -> dict[str, str]:
-    """Writes the plots that the results allow; their titles by file name."""
+    """Draw the plots that the results allow; return their titles by file name."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for name, (title, plot) in {

@@ -1,4 +1,6 @@
-"""The results of a device: a JSON file that is whole at any time, and what became slower between two."""
+"""The results of a device: a JSON file that is whole at any time, and what became slower between
+two.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Results:
         self.small = small
 
     def has(self, name: str, version: str) -> bool:
-        """Whether a case was measured with this version; never of one that no commit describes."""
+        """Tell whether a case was measured with this version; never for sources that no commit
+        describes.
+        """
         known = self.cases.get(name, {}).get("version")
         return known == version and not version.endswith("-dirty")
 
@@ -43,7 +47,7 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Those of a file; QuicksilverError where it is none of ours."""
+    """Read a file of results; raise QuicksilverError where it is something else."""
     try:
         content = json.loads(path.read_text())
         found = Results(path, content["small"])
@@ -57,7 +61,7 @@ def read_results(path: Path) -> Results:
 
 
 def incomplete(results: Results, expected: Iterable[str]) -> list[str]:
-    """What a file of results lacks: cases, figures, or sense in them."""
+    """List what a file of results lacks: cases, figures, or plausible values."""
     found = [f"{name}: not measured" for name in expected if name not in results.cases]
     for name, record in results.cases.items():
         found += [f"{name}: {entry} is missing" for entry in ENTRIES if entry not in record]
@@ -76,8 +80,8 @@ def slower(old: Results, new: Results) -> tuple[list[str], float]:
     """A line for each case in which ours became slower, and how many times as long the peers, whose
     code did not change, took (the median): what the machine itself did.
 
-    Slower: by more than a tenth of the old median and by more than the noise, half of both interquartile
-    ranges together.
+    Slower: by more than a tenth of the old median and by more than the noise, half of both
+    interquartile ranges together.
     """
     lines, drifts = [], []
     for name in sorted(old.cases.keys() & new.cases.keys()):

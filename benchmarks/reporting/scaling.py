@@ -1,4 +1,4 @@
-"""How time and memory grow with one property of a case, all others equal: lines and their log-log slopes."""
+"""Scaling: time and memory over one property of a case, others equal, and log-log slopes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
     peaks: list[float | None]
 
     def slope(self, values: list[float]) -> float:
-        """Of the straight line through the logarithms: 1 where twice as much takes twice as long."""
+        """Fit the slope of the logarithms: 1 where twice as much takes twice as long."""
         found: float = np.polyfit(np.log(self.at), np.log(values), 1)[0]
         return found
 

@@ -1,4 +1,4 @@
-"""The figures of a case in words: for the console and for the tables."""
+"""The figures of a case as text, for the console and the tables."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def rate(record: Record) -> float | None:
 
 
 def copy_rate(results: Results) -> float | None:
-    """Of the largest copy of the run."""
+    """Return the rate of the largest copy of the run."""
     rates = [rate(record) for name, record in results.cases.items() if name.startswith("copy")]
     return max(filter(None, rates), default=None)
 
 
 def peers(record: Record) -> str:
-    """How many times as long each takes, with quartiles."""
+    """List how many times as long each peer takes, with quartiles."""
     return ", ".join(
         "{}: {median:.2f} ({quartile_low:.2f} to {quartile_high:.2f})".format(
             name, **found["times_ours"]
@@ -40,7 +40,7 @@ def peers(record: Record) -> str:
 
 
 def line(name: str, results: Results) -> str:
-    """A case on the console."""
+    """Summarise a case in one line for the console."""
     record = results.cases[name]
     if "per_second" in record:
         return f"{name:45} {record['per_second']:.3g} {record['unit']} per second"

@@ -26,13 +26,16 @@ COLUMNS = {  # entry of a record: its title and format
     "seconds": ("seconds", "{:.1f}"),
 }
 FOREWORD = """\
-Target overlap and Dice are means over all non-zero labels of the target; the moving labels are warped once by nearest
-neighbour, on the images' grid. Folds are counted by the ten finite-difference Jacobians of the digital-diffeomorphism
-criterion, on the grid on which a method computes: the working grid for ours, the target's for SyN. Inverse consistency is the
-median in the target's brain, in voxels of that grid. Seconds are those of computing both maps, without start-up, reading and
-writing; nothing else is removed from them, so that other programs on the same cores make them too long (the load is given).
+Target overlap and Dice are means over all non-zero labels of the target; the moving labels are
+warped once by nearest neighbour, on the images' grid. Folds are counted by the ten
+finite-difference Jacobians of the digital-diffeomorphism criterion, on the grid on which a method
+computes: the working grid for ours, the target's for SyN. Inverse consistency is the median in the
+target's brain, in voxels of that grid. Seconds are those of computing both maps, without start-up,
+reading and writing; nothing else is removed from them, so that other programs on the same cores
+make them too long (the load is given).
 
-`python -m benchmarks.accuracy` writes this section; the JSON file beside it holds every result with its settings.
+`python -m benchmarks.accuracy` writes this section; the JSON file beside it holds every result with
+its settings.
 """
 
 
@@ -104,7 +107,7 @@ def _pair(record: Record) -> str:
 
 
 def _spacing(found: dict[str, list[Record]]) -> float:
-    """Of the correction's working grid, in mm; the aim for seconds depends on it."""
+    """Return the spacing of the correction's working grid, mm, which sets the aim for seconds."""
     return (
         found["correction"][0]["details"]["working_spacing_mm"][0] if "correction" in found else 2.0
     )
@@ -129,7 +132,7 @@ class Aim(NamedTuple):
 
 
 def aims(means: Means, spacing: float) -> list[Aim]:
-    """What the means of the methods are to reach. spacing: of the model's grid, mm."""
+    """List the aims for the means of the methods. spacing: of the model's grid, mm."""
 
     def of(name: str, entry: str = "overlap") -> float:
         return means[name][entry]
@@ -186,5 +189,6 @@ def _settings(results: list[Record]) -> str:
     stated = json.dumps({**first["settings"], **first["details"]})
     return (
         f"* {first['method']}: {first['version']}, {first['date'][:10]} to {last['date'][:10]}, "
-        f"{first['processor']}, {first['cores']} cores, load {min(loads):.1f} to {max(loads):.1f}; `{stated}`"
+        f"{first['processor']}, {first['cores']} cores, load {min(loads):.1f} to {max(loads):.1f}; "
+        f"`{stated}`"
     )

@@ -1,4 +1,4 @@
-"""What the figures of a device with two processor cores are to say, and what each row rests on."""
+"""Aims for a machine with two CPU cores, and the figure that each is judged by."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SMOOTHING = "sharp, 96 x 96 x 96"
 SMALL = "shoot backward, 96 x 96 x 96, {} steps"
 
 
-class Unknown(Exception):
-    """A figure that was not measured."""
+class NotMeasuredError(Exception):
+    """A figure was not measured; the message says which."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """value: the figure, raising Unknown; bound: what keeps it from being better."""
+    """value: the figure, raising NotMeasuredError; bound: what keeps it from being better."""
 
     what: str
     sense: str
@@ -35,7 +35,7 @@ class Target:
         aim = f"{self.sense} {self.limit:g}"
         try:
             value = self.value(results)
-        except Unknown as reason:
+        except NotMeasuredError as reason:
             return [self.what, aim, f"not measured: {reason}", ""]
         met = value >= self.limit if self.sense == "at least" else value <= self.limit
         return [self.what, aim, f"{value:.3g}", "met" if met else f"**not met**: {self.bound}"]
@@ -44,9 +44,9 @@ class Target:
 def _measured(results: Results, case: str, program: str) -> Record:
     record = results.cases.get(case)
     if record is None:
-        raise Unknown(f"{case} was not run")
+        raise NotMeasuredError(f"{case} was not run")
     if program not in record["measured"]:
-        raise Unknown(f"{program}: {record['missing'].get(program, 'not compared here')}")
+        raise NotMeasuredError(f"{program}: {record['missing'].get(program, 'not compared here')}")
     found: Record = record["measured"][program]
     return found
 
@@ -81,8 +81,9 @@ def _errors(results: Results) -> float:
 
 
 def _fields(results: Results) -> float:
-    """Vector fields at the peak of the backward pass, its result and the workspace of a smoothing aside; the most over
-    the numbers of steps."""
+    """Vector fields at the peak of the backward pass, its result and the workspace of a smoothing
+    aside; the most over the numbers of steps.
+    """
     smoothing = _tensor_fields(results, SMOOTHING) - 1
     return max(
         _tensor_fields(results, SMALL.format(steps)) - 1 - smoothing for steps in (5, 10, 16)
@@ -102,22 +103,31 @@ def _register(spacing: float, kind: str) -> Callable[[Results], float]:
             if name.startswith("register, ") and record["spacing"] == spacing:
                 model = name.removeprefix("register, ")
                 return times(f"{kind}, {model}", "ANTs SyN")(results)
-        raise Unknown(f"no model at {spacing:g} mm")
+        raise NotMeasuredError(f"no model at {spacing:g} mm")
 
     return value
 
 
 GATHER = (
-    "12 loads of two samples each per voxel; where fields exceed the caches it is the lines that these touch, about half "
-    "of the time"
+    "12 loads of two samples each per voxel; where fields exceed the caches it is the lines that "
+    "these touch, about half of the time"
 )
-SCATTER = "the splat: 24 additions to memory per voxel, in an order that makes the sum the same for any number of threads"
+SCATTER = (
+    "the splat: 24 additions to memory per voxel, in an order that makes the sum the same for any "
+    "number of threads"
+)
 TRANSFORMS = "torch's own transforms, four fifths of the time; the symbol between them is the rest"
 MEMORY = (
     "the eight fields that one step back works in, the state it starts from and the states held"
 )
-NETWORKS = "the shots, one more for every round that smooths folds away, and the networks' convolutions (see the stages below)"
-START = "starting Python and torch, and writing with the reports, a fifth of the time each; of the computing the shots that free the map of folds"
+NETWORKS = (
+    "the shots, one more for every round that smooths folds away, and the networks' convolutions "
+    "(see the stages below)"
+)
+START = (
+    "starting Python and torch, and writing with the reports, a fifth of the time each; of the "
+    "computing the shots that free the map of folds"
+)
 
 
 TARGETS = [

@@ -93,7 +93,7 @@ py::dict build_info() {
   py::dict info;
   info["version"] = QS_VERSION;
   info["compiler"] = QS_COMPILER;
-  info["cpu_target"] = cpu_target();
+  info["processor_target"] = cpu_target();
   info["cuda_compiler"] = QS_CUDA_COMPILER;
   info["cuda_architectures"] = QS_CUDA_ARCHITECTURES;
 #if defined(QS_HAVE_CUDA)

@@ -1,4 +1,5 @@
-"""Writes the types of the operators, which csrc/ops/operators.def lists, into quicksilver_ext/_core.pyi.
+"""Writes the types of the operators, which csrc/ops/operators.def lists, into
+quicksilver_ext/_core.pyi.
 
 Run: ``python csrc/bindings/stub.py``.
 """

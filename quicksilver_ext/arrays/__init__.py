@@ -1,10 +1,11 @@
 """The gather and pointwise operators and the fluid metric on NumPy and CuPy arrays, without torch.
 
-``import quicksilver_ext.arrays as qa`` does not import torch. Conventions, options and formulas are those of the
-operators of the same names in `quicksilver_ext`; there are no gradients and no broadcasting. Arrays are (B, C, *S) with
-S = (X, Y, Z) or (X, Y), float32 or float64, all of one kind: NumPy's are worked on by the processor's threads (as many
-as OMP_NUM_THREADS says, or all that the process may use), CuPy's on their device, on CuPy's current stream.
-Results are new arrays of the same kind. Arrays that are not C-contiguous are copied first.
+``import quicksilver_ext.arrays as qa`` does not import torch. Conventions, options and formulas are
+those of the operators of the same names in `quicksilver_ext`; there are no gradients and no
+broadcasting. Arrays are (B, C, *S) with S = (X, Y, Z) or (X, Y), float32 or float64, all of one
+kind: NumPy arrays are processed by CPU threads (as many as OMP_NUM_THREADS says, or all that the
+process may use), CuPy arrays on their device, on CuPy's current stream. Results are new arrays of
+the same kind. Arrays that are not C-contiguous are copied first.
 
 Example:
     >>> import numpy as np

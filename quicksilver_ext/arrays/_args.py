@@ -1,4 +1,6 @@
-"""What every operator on arrays checks and passes down: arrays as fields, where to work as a queue."""
+"""Checks and conversions that operators on arrays share: arrays to fields, streams and threads to
+queues.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core, _fft
-from .._threads import threads
+from .._threads import usable_threads
 
 Array = Any
 """numpy.ndarray or cupy.ndarray."""
@@ -23,7 +25,7 @@ _BITS = {1: _core.DType.bits8, 2: _core.DType.bits16, 4: _core.DType.bits32, 8: 
 
 
 class Arrays:
-    """The arrays of one call: all of the kind of the first, which decides where the work is done."""
+    """The arrays of one call, all of the kind of the first, which decides where the work runs."""
 
     def __init__(self, op: str, **first: Array) -> None:
         ((argument, array),) = first.items()
@@ -36,17 +38,19 @@ class Arrays:
                 self.queue = self._queue()
                 return
         raise TypeError(
-            f"{op}: {argument}: expected a NumPy or CuPy array, found {type(array).__name__}; convert it with "
-            "numpy.asarray"
+            f"{op}: {argument}: expected a NumPy or CuPy array, found {type(array).__name__}; "
+            "convert it with numpy.asarray"
         )
 
     def device(self) -> int:
-        """The number of the first array's GPU, -1 for the processor."""
+        """Return the index of the first array's GPU, -1 on the CPU."""
         number: int = self.first.device.id if self.namespace.__name__ == "cupy" else -1
         return number
 
     def tables(self, torus: tuple[int, ...], spacing: tuple[float, ...], band: str) -> Array:
-        """Those of the core's transforms, in this dtype, on this device."""
+        """Return the tables of the core's transforms in this dtype, on this device; they are
+        cached.
+        """
         key = (self.namespace.__name__, self.device(), self.first.dtype.str, torus, spacing, band)
         if key not in _TABLES:
             numbers = np.asarray(_fft.tables(torus, spacing, band), self.first.dtype)
@@ -63,10 +67,12 @@ class Arrays:
         usable = (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         )
-        return _core.Queue(-1, 0, threads((int(wanted) if wanted.isdigit() else 0) or usable or 1))
+        return _core.Queue(
+            -1, 0, usable_threads((int(wanted) if wanted.isdigit() else 0) or usable or 1)
+        )
 
     def empty(self, shape: Sequence[int], dtype: Any = None) -> Array:
-        """A new array of this kind, on the first one's device."""
+        """Make a new array of this kind, on the first one's device."""
         dtype = self.first.dtype if dtype is None else dtype
         if self.namespace.__name__ == "cupy":
             with self.first.device:
@@ -76,34 +82,35 @@ class Arrays:
         return out
 
     def field(self, argument: str, array: Array) -> _core.Field:
-        """float32 or float64."""
+        """Describe a float32 or float64 array to the core."""
         self._check(argument, array)
         if array.dtype.str not in FLOATS:
             raise TypeError(
-                f"{self.op}: {argument}: expected float32 or float64, found {array.dtype}; convert it"
+                f"{self.op}: {argument}: expected float32 or float64, found {array.dtype}; convert "
+                "it"
             )
         return self._field(array, FLOATS[array.dtype.str])
 
     def labels(self, argument: str, array: Array) -> _core.Field:
-        """Any dtype of 1, 2, 4 or 8 bytes, as bits."""
+        """Describe an array of any dtype of 1, 2, 4 or 8 bytes to the core, as bits."""
         self._check(argument, array)
         return self._field(array, _BITS[array.dtype.itemsize])
 
     def _check(self, argument: str, array: Array) -> None:
         if not isinstance(array, self.namespace.ndarray):
             raise TypeError(
-                f"{self.op}: {argument}: expected a {self.namespace.__name__} array as the other argument, found "
-                f"{type(array).__name__}; convert one of them"
+                f"{self.op}: {argument}: expected a {self.namespace.__name__} array as the other "
+                f"argument, found {type(array).__name__}; convert one of them"
             )
         if getattr(array, "device", None) != getattr(self.first, "device", None):
             raise ValueError(
-                f"{self.op}: {argument}: expected an array on {self.first.device} as the other argument, found "
-                f"{array.device}; move one of them"
+                f"{self.op}: {argument}: expected an array on {self.first.device} as the other "
+                f"argument, found {array.device}; move one of them"
             )
         if array.ndim not in (4, 5) or 0 in array.shape[1:]:
             raise ValueError(
-                f"{self.op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z) with elements, found shape "
-                f"{array.shape}; add batch and channel axes"
+                f"{self.op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z) with elements, "
+                f"found shape {array.shape}; add batch and channel axes"
             )
 
     def _field(self, array: Array, dtype: _core.DType) -> _core.Field:

@@ -8,10 +8,12 @@ from ._args import FLOATS, Array, Arrays, address
 
 
 class FluidMetric(Metric):
-    """`quicksilver_ext.FluidMetric` for arrays: the same parameters, K and L by the core's own transforms.
+    """`quicksilver_ext.FluidMetric` for arrays: the same parameters, K and L by the core's own
+    transforms.
 
-    Those take tori of sizes up to 512 with factors 2, 3, 5 and 7, the last one even: as pad="auto" and a number of voxels
-    choose them. Others raise ValueError. Made for GPUs: on a processor `quicksilver_ext` is faster.
+    Those take tori of sizes up to 512 with factors 2, 3, 5 and 7, the last one even: as pad="auto"
+    and a number of voxels choose them. Others raise ValueError. Made for GPUs: on the CPU
+    `quicksilver_ext` is faster.
 
     Example:
         >>> import numpy as np
@@ -37,8 +39,9 @@ class FluidMetric(Metric):
         spacing, torus = self.spacing_of(op, argument, len(shape)), self.torus(shape)
         if not _fft.is_fusable(torus):
             raise ValueError(
-                f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and 7, the last one even, "
-                f"found {torus}; use pad='auto', or quicksilver_ext.FluidMetric for any size"
+                f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and "
+                f"7, the last one even, found {torus}; use pad='auto', or "
+                "quicksilver_ext.FluidMetric for any size"
             )
         planes = _fft.workspace_shape(shape, torus, self.band)
         spectrum = arrays.empty((*array.shape[:2], *planes), f"c{2 * array.dtype.itemsize}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .. import _core
-from .._options import FACES, MODES, PADDINGS, choice, sampling
+from .._options import FACES, MODES, PADDINGS, check_choice, sampling
 from ._args import Array, Arrays
 
 
@@ -17,19 +17,19 @@ def warp(
 
     Args:
         image: (B, C, *Sin); any integer or boolean dtype too with ``mode="nearest"``.
-        displacement: (B, D, *S) in voxels. mode: "linear", "nearest", "cubic". padding_mode: "border", "zeros",
-            "reflect", "wrap".
+        displacement: (B, D, *S) in voxels. mode: "linear", "nearest", "cubic". padding_mode:
+            "border", "zeros", "reflect", "wrap".
 
     Returns:
         (B, C, *S), the image's dtype.
     """
-    choice("warp", "mode", mode, MODES)
-    choice("warp", "padding_mode", padding_mode, PADDINGS)
+    check_choice("warp", "mode", mode, MODES)
+    check_choice("warp", "padding_mode", padding_mode, PADDINGS)
     labels = getattr(image, "dtype", None) is not None and image.dtype.kind in "iub"
     if labels and mode != "nearest":
         raise TypeError(
-            f"warp: image: expected float32 or float64 for mode {mode!r}, found {image.dtype}; convert it, or use "
-            "mode='nearest' for integer labels"
+            f"warp: image: expected float32 or float64 for mode {mode!r}, found {image.dtype}; "
+            "convert it, or use mode='nearest' for integer labels"
         )
     arrays = Arrays("warp", displacement=displacement)
     moved = arrays.field("displacement", displacement)
@@ -45,13 +45,16 @@ def warp(
 
 
 def warp_labels(labels: Array, displacement: Array, padding_mode: str = "border") -> Array:
-    """The label with the largest sum of linear weights at ``x + u(x)``: any integer or boolean dtype, (B, C, *S)."""
-    choice("warp_labels", "padding_mode", padding_mode, PADDINGS)
+    """The label with the largest sum of linear weights at ``x + u(x)``: any integer or boolean
+    dtype, (B, C, *S).
+    """
+    check_choice("warp_labels", "padding_mode", padding_mode, PADDINGS)
     arrays = Arrays("warp_labels", displacement=displacement)
     moved, source = arrays.field("displacement", displacement), arrays.labels("labels", labels)
     if labels.dtype.kind not in "iub":
         raise TypeError(
-            f"warp_labels: labels: expected an integer or boolean dtype, found {labels.dtype}; convert it"
+            f"warp_labels: labels: expected an integer or boolean dtype, found {labels.dtype}; "
+            "convert it"
         )
     out = arrays.empty((*labels.shape[:2], *displacement.shape[2:]), labels.dtype)
     _core.warp_labels(
@@ -67,7 +70,7 @@ def splat(
     mode: str = "linear",
     padding_mode: str = "border",
 ) -> Array:
-    """The transpose of `warp`: adds each value to the samples around the place it is displaced to.
+    """The transpose of `warp`: add each value to the samples around the place it is displaced to.
 
     Args:
         values: (B, C, *S). displacement: (B, D, *S) in voxels. shape: of the result, by default S.
@@ -75,8 +78,8 @@ def splat(
     Returns:
         (B, C, *shape).
     """
-    choice("splat", "mode", mode, MODES)
-    choice("splat", "padding_mode", padding_mode, PADDINGS)
+    check_choice("splat", "mode", mode, MODES)
+    check_choice("splat", "padding_mode", padding_mode, PADDINGS)
     arrays = Arrays("splat", values=values)
     source = arrays.field("values", values)
     moved = arrays.field("displacement", displacement)
@@ -95,9 +98,11 @@ def splat(
 def compose(
     outer: Array, inner: Array, mode: str = "linear", padding_mode: str = "border"
 ) -> Array:
-    """The displacement of ``(id + outer) o (id + inner)``: ``inner(x) + outer(x + inner(x))``, (B, D, *S) all."""
-    choice("compose", "mode", mode, ("linear", "cubic"))
-    choice("compose", "padding_mode", padding_mode, PADDINGS)
+    """The displacement of ``(id + outer) o (id + inner)``: ``inner(x) + outer(x + inner(x))``, (B,
+    D, *S) all.
+    """
+    check_choice("compose", "mode", mode, ("linear", "cubic"))
+    check_choice("compose", "padding_mode", padding_mode, PADDINGS)
     arrays = Arrays("compose", outer=outer)
     first, second = arrays.field("outer", outer), arrays.field("inner", inner)
     out = arrays.empty(outer.shape)
@@ -109,11 +114,13 @@ def compose(
 def invert(
     displacement: Array, iterations: int = 10, tolerance: float = 1e-4
 ) -> tuple[Array, Array]:
-    """The displacement of ``(id + u)^-1`` (B, D, *S) by Newton's method, and its residual (B, 1, *S) in voxels."""
+    """The displacement of ``(id + u)^-1`` (B, D, *S) by Newton's method, and its residual (B, 1,
+    *S) in voxels.
+    """
     if iterations < 1 or not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(
-            "invert: iterations, tolerance: expected at least 1 and a finite number of voxels >= 0, found "
-            f"{iterations} and {tolerance}; try 10 and 1e-4"
+            "invert: iterations, tolerance: expected at least 1 and a finite number of voxels >= "
+            f"0, found {iterations} and {tolerance}; try 10 and 1e-4"
         )
     arrays = Arrays("invert", displacement=displacement)
     source = arrays.field("displacement", displacement)
@@ -125,7 +132,9 @@ def invert(
 
 
 def gradient(field: Array, faces: str = "one_sided") -> Array:
-    """``D_a f_c`` by central differences: (B, C, *S) to (B, C, D, *S); faces: "one_sided" or "half"."""
+    """``D_a f_c`` by central differences: (B, C, *S) to (B, C, D, *S); faces: "one_sided" or
+    "half".
+    """
     return _derivatives("gradient", "field", field, False, faces)
 
 
@@ -135,7 +144,7 @@ def jacobian(displacement: Array, faces: str = "one_sided") -> Array:
 
 
 def _derivatives(op: str, argument: str, array: Array, identity: bool, faces: str) -> Array:
-    choice(op, "faces", faces, FACES)
+    check_choice(op, "faces", faces, FACES)
     arrays = Arrays(op, **{argument: array})
     source = arrays.field(argument, array)
     batch, channels, *shape = array.shape
@@ -146,7 +155,7 @@ def _derivatives(op: str, argument: str, array: Array, identity: bool, faces: st
 
 def divergence(field: Array, faces: str = "one_sided") -> Array:
     """``sum_a D_a v_a`` by central differences: (B, D, *S) to (B, 1, *S)."""
-    choice("divergence", "faces", faces, FACES)
+    check_choice("divergence", "faces", faces, FACES)
     arrays = Arrays("divergence", field=field)
     source = arrays.field("field", field)
     out = arrays.empty((field.shape[0], 1, *field.shape[2:]))
@@ -156,7 +165,7 @@ def divergence(field: Array, faces: str = "one_sided") -> Array:
 
 def ad(velocity: Array, other: Array, faces: str = "one_sided") -> Array:
     """``ad_v w = D v w - D w v``, (B, D, *S) all."""
-    choice("ad", "faces", faces, FACES)
+    check_choice("ad", "faces", faces, FACES)
     arrays = Arrays("ad", velocity=velocity)
     first, second = arrays.field("velocity", velocity), arrays.field("other", other)
     out = arrays.empty(velocity.shape)
@@ -166,7 +175,7 @@ def ad(velocity: Array, other: Array, faces: str = "one_sided") -> Array:
 
 def ad_star(velocity: Array, momentum: Array, faces: str = "one_sided") -> Array:
     """The transpose of `ad` in its second argument, to rounding, (B, D, *S) all."""
-    choice("ad_star", "faces", faces, FACES)
+    check_choice("ad_star", "faces", faces, FACES)
     arrays = Arrays("ad_star", velocity=velocity)
     first, second = arrays.field("velocity", velocity), arrays.field("momentum", momentum)
     out = arrays.empty(velocity.shape)
@@ -176,7 +185,7 @@ def ad_star(velocity: Array, momentum: Array, faces: str = "one_sided") -> Array
 
 def jacobian_determinant(displacement: Array, faces: str = "one_sided") -> Array:
     """``det D(id + u)`` by central differences, (B, 1, *S); faces: "one_sided" or "half"."""
-    choice("jacobian_determinant", "faces", faces, FACES)
+    check_choice("jacobian_determinant", "faces", faces, FACES)
     arrays = Arrays("jacobian_determinant", displacement=displacement)
     source = arrays.field("displacement", displacement)
     out = arrays.empty((displacement.shape[0], 1, *displacement.shape[2:]))
@@ -186,7 +195,7 @@ def jacobian_determinant(displacement: Array, faces: str = "one_sided") -> Array
 
 def Ad_star(momentum: Array, displacement: Array, faces: str = "one_sided") -> Array:
     """``det(D psi) (D psi)^T (m o psi)`` with ``psi = id + displacement``, (B, D, *S) all."""
-    choice("Ad_star", "faces", faces, FACES)
+    check_choice("Ad_star", "faces", faces, FACES)
     arrays = Arrays("Ad_star", momentum=momentum)
     first, second = arrays.field("momentum", momentum), arrays.field("displacement", displacement)
     out = arrays.empty(momentum.shape)

@@ -1,4 +1,4 @@
-"""The adjoint representation: diffeomorphisms and velocities acting on velocities and on momenta."""
+"""The adjoint representation: diffeomorphisms and velocities acting on velocities and momenta."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def _fake_gradient(
 
 
 @operator(
-    "Ad_star_gradient(Tensor momentum, Tensor displacement, Tensor grad, str faces) -> (Tensor, Tensor, Tensor)",
+    "Ad_star_gradient(Tensor momentum, Tensor displacement, Tensor grad, str faces) -> (Tensor, "
+    "Tensor, Tensor)",
     fake=_fake_gradient,
 )
 def _gradient(
@@ -43,11 +44,11 @@ def _gradient(
         _args.field(momentum),
         _args.field(displacement),
         _args.field(grad),
-        _args.result(pulled),
-        _args.result(matrices),
-        _args.result(direct),
+        _args.new_field(pulled),
+        _args.new_field(matrices),
+        _args.new_field(direct),
         _options.FACES[faces],
-        _args.queue(momentum),
+        _args.queue_of(momentum),
     )
     return pulled, matrices, direct
 
@@ -82,9 +83,9 @@ def _Ad_star(momentum: Tensor, displacement: Tensor, faces: str) -> Tensor:
     _core.Ad_star(
         _args.field(momentum),
         _args.field(displacement),
-        _args.result(out),
+        _args.new_field(out),
         _options.FACES[faces],
-        _args.queue(momentum),
+        _args.queue_of(momentum),
     )
     return out
 
@@ -117,8 +118,8 @@ def _ad_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, 
 )
 def _ad(velocity: Tensor, other: Tensor, faces: str) -> Tensor:
     velocity, other, out = velocity.contiguous(), other.contiguous(), _fake_ad(velocity)
-    fields = _args.field(velocity), _args.field(other), _args.result(out)
-    _core.ad(*fields, _options.FACES[faces], _args.queue(velocity))
+    fields = _args.field(velocity), _args.field(other), _args.new_field(out)
+    _core.ad(*fields, _options.FACES[faces], _args.queue_of(velocity))
     return out
 
 
@@ -141,25 +142,26 @@ def _ad_star_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | N
 )
 def _ad_star(velocity: Tensor, momentum: Tensor, faces: str) -> Tensor:
     velocity, momentum, out = velocity.contiguous(), momentum.contiguous(), _fake_ad(velocity)
-    fields = _args.field(velocity), _args.field(momentum), _args.result(out)
-    _core.ad_star(*fields, _options.FACES[faces], _args.queue(velocity))
+    fields = _args.field(velocity), _args.field(momentum), _args.new_field(out)
+    _core.ad_star(*fields, _options.FACES[faces], _args.queue_of(velocity))
     return out
 
 
 def _vectors(
     op: str, argument: str, velocity: Tensor, other: Tensor, faces: str
 ) -> tuple[Tensor, Tensor]:
-    """A velocity and another vector field on its grid, in one batch size."""
-    _options.choice(op, "faces", faces, _options.FACES)
-    velocity, other = _args.promoted(velocity, other)
+    """Check a velocity and another vector field on its grid; return both in one batch size."""
+    _options.check_choice(op, "faces", faces, _options.FACES)
+    velocity, other = _args.promote(velocity, other)
     _args.check_vectors(op, "velocity", velocity)
     _args.check_vectors(op, argument, other)
     _args.check_same_grid(op, argument, other, velocity)
-    return _args.same_batch(op, argument, velocity, other)
+    return _args.expand_batches(op, argument, velocity, other)
 
 
 def ad(velocity: Tensor, other: Tensor, faces: str = "one_sided") -> Tensor:
-    """``ad_v w = D v w - D w v``: the derivative of `Ad` at the identity, the Lie bracket of velocities with its sign.
+    """``ad_v w = D v w - D w v``: the derivative of `Ad` at the identity, the Lie bracket of
+    velocities with its sign.
 
     Args:
         velocity, other: (B, D, *S), v and w in voxels per unit of time. A batch of one is repeated.
@@ -168,7 +170,8 @@ def ad(velocity: Tensor, other: Tensor, faces: str = "one_sided") -> Tensor:
     Returns:
         (B, D, *S). Antisymmetric: ``ad(v, w) == -ad(w, v)``.
 
-    Cost: 36 bytes per voxel (3-D, float32); backward 36 for each gradient.
+    Cost:
+        36 bytes per voxel (3-D, float32); backward 36 for each gradient.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -184,17 +187,19 @@ def ad(velocity: Tensor, other: Tensor, faces: str = "one_sided") -> Tensor:
 def ad_star(velocity: Tensor, momentum: Tensor, faces: str = "one_sided") -> Tensor:
     """The transpose of `ad` in its second argument, to rounding: ``<ad*_v m, w> = <m, ad_v w>``.
 
-    ``(Dv)^T m - sum_b D_b^T (v_b m)``, inside the grid the discrete form of ``(Dv)^T m + (Dm) v + m div v``: EPDiff is
-    ``dm/dt = -ad*_v m`` with ``v = K m``.
+    ``(Dv)^T m - sum_b D_b^T (v_b m)``, inside the grid the discrete form of ``(Dv)^T m + (Dm) v + m
+    div v``: EPDiff is ``dm/dt = -ad*_v m`` with ``v = K m``.
 
     Args:
-        velocity: (B, D, *S), v in voxels per unit of time. momentum: (B, D, *S), m. A batch of one is repeated.
+        velocity: (B, D, *S), v in voxels per unit of time. momentum: (B, D, *S), m. A batch of one
+            is repeated.
         faces: differences on the first and last sample, as in `gradient`.
 
     Returns:
         (B, D, *S).
 
-    Cost: 36 bytes per voxel (3-D, float32); backward 36 for each gradient.
+    Cost:
+        36 bytes per voxel (3-D, float32); backward 36 for each gradient.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -213,10 +218,10 @@ def Ad(
     inverse: Tensor | None = None,
     faces: str = "one_sided",
 ) -> Tensor:
-    """A velocity carried by a map: ``Ad_psi v = (D psi v) o psi^-1`` with ``psi = id + u``.
+    """Velocity carried by a map: ``Ad_psi v = (D psi v) o psi^-1`` with ``psi = id + u``.
 
-    `Ad_star` is its dual, ``<Ad*_psi m, v> = <m, Ad_psi v>``, in the limit of fine grids; what is dual to rounding is
-    the gradient of `Ad_star` by the momentum, a splat.
+    `Ad_star` is its dual, ``<Ad*_psi m, v> = <m, Ad_psi v>``, in the limit of fine grids; what is
+    dual to rounding is the gradient of `Ad_star` by the momentum, a splat.
 
     Args:
         velocity: (B, D, *S), v in voxels; the result is 0 where psi^-1 leaves the grid.
@@ -227,7 +232,9 @@ def Ad(
     Returns:
         (B, D, *S).
 
-    Cost: composed: 48 for the Jacobian, 60 for the product, 36 for the warp, and `invert` (bytes per voxel, 3-D, float32).
+    Cost:
+        composed: 48 for the Jacobian, 60 for the product, 36 for the warp, and `invert` (bytes per
+        voxel, 3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -239,7 +246,7 @@ def Ad(
     if inverse is None:
         inverse = invert(displacement)[0]
     else:
-        (inverse,) = _args.promoted(inverse)
+        (inverse,) = _args.promote(inverse)
         _args.check_vectors("Ad", "inverse", inverse)
         _args.check_same_grid("Ad", "inverse", inverse, velocity)
     pushed = (jacobian(displacement, faces) * velocity[:, None]).sum(2)
@@ -247,10 +254,10 @@ def Ad(
 
 
 def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") -> Tensor:
-    """The momentum carried along a map: ``det(D psi) (D psi)^T (m o psi)`` with ``psi = id + u``.
+    """Momentum carried along a map: ``det(D psi) (D psi)^T (m o psi)`` with ``psi = id + u``.
 
-    With psi = phi_t^-1 this is the momentum at time t of the geodesic that starts with m (EPDiff's conservation
-    law). The signed determinant is used.
+    With psi = phi_t^-1 this is the momentum at time t of the geodesic that starts with m (EPDiff's
+    conservation law). The signed determinant is used.
 
     Args:
         momentum: (B, D, *S), zero outside the grid; linear interpolation.
@@ -260,7 +267,8 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
     Returns:
         (B, D, *S).
 
-    Cost: 36 bytes per voxel (3-D, float32).
+    Cost:
+        36 bytes per voxel (3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -268,12 +276,12 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
         >>> bool(torch.allclose(qs.Ad_star(m, torch.zeros_like(m)), m))
         True
     """
-    _options.choice("Ad_star", "faces", faces, _options.FACES)
-    momentum, displacement = _args.promoted(momentum, displacement)
+    _options.check_choice("Ad_star", "faces", faces, _options.FACES)
+    momentum, displacement = _args.promote(momentum, displacement)
     _args.check_vectors("Ad_star", "momentum", momentum)
     _args.check_vectors("Ad_star", "displacement", displacement)
     _args.check_same_grid("Ad_star", "displacement", displacement, momentum)
     _args.check_samples("Ad_star", "momentum", momentum, "linear")
-    momentum, displacement = _args.same_batch("Ad_star", "displacement", momentum, displacement)
+    momentum, displacement = _args.expand_batches("Ad_star", "displacement", momentum, displacement)
     result: Tensor = _Ad_star(momentum, displacement, faces)
     return result

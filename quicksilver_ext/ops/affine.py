@@ -12,7 +12,7 @@ from .warp import warp
 
 
 def _line(shape: Sequence[int], axis: int, like: Tensor) -> Tensor:
-    """0, 1, ..., n - 1 along an axis of (B, C, *S)."""
+    """Make 0, 1, ..., n - 1 along an axis of (B, C, *S)."""
     line = torch.arange(shape[axis], dtype=like.dtype, device=like.device)
     return line.reshape([-1 if other == axis else 1 for other in range(-2, len(shape))])
 
@@ -20,22 +20,29 @@ def _line(shape: Sequence[int], axis: int, like: Tensor) -> Tensor:
 def affine(
     matrix: Tensor, shape: Sequence[int] | None = None, displacement: Tensor | None = None
 ) -> Tensor:
-    """The displacement of ``x -> A x + b`` on a grid, or, after a map ``id + u``, of ``x -> A (x + u(x)) + b``.
+    """The displacement of ``x -> A x + b`` on a grid, or, after a map ``id + u``, of ``x -> A (x +
+    u(x)) + b``.
 
-    The map the other way round, ``x + u`` after the affine one, is ``compose(u, affine(matrix, shape))``.
+    The map the other way round, ``x + u`` after the affine one, is ``compose(u, affine(matrix,
+    shape))``.
 
     Args:
-        matrix: (B, D, D + 1), A and in the last column b, voxels to voxels: component c moves along array axis c.
+        matrix: (B, D, D + 1), A and in the last column b, voxels to voxels: component c moves along
+            array axis c.
         shape: S, the grid that x runs over; or
-        displacement: (B, D, *S), u in voxels, matrix's dtype. A batch of one is broadcast, in either argument.
+        displacement: (B, D, *S), u in voxels, matrix's dtype. A batch of one is broadcast, in
+            either argument.
 
     Returns:
-        (B, D, *S), in voxels; the identity is exactly 0. Differentiable by the matrix and by the displacement.
+        (B, D, *S), in voxels; the identity is exactly 0. Differentiable by the matrix and by the
+        displacement.
 
     Raises:
-        TypeError, ValueError: both or neither of shape and displacement, or shapes and dtypes that do not fit.
+        TypeError: both or neither of shape and displacement are given, or dtypes do not fit.
+        ValueError: shapes do not fit.
 
-    Cost: composed in torch: about 100 bytes per voxel (3-D, float32) with a displacement.
+    Cost:
+        composed in torch: about 100 bytes per voxel (3-D, float32) with a displacement.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -48,12 +55,13 @@ def affine(
             "affine: shape: expected either a shape or a displacement, found "
             f"{'neither' if shape is None else 'both'}; pass one of them"
         )
-    matrix = _args.promoted(matrix)[0]
-    displacement = _args.promoted(displacement)[0]
+    matrix = _args.promote(matrix)[0]
+    displacement = _args.promote(displacement)[0]
     if not isinstance(matrix, Tensor) or matrix.dtype not in _args.FLOATS:
         found = matrix.dtype if isinstance(matrix, Tensor) else type(matrix).__name__
         raise TypeError(
-            f"affine: matrix: expected a float32 or float64 tensor, found {found}; convert it with .float()"
+            f"affine: matrix: expected a float32 or float64 tensor, found {found}; convert it with "
+            ".float()"
         )
     if displacement is not None:
         _args.check_vectors("affine", "displacement", displacement)
@@ -62,8 +70,8 @@ def affine(
     dims = len(sizes)
     if dims not in (2, 3) or matrix.shape[1:] != (dims, dims + 1):
         raise ValueError(
-            f"affine: matrix: expected (B, D, D + 1) for a grid of D = 2 or 3 axes, found {tuple(matrix.shape)} and "
-            f"{dims} axes; pass A and b side by side"
+            "affine: matrix: expected (B, D, D + 1) for a grid of D = 2 or 3 axes, found "
+            f"{tuple(matrix.shape)} and {dims} axes; pass A and b side by side"
         )
     columns = matrix.reshape(*matrix.shape, *[1] * dims)
     identity = torch.eye(dims, dtype=matrix.dtype, device=matrix.device)
@@ -85,7 +93,8 @@ def _scales(
     least = 2 if align_corners else 1
     if len(shape) != len(sizes) or min(shape) < least:
         raise ValueError(
-            f"{op}: shape: expected {len(sizes)} sizes >= {least}, found {tuple(shape)}; give one per axis"
+            f"{op}: shape: expected {len(sizes)} sizes >= {least}, found {tuple(shape)}; give one "
+            "per axis"
         )
     less = 1 if align_corners else 0
     return [(n - less) / (m - less) for n, m in zip(sizes, shape, strict=True)]
@@ -109,14 +118,17 @@ def resize(
     Args:
         image: (B, C, *S), any dtype that `warp` takes in this mode.
         shape: the new sizes.
-        mode: "linear", "cubic" or "nearest". Nothing is averaged: smooth an image before making it much smaller.
-        align_corners: what stays in place: the outer edges of the first and last voxel (False, as medical images mean
-            it), or their centres (True). For "linear" both are what torch.nn.functional.interpolate does.
+        mode: "linear", "cubic" or "nearest". Nothing is averaged: smooth an image before making it
+            much smaller.
+        align_corners: what stays in place: the outer edges of the first and last voxel (False, as
+            medical images mean it), or their centres (True). For "linear" both are what
+            torch.nn.functional.interpolate does.
 
     Returns:
         (B, C, *shape), the image's dtype.
 
-    Cost: as `warp`, and the displacement of the grid, once for the whole batch.
+    Cost:
+        as `warp`, and the displacement of the grid, once for the whole batch.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -124,7 +136,7 @@ def resize(
         tensor([[[[0.0000, 0.5000, 1.0000],
                   [2.0000, 2.5000, 3.0000]]]])
     """
-    _options.choice("resize", "mode", mode, _options.MODES)
+    _options.check_choice("resize", "mode", mode, _options.MODES)
     _args.check_field("resize", "image", image, floating=False)
     _args.check_samples("resize", "image", image, mode)
     scales = _scales("resize", image.shape[2:], shape, align_corners)
@@ -134,7 +146,8 @@ def resize(
 def resize_displacement(
     displacement: Tensor, shape: Sequence[int], mode: str = "linear", align_corners: bool = False
 ) -> Tensor:
-    """The displacement of the same map on a grid of another size over the same extent: `resize`, in the new voxels.
+    """The displacement of the same map on a grid of another size over the same extent: `resize`, in
+    the new voxels.
 
     Args:
         displacement: (B, D, *S) in voxels of its grid, float32 or float64.
@@ -143,7 +156,8 @@ def resize_displacement(
     Returns:
         (B, D, *shape), in voxels of the new grid.
 
-    Cost: as `resize`, and one pass over the result.
+    Cost:
+        as `resize`, and one pass over the result.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -151,8 +165,8 @@ def resize_displacement(
         True
     """
     op = "resize_displacement"
-    _options.choice(op, "mode", mode, ("linear", "cubic"))
-    (displacement,) = _args.promoted(displacement)
+    _options.check_choice(op, "mode", mode, ("linear", "cubic"))
+    (displacement,) = _args.promote(displacement)
     _args.check_vectors(op, "displacement", displacement)
     _args.check_samples(op, "displacement", displacement, mode)
     scales = _scales(op, displacement.shape[2:], shape, align_corners)

@@ -15,9 +15,11 @@ def exponential(
     mode: str = "linear",
     padding_mode: str = "border",
 ) -> Tensor:
-    """The displacement of ``exp(v)``: the flow of a stationary velocity for unit time, by scaling and squaring.
+    """The displacement of ``exp(v)``: the flow of a stationary velocity for unit time, by scaling
+    and squaring.
 
-    ``id + u_0 = id + v / 2^n`` is composed with itself n times, ``u <- u + u(x + u)`` (Arsigny et al., MICCAI 2006).
+    ``id + u_0 = id + v / 2^n`` is composed with itself n times, ``u <- u + u(x + u)`` (Arsigny et
+    al., MICCAI 2006).
 
     Args:
         velocity: (B, D, *S), v in voxels per unit of time, float32 or float64.
@@ -26,18 +28,20 @@ def exponential(
         mode, padding_mode: of each composition, as of `compose`.
 
     Returns:
-        (B, D, *S), in voxels. Each squaring keeps one field for the backward pass and moves 36 bytes per voxel (3-D,
-        float32).
+        (B, D, *S), in voxels. Each squaring keeps one field for the backward pass and moves 36
+        bytes per voxel (3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> v = torch.full((1, 2, 6, 6), 0.75)
-        >>> bool((qs.exponential(v) == 0.75).all() and (qs.exponential(v, inverse=True) == -0.75).all())
+        >>> bool((qs.exponential(v) == 0.75).all())
+        True
+        >>> bool((qs.exponential(v, inverse=True) == -0.75).all())
         True
     """
-    _options.choice("exponential", "mode", mode, ("linear", "cubic"))
-    _options.choice("exponential", "padding_mode", padding_mode, _options.PADDINGS)
-    (velocity,) = _args.promoted(velocity)
+    _options.check_choice("exponential", "mode", mode, ("linear", "cubic"))
+    _options.check_choice("exponential", "padding_mode", padding_mode, _options.PADDINGS)
+    (velocity,) = _args.promote(velocity)
     _args.check_vectors("exponential", "velocity", velocity)
     _args.check_samples("exponential", "velocity", velocity, mode)
     if not isinstance(squarings, int) or squarings < 0:

@@ -23,7 +23,7 @@ def _tables(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """What the core's own transforms read, or its symbol alone."""
+    """Tables for the core's fused transforms, or for its symbol alone."""
     if fused:
         numbers = _fft.tables(torus, spacing, band)
     else:
@@ -44,23 +44,24 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 
 
 def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
-    """On a processor torch's transforms are the faster ones."""
+    """Use the fused transforms on CUDA alone: on the CPU torch's are faster."""
     return field.is_cuda and _fft.is_fusable(torus)
 
 
 PART = 4 << 20
-"""Bytes of a spectrum that a processor transforms at a time: they and their result stay in its second cache, and torch's
-memory for the result is used again and again instead of being new, page by page."""
+"""Bytes of a spectrum that the CPU transforms at a time, so that they and their result stay in its
+L2 cache, and torch reuses the memory of the result instead of touching new pages.
+"""
 
 
 def _parts(spectrum: Tensor, axis: int, count: int) -> Iterator[slice]:
-    """The first `count` places of an axis of a spectrum, some at a time."""
+    """Slice the first `count` places of an axis of a spectrum into parts."""
     step = max(1, PART * spectrum.shape[axis] // spectrum.nbytes)
     return (slice(first, min(first + step, count)) for first in range(0, count, step))
 
 
 def _transform(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
-    """spectrum = that of the volume on a torus, of which it fills a corner."""
+    """Transform a volume that fills a corner of the torus, into `spectrum`."""
     if volume.is_cuda:
         torch.fft.rfftn(volume, s=torus, out=spectrum)
         return
@@ -73,7 +74,7 @@ def _transform(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
 
 
 def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
-    """volume = the corner of the torus that it fills; the spectrum is used up."""
+    """Transform back into `volume`, the corner of the torus; the spectrum is overwritten."""
     inside = tuple(slice(n) for n in volume.shape)
     if volume.is_cuda:
         volume.copy_(torch.fft.irfftn(spectrum, s=torus)[inside])
@@ -87,7 +88,7 @@ def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> N
 
 
 def _transform_low(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
-    """spectrum = the low frequencies: each transform takes only what the last one kept."""
+    """Transform into the low frequencies alone: each axis takes only what the one before kept."""
     kept = spectrum.shape
     found = torch.fft.rfft(volume, torus[-1])[..., : kept[-1]]
     for axis in reversed(range(len(torus) - 1)):
@@ -100,7 +101,7 @@ def _transform_low(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> No
 
 
 def _transform_low_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
-    """volume = what has this low spectrum and zeros above, in the torus's corner."""
+    """Transform back from the low frequencies, with zeros above, into `volume`."""
     for axis, n in enumerate(torus[:-1]):
         kept = spectrum.shape[axis]
         low, high = spectrum.split((kept - kept // 2, kept // 2), axis)
@@ -118,11 +119,12 @@ _block_memory = functools.lru_cache(maxsize=None)(_core.block_memory)
 
 
 class Smoothing:
-    """The symbol of a metric applied to fields like a given one, into given tensors.
+    """Apply the symbol of a metric to fields like a given one, into given tensors.
 
-    Pads, transforms, multiplies by the symbol, transforms back and crops: where the core's own transforms serve, in
-    three kernels or five and without allocating anything, elsewhere by torch's transforms around the core's symbol.
-    block_memory: bytes of shared memory that a block may have, the device's where None.
+    Pads, transforms, multiplies by the symbol, transforms back and crops: where the core's own
+    transforms serve, in three kernels or five and without allocating anything, elsewhere by torch's
+    transforms around the core's symbol. block_memory: bytes of shared memory that a block may have,
+    the device's where None.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class Smoothing:
             memory = block_memory or _block_memory(like.get_device())
             self.fused_torus = _fft.torus_of(torus, band, memory)
         shape = (*like.shape[:2], *planes)
-        self.spectrum = _args.roomy(like.new_empty(shape, dtype=like.dtype.to_complex()))
+        self.spectrum = _args.in_huge_pages(like.new_empty(shape, dtype=like.dtype.to_complex()))
 
     def __call__(self, field: Tensor, out: Tensor) -> None:
         """field and out (B, D, *S), contiguous; they may be one tensor."""
@@ -156,27 +158,27 @@ class Smoothing:
                 self.tables.data_ptr(),
                 self.fused_torus,
                 self.symbol,
-                _args.queue(field),
+                _args.queue_of(field),
             )
         else:
             self._around_symbol(field, out)
 
     def _around_symbol(self, field: Tensor, out: Tensor) -> None:
-        # One component at a time: transforms of a batch stride through memory, and take up to twice as long on a
-        # processor.
+        # One component at a time: a batched transform strides through memory, which is slower on
+        # the CPU.
         there, back = _TRANSFORMS[self.band]
         spectra = self.spectrum.flatten(0, 1)
         for volume, spectrum in zip(field.flatten(0, 1), spectra, strict=True):
             there(volume, self.torus, spectrum)
         where = _args.field(self.spectrum), self.tables.data_ptr()
-        _core.fluid_symbol(*where, self.symbol, _args.queue(field))
+        _core.fluid_symbol(*where, self.symbol, _args.queue_of(field))
         for spectrum, volume in zip(spectra, out.flatten(0, 1), strict=True):
             back(spectrum, self.torus, volume)
 
 
 @operator(
-    "fluid(Tensor field, int[] torus, float[] spacing, float alpha, float beta, float gamma, int power, str band,"
-    " bool inverse) -> Tensor",
+    "fluid(Tensor field, int[] torus, float[] spacing, float alpha, float beta, float gamma, int "
+    "power, str band, bool inverse) -> Tensor",
     fake=_fake,
     setup_context=_save,
     backward=_backward,
@@ -192,7 +194,7 @@ def _fluid(
     band: str,
     inverse: bool,
 ) -> Tensor:
-    field, out = field.contiguous(), _args.roomy(_fake(field))
+    field, out = field.contiguous(), _args.in_huge_pages(_fake(field))
     symbol = symbol_of(spacing, alpha, beta, gamma, power, inverse)
     Smoothing(field, torus, spacing, symbol, band)(field, out)
     return out
@@ -201,19 +203,23 @@ def _fluid(
 class FluidMetric(Metric):
     """The metric of ``L v = -alpha lap v - beta grad(div v) + gamma v`` and its operators, by FFT.
 
-    The symbol is that of the finite differences on a periodic grid with the given spacing; ``K = L^-power``.
+    The symbol is that of the finite differences on a periodic grid with the given spacing; ``K =
+    L^-power``.
 
     Args:
-        alpha, beta, gamma: non-negative, not all of alpha and gamma zero. Quicksilver's are 0.01, 0.01, 0.001.
+        alpha, beta, gamma: non-negative, not all of alpha and gamma zero. Quicksilver's are 0.01,
+            0.01, 0.001.
         power: a positive integer.
-        spacing: voxel size along each axis; fields stay in voxels (`K_vox = h^-1 K h^-1`). (1, 1, 1) serves 2-D too.
-        pad: "none": the torus of the field's own size, exactly. "auto": the next sizes with factors 2, 3 and 5, even
-            along the last axis. An integer n: such sizes with a gap of at least n voxels between the field and its
-            periodic images. On CUDA these take the core's own transforms; so does "none" where the sizes are such
-            (7 is a factor as well) and at most 512, and torch's transforms do the rest.
-        band: "full": all frequencies. "half": only those below half of Nyquist along every axis of the torus (index k of
-            n where min(k, n - k) < n / 4); `sharp` and `flat` give 0 for the others. Half the memory traffic on CUDA, for
-            momenta whose velocities are smooth.
+        spacing: voxel size along each axis; fields stay in voxels (`K_vox = h^-1 K h^-1`). (1, 1,
+            1) serves 2-D too.
+        pad: "none": the torus of the field's own size, exactly. "auto": the next sizes with factors
+            2, 3 and 5, even along the last axis. An integer n: such sizes with a gap of at least n
+            voxels between the field and its periodic images. On CUDA these take the core's own
+            transforms; so does "none" where the sizes are such (7 is a factor as well) and at most
+            512, and torch's transforms do the rest.
+        band: "full": all frequencies. "half": only those below half of Nyquist along every axis of
+            the torus (index k of n where min(k, n - k) < n / 4); `sharp` and `flat` give 0 for the
+            others. Half the memory traffic on CUDA, for momenta whose velocities are smooth.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -224,22 +230,28 @@ class FluidMetric(Metric):
     """
 
     def sharp(self, momentum: Tensor) -> Tensor:
-        """``v = K m``: momentum to velocity, (B, D, *S) both, in voxels. Self-adjoint, and so is its gradient."""
+        """``v = K m``: momentum to velocity, (B, D, *S) both, in voxels. Self-adjoint, and so is
+        its gradient.
+        """
         return self._apply("sharp", "momentum", momentum, inverse=True)
 
     def flat(self, velocity: Tensor) -> Tensor:
-        """``m = L^power v``: velocity to momentum, (B, D, *S) both, in voxels. With pad="none" the inverse of `sharp` on the band."""
+        """``m = L^power v``: velocity to momentum, (B, D, *S) both, in voxels. With pad="none" the
+        inverse of `sharp` on the band.
+        """
         return self._apply("flat", "velocity", velocity, inverse=False)
 
     def smoothing(self, like: Tensor) -> Smoothing:
-        """`sharp` for fields like a contiguous (B, D, *S), into given tensors: what an integrator calls every step."""
+        """`sharp` for fields like a contiguous (B, D, *S), into given tensors: what an integrator
+        calls every step.
+        """
         spacing = self.spacing_of("sharp", "momentum", like.ndim - 2)
         parameters = (self.alpha, self.beta, self.gamma, self.power, True)
         symbol = symbol_of(spacing, *parameters)
         return Smoothing(like, self.torus(like.shape[2:]), spacing, symbol, self.band)
 
     def _apply(self, op: str, argument: str, field: Tensor, *, inverse: bool) -> Tensor:
-        (field,) = _args.promoted(field)
+        (field,) = _args.promote(field)
         _args.check_vectors(op, argument, field)
         spacing = self.spacing_of(op, argument, field.ndim - 2)
         how = (list(self.torus(field.shape[2:])), list(spacing))

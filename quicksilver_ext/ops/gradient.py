@@ -34,8 +34,8 @@ def gradient_transpose(matrices: Tensor, faces: str) -> Tensor:
     """sum_a D_a^T g_(c D + a): (B, C D, *S) to (B, C, *S)."""
     matrices = matrices.contiguous()
     out = _fake_transpose(matrices)
-    fields = _args.field(matrices), _args.result(out)
-    _core.gradient_transpose(*fields, _options.FACES[faces], _args.queue(matrices))
+    fields = _args.field(matrices), _args.new_field(out)
+    _core.gradient_transpose(*fields, _options.FACES[faces], _args.queue_of(matrices))
     return out
 
 
@@ -49,8 +49,8 @@ def derivatives(field: Tensor, identity: bool, faces: str) -> Tensor:
     """D_a f_c in channel c D + a, of id + f where identity: (B, C, *S) to (B, C D, *S)."""
     field = field.contiguous()
     out = _fake_gradient(field)
-    fields = _args.field(field), _args.result(out)
-    _core.gradient(*fields, identity, _options.FACES[faces], _args.queue(field))
+    fields = _args.field(field), _args.new_field(out)
+    _core.gradient(*fields, identity, _options.FACES[faces], _args.queue_of(field))
     return out
 
 
@@ -71,8 +71,8 @@ def _fake_vector(field: Tensor, *_: Any) -> Tensor:
 def _divergence_transpose(field: Tensor, faces: str) -> Tensor:
     field = field.contiguous()
     out = _fake_vector(field)
-    fields = _args.field(field), _args.result(out)
-    _core.divergence_transpose(*fields, _options.FACES[faces], _args.queue(field))
+    fields = _args.field(field), _args.new_field(out)
+    _core.divergence_transpose(*fields, _options.FACES[faces], _args.queue_of(field))
     return out
 
 
@@ -85,8 +85,8 @@ def _divergence_transpose(field: Tensor, faces: str) -> Tensor:
 def _divergence(field: Tensor, faces: str) -> Tensor:
     field = field.contiguous()
     out = _fake_scalar(field)
-    fields = _args.field(field), _args.result(out)
-    _core.divergence(*fields, _options.FACES[faces], _args.queue(field))
+    fields = _args.field(field), _args.new_field(out)
+    _core.divergence(*fields, _options.FACES[faces], _args.queue_of(field))
     return out
 
 
@@ -95,13 +95,14 @@ def gradient(field: Tensor, faces: str = "one_sided") -> Tensor:
 
     Args:
         field: (B, C, *S), float32 or float64.
-        faces: on the first and last sample of an axis, the "one_sided" difference, or "half" of it. Along an axis of one
-            sample the derivative is 0.
+        faces: on the first and last sample of an axis, the "one_sided" difference, or "half" of it.
+            Along an axis of one sample the derivative is 0.
 
     Returns:
         (B, C, D, *S), in units of the field per voxel. Its gradient is the transpose, to rounding.
 
-    Cost: 16 C bytes per voxel (3-D, float32), and as many backward.
+    Cost:
+        16 C bytes per voxel (3-D, float32), and as many backward.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -109,8 +110,8 @@ def gradient(field: Tensor, faces: str = "one_sided") -> Tensor:
         >>> qs.gradient(ramp)[0, 0, :, 1, 1].tolist()
         [4.0, 1.0]
     """
-    _options.choice("gradient", "faces", faces, _options.FACES)
-    (field,) = _args.promoted(field)
+    _options.check_choice("gradient", "faces", faces, _options.FACES)
+    (field,) = _args.promote(field)
     _args.check_field("gradient", "field", field)
     result: Tensor = derivatives(field, False, faces)
     return result.unflatten(1, (field.shape[1], field.ndim - 2))
@@ -126,16 +127,18 @@ def divergence(field: Tensor, faces: str = "one_sided") -> Tensor:
     Returns:
         (B, 1, *S), in units of the field per voxel.
 
-    Cost: 16 bytes per voxel (3-D, float32), and as many backward.
+    Cost:
+        16 bytes per voxel (3-D, float32), and as many backward.
 
     Example:
         >>> import torch, quicksilver_ext as qs
-        >>> x = torch.stack(torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing="ij"))[None]
+        >>> lines = torch.arange(4.0), torch.arange(5.0)
+        >>> x = torch.stack(torch.meshgrid(*lines, indexing="ij"))[None]
         >>> bool((qs.divergence(x) == 2).all())
         True
     """
-    _options.choice("divergence", "faces", faces, _options.FACES)
-    (field,) = _args.promoted(field)
+    _options.check_choice("divergence", "faces", faces, _options.FACES)
+    (field,) = _args.promote(field)
     _args.check_vectors("divergence", "field", field)
     result: Tensor = _divergence(field, faces)
     return result

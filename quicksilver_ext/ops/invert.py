@@ -30,8 +30,8 @@ def _solve_transposed(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Te
         _args.field(displacement),
         _args.field(inverse),
         _args.field(grad),
-        _args.result(out),
-        _args.queue(displacement),
+        _args.new_field(out),
+        _args.queue_of(displacement),
     )
     return out
 
@@ -67,11 +67,11 @@ def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Te
     inverse, residual = _fake_invert(displacement, iterations, tolerance)
     _core.invert(
         _args.field(displacement),
-        _args.result(inverse),
-        _args.result(residual),
+        _args.new_field(inverse),
+        _args.new_field(residual),
         iterations,
         tolerance,
-        _args.queue(displacement),
+        _args.queue_of(displacement),
     )
     return inverse, residual
 
@@ -79,20 +79,25 @@ def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Te
 def invert(
     displacement: Tensor, iterations: int = 10, tolerance: float = 1e-4
 ) -> tuple[Tensor, Tensor]:
-    """The displacement w of ``(id + u)^-1`` by Newton's method on ``w + u(x + w) = 0``, and its residual.
+    """The displacement w of ``(id + u)^-1`` by Newton's method on ``w + u(x + w) = 0``, and its
+    residual.
 
-    u is interpolated linearly and continued outside by its border value. The gradient is that of the implicit function
-    theorem, exact where the iteration has converged.
+    u is interpolated linearly and continued outside by its border value. The gradient is that of
+    the implicit function theorem, exact where the iteration has converged.
 
     Args:
-        displacement: (B, D, *S), u in voxels; id + u should not fold (a folded place keeps a large residual).
+        displacement: (B, D, *S), u in voxels; id + u should not fold (a folded place keeps a large
+            residual).
         iterations: at most this many Newton steps.
         tolerance: a voxel stops when its residual is below this many voxels.
 
     Returns:
-        inverse (B, D, *S) in voxels, and residual (B, 1, *S): ``|w + u(x + w)|`` in voxels, not differentiable.
+        inverse (B, D, *S) in voxels, and residual (B, 1, *S): ``|w + u(x + w)|`` in voxels, not
+        differentiable.
 
-    Cost: 28 bytes per voxel (3-D, float32), whatever the number of iterations; bound by their gathers.
+    Cost:
+        28 bytes per voxel (3-D, float32), whatever the number of iterations; bound by their
+        gathers.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -101,14 +106,15 @@ def invert(
         >>> float(inverse[0, 0, 4, 4]), float(residual.max())
         (-0.5, 0.0)
     """
-    (displacement,) = _args.promoted(displacement)
+    (displacement,) = _args.promote(displacement)
     _args.check_vectors("invert", "displacement", displacement)
     _args.check_samples("invert", "displacement", displacement, "linear")
     if iterations < 1:
         raise ValueError(f"invert: iterations: expected at least 1, found {iterations}; try 10")
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(
-            f"invert: tolerance: expected a finite number of voxels >= 0, found {tolerance}; try 1e-4"
+            f"invert: tolerance: expected a finite number of voxels >= 0, found {tolerance}; try "
+            "1e-4"
         )
     inverse, residual = _invert(displacement, iterations, tolerance)
     return inverse, residual

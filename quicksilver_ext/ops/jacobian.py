@@ -30,9 +30,9 @@ def _gradient(displacement: Tensor, grad: Tensor, faces: str) -> Tensor:
     _core.jacobian_determinant_gradient(
         _args.field(displacement),
         _args.field(grad),
-        _args.result(out),
+        _args.new_field(out),
         _options.FACES[faces],
-        _args.queue(grad),
+        _args.queue_of(grad),
     )
     return out
 
@@ -58,9 +58,9 @@ def _determinant(displacement: Tensor, faces: str) -> Tensor:
     out = _fake_determinant(displacement, faces)
     _core.jacobian_determinant(
         _args.field(displacement),
-        _args.result(out),
+        _args.new_field(out),
         _options.FACES[faces],
-        _args.queue(displacement),
+        _args.queue_of(displacement),
     )
     return out
 
@@ -73,43 +73,49 @@ def jacobian(displacement: Tensor, faces: str = "one_sided") -> Tensor:
         faces: as of `gradient`; with "half" that of the identity is halved there too.
 
     Returns:
-        (B, D, D, *S), without unit: entry (c, a) is the derivative of component c along array axis a.
+        (B, D, D, *S), without unit: entry (c, a) is the derivative of component c along array axis
+        a.
 
-    Cost: 48 bytes per voxel (3-D, float32), and as many backward.
+    Cost:
+        48 bytes per voxel (3-D, float32), and as many backward.
 
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> qs.jacobian(torch.zeros(1, 2, 4, 5))[0, :, :, 2, 2].tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
-    _options.choice("jacobian", "faces", faces, _options.FACES)
-    (displacement,) = _args.promoted(displacement)
+    _options.check_choice("jacobian", "faces", faces, _options.FACES)
+    (displacement,) = _args.promote(displacement)
     _args.check_vectors("jacobian", "displacement", displacement)
     result: Tensor = derivatives(displacement, True, faces)
     return result.unflatten(1, (displacement.shape[1], displacement.shape[1]))
 
 
 def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tensor:
-    """``det D(id + u)`` by central differences: local volume change, positive where the map does not fold.
+    """``det D(id + u)`` by central differences: local volume change, positive where the map does
+    not fold.
 
     Args:
         displacement: (B, D, *S) in voxels.
-        faces: on the first and last sample of an axis, the "one_sided" difference, or "half" of it (the rule of the
-            original implementation's group actions).
+        faces: on the first and last sample of an axis, the "one_sided" difference, or "half" of it
+            (the rule of the original implementation's group actions).
 
     Returns:
-        (B, 1, *S), without unit. Central differences can miss a fold of one voxel: see quicksilver.evaluation.
+        (B, 1, *S), without unit. Central differences can miss a fold of one voxel: see
+        quicksilver.evaluation.
 
-    Cost: 16 bytes per voxel (3-D, float32); backward 100.
+    Cost:
+        16 bytes per voxel (3-D, float32); backward 100.
 
     Example:
         >>> import torch, quicksilver_ext as qs
-        >>> grow = 0.5 * torch.stack(torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing="ij"))[None]
+        >>> lines = torch.arange(4.0), torch.arange(4.0)
+        >>> grow = 0.5 * torch.stack(torch.meshgrid(*lines, indexing="ij"))[None]
         >>> float(qs.jacobian_determinant(grow)[0, 0, 1, 1])
         2.25
     """
-    _options.choice("jacobian_determinant", "faces", faces, _options.FACES)
-    (displacement,) = _args.promoted(displacement)
+    _options.check_choice("jacobian_determinant", "faces", faces, _options.FACES)
+    (displacement,) = _args.promote(displacement)
     _args.check_vectors("jacobian_determinant", "displacement", displacement)
     result: Tensor = _determinant(displacement, faces)
     return result

@@ -28,14 +28,15 @@ def _check_corners(op: str, corners: Tensor, other: Tensor) -> None:
 
 
 def _check_inside(op: str, corners: Tensor, batch: int, shape: Sequence[int], size: int) -> None:
-    """In the operators themselves, and on the CPU only: reading corners back would make a GPU wait."""
+    """Check corners on the CPU only: reading them back would make a GPU wait."""
     if corners.is_cuda:
         return
     limit = torch.tensor([batch - 1, *(n - size for n in shape)], device=corners.device)
     if corners.numel() and (int(corners.min()) < 0 or bool((corners > limit).any())):
         raise ValueError(
-            f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries below {batch}, found "
-            f"corners up to {corners.amax(0).tolist()} and down to {corners.amin(0).tolist()}; move them inside"
+            f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries "
+            f"below {batch}, found corners up to {corners.amax(0).tolist()} and down to "
+            f"{corners.amin(0).tolist()}; move them inside"
         )
 
 
@@ -74,7 +75,7 @@ def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
     out = _fake_extract(image, corners, size)
     if corners.shape[0] > 0:
         _core.extract_patches(
-            _args.field(image), corners.data_ptr(), _args.result(out), _args.queue(image)
+            _args.field(image), corners.data_ptr(), _args.new_field(out), _args.queue_of(image)
         )
     return out
 
@@ -105,14 +106,14 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
     patches, corners = patches.contiguous(), corners.contiguous()
     if corners.shape[0] != patches.shape[0]:
         raise ValueError(
-            f"average_patches: corners: expected one per patch, {patches.shape[0]}, found {corners.shape[0]}; "
-            "pass the corners that the patches were extracted at"
+            f"average_patches: corners: expected one per patch, {patches.shape[0]}, found "
+            f"{corners.shape[0]}; pass the corners that the patches were extracted at"
         )
     _check_inside("average_patches", corners, batch, shape, patches.shape[-1])
-    if _fixed_point.wanted(patches):
+    if _fixed_point.is_wanted(patches):
         return add_patches_in_fixed_point(patches, corners, shape, batch)
     out = _fake_add(patches, corners, shape, batch)
-    result = _args.result(out)
+    result = _args.new_field(out)
     out.zero_()
     _add_to(result, patches, corners, 0)
     return out
@@ -121,24 +122,25 @@ def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> 
 def add_patches_in_fixed_point(
     patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int
 ) -> Tensor:
-    """What CUDA does under torch.use_deterministic_algorithms."""
+    """Sum in fixed point, as CUDA does under torch.use_deterministic_algorithms."""
 
     def add(sums: Tensor, scale: Tensor) -> None:
         _add_to(_args.field(sums), patches, corners, scale.data_ptr())
 
     shape = (batch, patches.shape[1], *shape)
-    return _fixed_point.summed(patches, shape, len(patches), add)
+    return _fixed_point.sum_terms(patches, shape, len(patches), add)
 
 
 def _add_to(result: _core.Field, patches: Tensor, corners: Tensor, scale: int) -> None:
     if len(patches) > 0:
         _core.add_patches(
-            _args.field(patches), corners.data_ptr(), result, scale, _args.queue(patches)
+            _args.field(patches), corners.data_ptr(), result, scale, _args.queue_of(patches)
         )
 
 
 def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
-    """First voxels of the patches that cover a volume; the last patch of each axis is flush with the border.
+    """First voxels of the patches that cover a volume; the last patch of each axis is flush with
+    the border.
 
     Args:
         shape: spatial shape, each at least `size`.
@@ -156,8 +158,8 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
     _check_size("patch_corners", "stride", stride)
     if min(shape, default=0) < size:
         raise ValueError(
-            f"patch_corners: shape: expected sizes of at least one patch of {size}, found {tuple(shape)}; "
-            "pad the volume or use smaller patches"
+            f"patch_corners: shape: expected sizes of at least one patch of {size}, found "
+            f"{tuple(shape)}; pad the volume or use smaller patches"
         )
     starts = [
         torch.tensor(sorted({*range(0, n - size + 1, stride), n - size}), dtype=torch.int64)
@@ -171,14 +173,16 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
 
     Args:
         image: (B, C, *S).
-        corners: (N, 1 + D) int64: batch entry and first voxel of each patch. Where a patch leaves its volume there is
-            a ValueError on the CPU; on CUDA, where a check would wait for the device, it is moved to the border.
+        corners: (N, 1 + D) int64: batch entry and first voxel of each patch. Where a patch leaves
+            its volume there is a ValueError on the CPU; on CUDA, where a check would wait for the
+            device, it is moved to the border.
         size: voxels along each axis.
 
     Returns:
         (N, C, size, ..., size). Its gradient adds the patches back.
 
-    Cost: 8 C bytes per voxel of a patch (float32).
+    Cost:
+        8 C bytes per voxel of a patch (float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -186,7 +190,7 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
         >>> qs.extract_patches(image, torch.tensor([[0, 1, 1]]), 2).flatten().tolist()
         [5.0, 6.0, 9.0, 10.0]
     """
-    (image,) = _args.promoted(image)
+    (image,) = _args.promote(image)
     _args.check_field("extract_patches", "image", image)
     _check_corners("extract_patches", corners, image)
     _check_size("extract_patches", "size", size)
@@ -197,7 +201,8 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
 def average_patches(
     patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int = 1
 ) -> Tensor:
-    """A batch of volumes from patches: the mean of the patches that cover a voxel, 0 where none does.
+    """A batch of volumes from patches: the mean of the patches that cover a voxel, 0 where none
+    does.
 
     Args:
         patches: (N, C, size, ..., size).
@@ -207,23 +212,25 @@ def average_patches(
     Returns:
         (batch, C, *shape).
 
-    Cost: 8 C bytes per voxel of a patch (float32), and as much per voxel of the result.
+    Cost:
+        8 C bytes per voxel of a patch (float32), and as much per voxel of the result.
 
     Example:
         >>> import torch, quicksilver_ext as qs
         >>> corners = torch.tensor([[0, 0, 0], [0, 1, 0]])
-        >>> qs.average_patches(torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2), corners, (3, 2))
+        >>> values = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2)
+        >>> qs.average_patches(values, corners, (3, 2))
         tensor([[[[1., 1.],
                   [2., 2.],
                   [3., 3.]]]])
     """
-    (patches,) = _args.promoted(patches)
+    (patches,) = _args.promote(patches)
     _args.check_field("average_patches", "patches", patches)
     shape, size = tuple(shape), patches.shape[-1]
     if len(shape) != patches.ndim - 2 or set(patches.shape[2:]) != {size}:
         raise ValueError(
-            f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, found "
-            f"{tuple(patches.shape)}; match their number of axes"
+            f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, "
+            f"found {tuple(patches.shape)}; match their number of axes"
         )
     _check_corners("average_patches", corners, patches)
     _check_size("average_patches", "batch", batch)

@@ -1,4 +1,4 @@
-"""How alike two images are, one of them seen through a map: ssd and lncc."""
+"""Similarities of a warped image and a target: ssd and lncc."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     image, target, displacement, residual, slopes = ctx.saved_tensors
     how = ("linear", ctx.padding_mode)
-    # Where this is itself being differentiated, what was kept will not do: it is no function of the inputs.
+    # Where this is itself being differentiated, what was kept will not do: it is no function of the
+    # inputs.
     twice = torch.is_grad_enabled()
     if twice:
         residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
@@ -65,26 +66,28 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
 def _ssd(
     image: Tensor, target: Tensor, displacement: Tensor, slopes: bool, padding_mode: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The sums of squares, the residual, and where slopes its product with the derivative of the image."""
+    """The sums of squares, the residual, and where slopes its product with the derivative of the
+    image.
+    """
     _, residual, kept = _fake(image, target, displacement, slopes)
-    image, target, displacement = map(_args.packed, (image, target, displacement))
+    image, target, displacement = map(_args.pack, (image, target, displacement))
     _core.warp_residual(
         _args.field(image),
         _args.field(target),
         _args.field(displacement),
-        _args.result(residual),
-        _args.result(kept),
+        _args.new_field(residual),
+        _args.new_field(kept),
         _options.PADDINGS[padding_mode],
-        _args.queue(image),
+        _args.queue_of(image),
     )
     return residual.flatten(1).square().sum(1), residual, kept
 
 
-def _checked(
+def _check_all(
     op: str, image: Tensor, target: Tensor, displacement: Tensor, padding_mode: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    _options.choice(op, "padding_mode", padding_mode, PADDINGS)
-    image, target, displacement = _args.promoted(image, target, displacement)
+    _options.check_choice(op, "padding_mode", padding_mode, PADDINGS)
+    image, target, displacement = _args.promote(image, target, displacement)
     _args.check_field(op, "image", image)
     _args.check_field(op, "target", target)
     _args.check_vectors(op, "displacement", displacement)
@@ -93,7 +96,8 @@ def _checked(
     _args.check_same_grid(op, "target", target, displacement)
     if target.shape[1] != image.shape[1]:
         raise ValueError(
-            f"{op}: target: expected {image.shape[1]} channels as the image, found {target.shape[1]}; pass as many"
+            f"{op}: target: expected {image.shape[1]} channels as the image, found "
+            f"{target.shape[1]}; pass as many"
         )
     _args.check_batch(op, "displacement", displacement, image)
     for other in (image, displacement):
@@ -104,19 +108,24 @@ def _checked(
 def ssd(
     image: Tensor, target: Tensor, displacement: Tensor, padding_mode: str = "border"
 ) -> Tensor:
-    """Sum of squared differences of a warped image and a target: ``sum_x,c (I(x + u(x)) - J(x))^2``.
+    """Sum of squared differences of a warped image and a target: ``sum_x,c (I(x + u(x)) -
+    J(x))^2``.
 
-    One pass, which where the displacement has a gradient computes that as well; nothing is warped in the backward pass.
+    One pass, which where the displacement has a gradient computes that as well; nothing is warped
+    in the backward pass.
 
     Args:
         image: (B, C, *Sin), I, float32 or float64.
-        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are broadcast.
+        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are
+            broadcast.
         padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
 
     Returns:
         (B,): one sum for each entry of the batch, differentiable twice by all three.
 
-    Cost: 12 + 12 C bytes per voxel (3-D, float32), 12 more with the gradient by the displacement, and 4 C to sum.
+    Cost:
+        12 + 12 C bytes per voxel (3-D, float32), 12 more with the gradient by the displacement, and
+        4 C to sum.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -124,7 +133,7 @@ def ssd(
         >>> qs.ssd(image, image, torch.zeros(1, 2, 5, 6))
         tensor([0., 0.])
     """
-    image, target, displacement = _checked("ssd", image, target, displacement, padding_mode)
+    image, target, displacement = _check_all("ssd", image, target, displacement, padding_mode)
     slopes = displacement.requires_grad and torch.is_grad_enabled()
     sums: Tensor = _ssd(image, target, displacement, slopes, padding_mode)[0]
     return sums
@@ -149,22 +158,28 @@ def lncc(
     epsilon: float = 1e-10,
     padding_mode: str = "border",
 ) -> Tensor:
-    """Local normalised cross-correlation of a warped image and a target, as a loss: ``1 - mean_x,c cc^2``.
+    """Local normalised cross-correlation of a warped image and a target, as a loss: ``1 - mean_x,c
+    cc^2``.
 
-    ``cc^2 = cov(I o phi, J)^2 / (var(I o phi) var(J) + epsilon)`` over a cubic window around each voxel, zeros outside the
-    grid: what VoxelMorph's NCC is, which is this less one, with its 1e-5 for ``epsilon * window^(2 D)``.
+    ``cc^2 = cov(I o phi, J)^2 / (var(I o phi) var(J) + epsilon)`` over a cubic window around each
+    voxel, zeros outside the
+    grid: what VoxelMorph's NCC is, which is this less one, with its 1e-5 for ``epsilon * window^(2
+        D)``.
 
     Args:
         image: (B, C, *Sin), I, float32 or float64.
-        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are broadcast.
+        target: (B, C, *S), J. displacement: (B, D, *S), u in voxels of Sin. Batches of one are
+            broadcast.
         window: voxels along each axis, odd.
         epsilon: in intensity to the fourth power; keeps flat regions from counting.
         padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
 
     Returns:
-        (B,): between 0 (equal up to a linear change of intensities in every window inside the grid) and 1.
+        (B,): between 0 (equal up to a linear change of intensities in every window inside the grid)
+        and 1.
 
-    Cost: composed in torch: five box means of D passes each around one `warp`.
+    Cost:
+        composed in torch: five box means of D passes each around one `warp`.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -172,7 +187,7 @@ def lncc(
         >>> bool(qs.lncc(image, image, still) < 1e-4 < qs.lncc(image, image.flip(2), still))
         True
     """
-    image, target, displacement = _checked("lncc", image, target, displacement, padding_mode)
+    image, target, displacement = _check_all("lncc", image, target, displacement, padding_mode)
     if not isinstance(window, int) or window < 1 or window % 2 == 0:
         raise ValueError(f"lncc: window: expected an odd integer >= 1, found {window!r}; try 9")
     warped = warp(image, displacement, "linear", padding_mode)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import _args, _core, _fixed_point, _options
-from .._register import folded, operator
+from .._register import fold_into_batch, operator
 from .warp import warp_displacement_gradient
 
 
@@ -39,7 +39,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Tensor, int]:
-    """As any operator's, but that a sum over the batch stays one for each mapped entry."""
+    """Map as any operator does, but keep one sum over the batch for each mapped entry."""
     _, _, shape, batch, *how = arguments
 
     def every_entry(values: Tensor, displacement: Tensor, *rest: Any) -> Tensor:
@@ -47,12 +47,13 @@ def _vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Te
         result: Tensor = _splat(values, displacement, shape, count, *how)
         return result
 
-    result, axis = folded(every_entry)(info, in_dims, *arguments)
+    result, axis = fold_into_batch(every_entry)(info, in_dims, *arguments)
     return (result if result.shape[1] == batch else result.sum(1, keepdim=True)), axis
 
 
 @operator(
-    "splat(Tensor values, Tensor displacement, SymInt[] shape, SymInt batch, str mode, str padding_mode) -> Tensor",
+    "splat(Tensor values, Tensor displacement, SymInt[] shape, SymInt batch, str mode, str "
+    "padding_mode) -> Tensor",
     fake=_fake,
     setup_context=_save,
     backward=_backward,
@@ -68,11 +69,11 @@ def _splat(
 ) -> Tensor:
     """batch: that of the arguments, or 1 for the sum over it."""
     values = values.contiguous()
-    displacement = _args.packed(displacement) if values.shape[0] > 1 else displacement.contiguous()
-    if _fixed_point.wanted(values):
+    displacement = _args.pack(displacement) if values.shape[0] > 1 else displacement.contiguous()
+    if _fixed_point.is_wanted(values):
         return splat_in_fixed_point(values, displacement, shape, batch, mode, padding_mode)
     out = _fake(values, displacement, shape, batch)
-    result = _args.result(out)
+    result = _args.new_field(out)
     out.zero_()
     _add(values, displacement, result, 0, mode, padding_mode)
     return out
@@ -86,14 +87,14 @@ def splat_in_fixed_point(
     mode: str,
     padding_mode: str,
 ) -> Tensor:
-    """What CUDA does under torch.use_deterministic_algorithms."""
+    """Sum in fixed point, as CUDA does under torch.use_deterministic_algorithms."""
 
     def add(sums: Tensor, scale: Tensor) -> None:
         _add(values, displacement, _args.field(sums), scale.data_ptr(), mode, padding_mode)
 
     entries = _args.batch_of(values, displacement) if batch == 1 else 1
     count = entries * values[0, 0].numel()  # all of them, in one voxel of the border
-    return _fixed_point.summed(values, (batch, values.shape[1], *shape), count, add)
+    return _fixed_point.sum_terms(values, (batch, values.shape[1], *shape), count, add)
 
 
 def _add(
@@ -110,7 +111,7 @@ def _add(
         result,
         scale,
         _options.sampling(mode, padding_mode),
-        _args.queue(values),
+        _args.queue_of(values),
     )
 
 
@@ -121,23 +122,26 @@ def splat(
     mode: str = "linear",
     padding_mode: str = "border",
 ) -> Tensor:
-    """Adds each value to the samples around the place it is displaced to: the transpose of `warp`.
+    """Add each value to the samples around the place it is displaced to: the transpose of `warp`.
 
     ``<warp(I, u), v> = <I, splat(v, u)>`` for equal `mode` and `padding_mode`, to rounding.
 
     Args:
         values: (B, C, *S), float32 or float64.
-        displacement: (B, D, *S) in voxels of the result's grid. A batch of one is broadcast, in either argument.
+        displacement: (B, D, *S) in voxels of the result's grid. A batch of one is broadcast, in
+            either argument.
         shape: spatial shape of the result, by default S.
         mode: "linear", "nearest" or "cubic": the weights are those `warp` gathers with.
-        padding_mode: what lands outside is added to the "border" samples, with "zeros" dropped, with "reflect" and
-            "wrap" added where `warp` reads it.
+        padding_mode: what lands outside is added to the "border" samples, with "zeros" dropped,
+            with "reflect" and "wrap" added where `warp` reads it.
 
     Returns:
-        (B, C, *shape). On the CPU the sum has the same bits for any number of threads; on CUDA from run to run where
-        torch.use_deterministic_algorithms(True) asks for it (in 64-bit fixed point), and to rounding otherwise.
+        (B, C, *shape). On the CPU the sum has the same bits for any number of threads; on CUDA from
+        run to run where torch.use_deterministic_algorithms(True) asks for it (in 64-bit fixed
+        point), and to rounding otherwise.
 
-    Cost: 12 + 8 C bytes per voxel (3-D, float32); in fixed point at most 12 C more.
+    Cost:
+        12 + 8 C bytes per voxel (3-D, float32); in fixed point at most 12 C more.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -145,9 +149,9 @@ def splat(
         >>> float(mass.sum())
         9.0
     """
-    _options.choice("splat", "mode", mode, _options.MODES)
-    _options.choice("splat", "padding_mode", padding_mode, _options.PADDINGS)
-    values, displacement = _args.promoted(values, displacement)
+    _options.check_choice("splat", "mode", mode, _options.MODES)
+    _options.check_choice("splat", "padding_mode", padding_mode, _options.PADDINGS)
+    values, displacement = _args.promote(values, displacement)
     _args.check_field("splat", "values", values)
     _check("splat", values, displacement, mode, values.shape[2:] if shape is None else shape)
     shape = list(values.shape[2:] if shape is None else shape)
@@ -161,7 +165,8 @@ def _check(op: str, values: Tensor, displacement: Tensor, mode: str, shape: Sequ
     _args.check_same_grid(op, "displacement", displacement, values)
     if len(shape) != values.ndim - 2 or min(shape) < 1:
         raise ValueError(
-            f"{op}: shape: expected {values.ndim - 2} sizes >= 1, found {tuple(shape)}; give one per axis"
+            f"{op}: shape: expected {values.ndim - 2} sizes >= 1, found {tuple(shape)}; give one "
+            "per axis"
         )
     _args.check_batch(op, "displacement", displacement, values)
     _args.check_samples(op, "shape", values.new_empty((1, 1, *shape), device="meta"), mode)
@@ -173,7 +178,8 @@ def splat_count(
     mode: str = "linear",
     padding_mode: str = "border",
 ) -> Tensor:
-    """How much lands on each sample: `splat` of ones, by which a splat is divided to make it a mean.
+    """Sum of the weights that land on each sample: `splat` of ones. Divide a splat by it to get a
+    mean.
 
     Args:
         displacement: (B, D, *S) in voxels of the result's grid, float32 or float64.
@@ -182,7 +188,8 @@ def splat_count(
     Returns:
         (B, 1, *shape), without unit; it sums to the number of voxels of S where nothing leaves.
 
-    Cost: 24 bytes per voxel (3-D, float32).
+    Cost:
+        24 bytes per voxel (3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -190,9 +197,9 @@ def splat_count(
         >>> qs.splat_count(u)[0, 0, 1, 1].item(), qs.splat_count(u).sum().item()
         (1.0, 9.0)
     """
-    _options.choice("splat_count", "mode", mode, _options.MODES)
-    _options.choice("splat_count", "padding_mode", padding_mode, _options.PADDINGS)
-    (displacement,) = _args.promoted(displacement)
+    _options.check_choice("splat_count", "mode", mode, _options.MODES)
+    _options.check_choice("splat_count", "padding_mode", padding_mode, _options.PADDINGS)
+    (displacement,) = _args.promote(displacement)
     _args.check_vectors("splat_count", "displacement", displacement)
     ones = displacement.new_ones((1, 1, *displacement.shape[2:]))
     shape = list(displacement.shape[2:] if shape is None else shape)

@@ -17,7 +17,8 @@ def _fake_warp_tangent(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
 
 
 @operator(
-    "warp_tangent(Tensor image, Tensor displacement, Tensor direction, str mode, str padding_mode) -> Tensor",
+    "warp_tangent(Tensor image, Tensor displacement, Tensor direction, str mode, str "
+    "padding_mode) -> Tensor",
     fake=_fake_warp_tangent,
 )
 def warp_tangent(
@@ -37,8 +38,8 @@ def _fake_splat_tangent(
 
 
 @operator(
-    "splat_tangent(Tensor values, Tensor displacement, Tensor direction, SymInt[] shape, str mode, str padding_mode)"
-    " -> Tensor",
+    "splat_tangent(Tensor values, Tensor displacement, Tensor direction, SymInt[] shape, str "
+    "mode, str padding_mode) -> Tensor",
     fake=_fake_splat_tangent,
 )
 def splat_tangent(
@@ -61,8 +62,8 @@ def _fake_hessian(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
 
 
 @operator(
-    "warp_hessian(Tensor image, Tensor displacement, Tensor values, Tensor direction, str mode, str padding_mode)"
-    " -> Tensor",
+    "warp_hessian(Tensor image, Tensor displacement, Tensor values, Tensor direction, str mode, "
+    "str padding_mode) -> Tensor",
     fake=_fake_hessian,
 )
 def warp_hessian(
@@ -85,4 +86,4 @@ def _run(call: Any, inputs: Sequence[Tensor], out: Tensor, mode: str, padding_mo
         out.zero_()
         return
     fields = [*map(_args.field, inputs), _args.field(out)]
-    call(*fields, _options.sampling(mode, padding_mode), _args.queue(out))
+    call(*fields, _options.sampling(mode, padding_mode), _args.queue_of(out))

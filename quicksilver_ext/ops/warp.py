@@ -22,13 +22,13 @@ def _fake_warp(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
 )
 def _warp_bits(image: Tensor, displacement: Tensor, padding_mode: str) -> Tensor:
     out = _fake_warp(image, displacement)
-    image, displacement = _args.packed(image), _args.packed(displacement)
+    image, displacement = _args.pack(image), _args.pack(displacement)
     _core.warp_bits(
         _args.field(image),
         _args.field(displacement),
-        _args.result(out),
+        _args.new_field(out),
         _options.PADDINGS[padding_mode],
-        _args.queue(image),
+        _args.queue_of(image),
     )
     return out
 
@@ -59,7 +59,8 @@ def _gradient_backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]
 
 
 @operator(
-    "warp_displacement_gradient(Tensor image, Tensor displacement, Tensor grad, str mode, str padding_mode) -> Tensor",
+    "warp_displacement_gradient(Tensor image, Tensor displacement, Tensor grad, str mode, str "
+    "padding_mode) -> Tensor",
     fake=_fake_gradient,
     setup_context=_save_gradient,
     backward=_gradient_backward,
@@ -67,16 +68,18 @@ def _gradient_backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]
 def warp_displacement_gradient(
     image: Tensor, displacement: Tensor, grad: Tensor, mode: str, padding_mode: str
 ) -> Tensor:
-    """sum_c grad_c (d I_c / d position)(x + u(x)), one for every entry of the batch of grad: (B, D, *S)."""
+    """sum_c grad_c (d I_c / d position)(x + u(x)), one for every entry of the batch of grad: (B, D,
+    *S).
+    """
     out = _fake_gradient(image, displacement, grad)
-    image, displacement, grad = _args.packed(image), _args.packed(displacement), grad.contiguous()
+    image, displacement, grad = _args.pack(image), _args.pack(displacement), grad.contiguous()
     _core.warp_displacement_gradient(
         _args.field(image),
         _args.field(displacement),
         _args.field(grad),
-        _args.result(out),
+        _args.new_field(out),
         _options.sampling(mode, padding_mode),
-        _args.queue(image),
+        _args.queue_of(image),
     )
     return out
 
@@ -107,13 +110,13 @@ def _warp_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 )
 def _warp(image: Tensor, displacement: Tensor, mode: str, padding_mode: str) -> Tensor:
     out = _fake_warp(image, displacement)
-    image, displacement = _args.packed(image), _args.packed(displacement)
+    image, displacement = _args.pack(image), _args.pack(displacement)
     _core.warp(
         _args.field(image),
         _args.field(displacement),
-        _args.result(out),
+        _args.new_field(out),
         _options.sampling(mode, padding_mode),
-        _args.queue(image),
+        _args.queue_of(image),
     )
     return out
 
@@ -133,13 +136,13 @@ def _compose_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 )
 def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tensor:
     out = _fake_warp(outer, inner)
-    outer, inner = _args.packed(outer), _args.packed(inner)
+    outer, inner = _args.pack(outer), _args.pack(inner)
     _core.compose(
         _args.field(outer),
         _args.field(inner),
-        _args.result(out),
+        _args.new_field(out),
         _options.sampling(mode, padding_mode),
-        _args.queue(outer),
+        _args.queue_of(outer),
     )
     return out
 
@@ -147,26 +150,31 @@ def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tens
 def warp(
     image: Tensor, displacement: Tensor, mode: str = "linear", padding_mode: str = "border"
 ) -> Tensor:
-    """The image seen through a map: ``warp(I, u)(x) = I(x + u(x))``.
+    """Image seen through a map: ``warp(I, u)(x) = I(x + u(x))``.
 
     Args:
-        image: (B, C, *Sin), float32 or float64; float16 or bfloat16 with a float32 displacement (the maths is in
-            float32); any integer dtype too with ``mode="nearest"``.
-        displacement: (B, D, *S) in voxels of the image's grid, component c along array axis c. S may differ from
-            Sin: x runs over S. A batch of one is broadcast, in either argument, without a copy.
-        mode: "linear", "nearest" (label maps; no gradient to the displacement) or "cubic" (Keys' convolution,
-            a = -1/2, four samples per axis).
-        padding_mode: outside the image, "border" continues the border value, "zeros" reads 0, "reflect" reads the
-            image mirrored about its border samples (d c b | a b c d | c b a), "wrap" the image again (c d | a b c d | a b).
+        image: (B, C, *Sin), float32 or float64; float16 or bfloat16 with a float32 displacement
+            (the maths is in float32); any integer dtype too with ``mode="nearest"``.
+        displacement: (B, D, *S) in voxels of the image's grid, component c along array axis c. S
+            may differ from Sin: x runs over S. A batch of one is broadcast, in either argument,
+            without a copy.
+        mode: "linear", "nearest" (label maps; no gradient to the displacement) or "cubic" (Keys'
+            convolution, a = -1/2, four samples per axis).
+        padding_mode: outside the image, "border" continues the border value, "zeros" reads 0,
+            "reflect" reads the image mirrored about its border samples (d c b | a b c d | c b a),
+            "wrap" the image again (c d | a b c d | a b).
 
     Returns:
-        (B, C, *S), the image's dtype. Its gradient is exact: `splat` for the image, the derivative of the interpolant
-        for the displacement; so is the gradient's gradient.
+        (B, C, *S), the image's dtype. Its gradient is exact: `splat` for the image, the derivative
+        of the interpolant for the displacement; so is the gradient's gradient.
 
     Raises:
-        TypeError: a dtype is not supported or the two differ; ValueError: shapes, devices or options do not fit.
+        TypeError: a dtype is not supported, or the two differ.
+        ValueError: shapes, devices or options do not fit.
 
-    Cost: 12 + 8 C bytes per voxel of S (3-D, float32); backward 24 + 8 C for the displacement, 12 + 8 C for the image.
+    Cost:
+        12 + 8 C bytes per voxel of S (3-D, float32); backward 24 + 8 C for the displacement, 12 + 8
+        C for the image.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -175,9 +183,9 @@ def warp(
         tensor([[[[2., 3.],
                   [2., 3.]]]])
     """
-    _options.choice("warp", "mode", mode, _options.MODES)
-    _options.choice("warp", "padding_mode", padding_mode, _options.PADDINGS)
-    image, displacement = _args.promoted(image, displacement)
+    _options.check_choice("warp", "mode", mode, _options.MODES)
+    _options.check_choice("warp", "padding_mode", padding_mode, _options.PADDINGS)
+    image, displacement = _args.promote(image, displacement)
     _args.check_field("warp", "image", image, floating=False)
     _args.check_vectors("warp", "displacement", displacement)
     _args.check_same_axes("warp", "displacement", displacement, image)
@@ -191,8 +199,9 @@ def warp(
         return result
     if mode != "nearest" or image.is_complex() or image.is_floating_point():
         raise TypeError(
-            f"warp: image: expected float32 or float64 (or half of it, with a float32 displacement) for mode {mode!r}, "
-            f"found {image.dtype}; convert it, or use mode='nearest' for integer labels"
+            "warp: image: expected float32 or float64 (or half of it, with a float32 "
+            f"displacement) for mode {mode!r}, found {image.dtype}; convert it, or use "
+            "mode='nearest' for integer labels"
         )
     bits: Tensor = _warp_bits(image, displacement, padding_mode)
     return bits
@@ -206,13 +215,14 @@ def compose(
     Args:
         outer, inner: (B, D, *S) in voxels, on one grid. A batch of one is broadcast, in either.
         mode: "linear" or "cubic" interpolation of `outer`.
-        padding_mode: outside the grid `outer` continues with its "border" value, is "zeros" (the identity), or its
-            values "reflect" or "wrap" as an image's do.
+        padding_mode: outside the grid `outer` continues with its "border" value, is "zeros" (the
+            identity), or its values "reflect" or "wrap" as an image's do.
 
     Returns:
         (B, D, *S).
 
-    Cost: 36 bytes per voxel (3-D, float32).
+    Cost:
+        36 bytes per voxel (3-D, float32).
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -220,9 +230,9 @@ def compose(
         >>> bool((qs.compose(shift, shift) == 2).all())
         True
     """
-    _options.choice("compose", "mode", mode, ("linear", "cubic"))
-    _options.choice("compose", "padding_mode", padding_mode, _options.PADDINGS)
-    outer, inner = _args.promoted(outer, inner)
+    _options.check_choice("compose", "mode", mode, ("linear", "cubic"))
+    _options.check_choice("compose", "padding_mode", padding_mode, _options.PADDINGS)
+    outer, inner = _args.promote(outer, inner)
     _args.check_vectors("compose", "outer", outer)
     _args.check_vectors("compose", "inner", inner)
     _args.check_same_grid("compose", "inner", inner, outer)

@@ -1,4 +1,4 @@
-"""How alike two images are, one of them seen through a map."""
+"""Similarities of a warped image and a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the harness importable from wherever pytest was started, and shares the small registration."""
+"""Makes the harness importable wherever pytest starts, and shares the small registration."""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ def test_every_method_in_one_table(run, folder, ants):
     assert list(by) == names
     moving, target = (read_image(folder / f"{n}_lab.nii.gz", labels=True).data for n in "ab")
     assert np.isclose(by["affine alignment"]["overlap"], overlap_of(moving, target))
-    assert by["ANTs SyN"]["overlap"] == 1 and by["ANTs SyN"]["inverse_consistency_voxels"] < 1e-6
+    assert by["ANTs SyN"]["overlap"] == 1
+    assert by["ANTs SyN"]["inverse_consistency_voxels"] < 1e-6
     assert by["LDDMM fit"]["overlap"] != by["affine alignment"]["overlap"]
     assert by["prediction"]["overlap"] != by["prediction + correction"]["overlap"]
     assert all(by[name]["seconds"] > 0 for name in names[1:])
@@ -143,8 +144,10 @@ def test_what_is_known_is_not_computed_again(run, ants, tmp_path, folder):
     words = ("a:b", "b:a", "--methods", "affine,syn")
     first, _ = run(*words)
     assert ants.calls == 2
-    assert run(*words)[0] == first and ants.calls == 2
-    assert len(run(*words, "--again")[1]) == 4 and ants.calls == 4
+    assert run(*words)[0] == first
+    assert ants.calls == 2
+    assert len(run(*words, "--again")[1]) == 4
+    assert ants.calls == 4
     run("a:b", "a:c", "--methods", "syn")
     assert ants.calls == 5
     labels = read_image(folder / "c_lab.nii.gz", labels=True)
@@ -176,8 +179,10 @@ def test_other_sections_of_the_document_stay(run, tmp_path):
     document = "# Results\n\nWords.\n\n## Accuracy\n\nolder\n\n## Speed\n\nfast {x}\n"
     (tmp_path / "results.md").write_text(document)
     text, _ = run("a:b", "--methods", "affine")
-    assert text.startswith("# Results\n\nWords.\n\n## Accuracy\n") and "older" not in text
-    assert text.endswith("\n## Speed\n\nfast {x}\n") and text.count("## Accuracy") == 1
+    assert text.startswith("# Results\n\nWords.\n\n## Accuracy\n")
+    assert "older" not in text
+    assert text.endswith("\n## Speed\n\nfast {x}\n")
+    assert text.count("## Accuracy") == 1
     assert run("a:b", "--methods", "affine")[0] == text
 
 
@@ -217,19 +222,21 @@ def test_the_aims():
 
 
 def test_aims_are_judged_on_the_pairs_that_every_method_has():
-    record = {name: 0.5 for name in table.COLUMNS} | {
+    record = dict.fromkeys(table.COLUMNS, 0.5) | {
         "moving": "a", "target": "b", "method": "m", "version": "v", "date": "2026-01-01",
         "processor": "p", "cores": 2, "load_average": 1.0, "settings": {}, "details": {},
     }  # fmt: skip
     other = {**record, "target": "c", "overlap": 0.9}
     text = table.section({"syn": [record, other], "lddmm": [{**record, "overlap": 0.6}]}, 2, {})
-    assert "m (1 of 2 pairs)" in text and "over the 1 pairs that every method has" in text
+    assert "m (1 of 2 pairs)" in text
+    assert "over the 1 pairs that every method has" in text
     assert "| LDDMM: overlap above SyN | >= 0.01 | 0.1 | met |" in text
 
 
 def test_the_pairs_of_the_issue_and_others():
     listed = accuracy.read_pairs([])
-    assert len(listed) == len(set(listed)) == 15 and listed[0] == ("m12_1000", "m12_1001")
+    assert len(listed) == len(set(listed)) == 15
+    assert listed[0] == ("m12_1000", "m12_1001")
     assert accuracy.read_pairs(["x:y", "y:z"]) == [("x", "y"), ("y", "z")]
 
 

@@ -1,4 +1,4 @@
-"""What the operator tests share: devices, dtypes, random fields, and the comparison with a twin."""
+"""Fixtures of the operator tests: devices, dtypes, random fields, comparison with a twin."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def agree() -> Callable:
         expected = _outputs_and_gradients(twin, inputs)
         assert len(found) == len(expected)
         for index, (a, b) in enumerate(zip(found, expected, strict=True)):
-            assert a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+            assert a.shape == b.shape
+            assert a.dtype == b.dtype
+            assert a.device == b.device
             error = relative_error(a, b)
             allowed = tolerance or TOLERANCE[b.dtype]
             assert error <= allowed, f"output or gradient {index}: {error:.1e} > {allowed:.0e}"
@@ -140,7 +142,8 @@ def close() -> Callable:
     """close(found, expected): equal to rounding of their dtype, relative to the largest entry."""
 
     def check(found: Tensor, expected: Tensor, tolerance: float | None = None) -> None:
-        assert found.shape == expected.shape and found.dtype == expected.dtype
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
         error = relative_error(found, expected)
         allowed = tolerance or TOLERANCE[expected.dtype]
         assert error <= allowed, f"{error:.1e} > {allowed:.0e}"
@@ -176,7 +179,9 @@ def pytest_sessionfinish(session) -> None:
 
 
 def properties_table(found: dict[tuple[str, str], set[str]]) -> str:
-    """A row per operator, a column per property: yes where all its tests passed, no where one failed, - where skipped."""
+    """A row per operator, a column per property: yes where all its tests passed, no where one
+    failed, - where skipped.
+    """
     names = list(dict.fromkeys(name for name, _ in found))
     properties = list(dict.fromkeys(kind for _, kind in found))
     words = {frozenset(["passed"]): "yes", frozenset(["skipped"]): "-"}
@@ -188,8 +193,9 @@ def properties_table(found: dict[tuple[str, str], set[str]]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in lines)
     return (
         "# What each operator promises\n\n"
-        "Made by `python -m pytest tests/quicksilver_ext/test_properties.py --properties docs/operators/properties.md`: yes where every\n"
-        "test of a property passed, in 2-D and 3-D where both are tried; - where it is not promised (a second derivative is\n"
-        "then refused). Each test says in `tests/quicksilver_ext/test_properties.py` what it asks for.\n\n"
-        f"{table}\n"
+        "Made by `python -m pytest tests/quicksilver_ext/test_properties.py --properties "
+        "docs/operators/properties.md`: yes where every\ntest of a property passed, in 2-D and "
+        "3-D where both are tried; - where it is not promised (a second derivative is\nthen "
+        "refused). Each test says in `tests/quicksilver_ext/test_properties.py` what it asks "
+        f"for.\n\n{table}\n"
     )

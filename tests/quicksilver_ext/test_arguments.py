@@ -1,4 +1,4 @@
-"""What every operator refuses, and its registration with torch."""
+"""Arguments that every operator refuses, and its registration with torch."""
 
 from __future__ import annotations
 
@@ -190,7 +190,9 @@ def test_refused(operator, argument, error, call):
         call()
     message = str(caught.value)
     assert message.startswith(f"{operator}: {argument}: expected ")
-    assert "found" in message and ";" in message and "\n" not in message
+    assert "found" in message
+    assert ";" in message
+    assert "\n" not in message
 
 
 def test_an_empty_batch_is_no_error():

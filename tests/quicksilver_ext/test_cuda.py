@@ -1,4 +1,6 @@
-"""What holds on CUDA alone: any stream, recorded in a graph, without waiting, without allocating. Skips without a device."""
+"""CUDA alone: any stream, recorded in a graph, without waiting, without allocating. Skipped without
+a device.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ def test_shooting_and_its_gradient_never_wait(memory):
 
 
 def test_the_loop_allocates_nothing():
-    """As many allocations for twelve steps as for three."""
+    """Twelve steps allocate as often as three."""
 
     def allocations(steps: int) -> int:
         momentum = smooth_momentum()

@@ -1,4 +1,6 @@
-"""The core's own transforms, which serve CUDA and run here on every device: the twin, every length, both forms."""
+"""The core's own transforms, which serve CUDA and run here on every device: the twin, every length,
+both forms.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from quicksilver_ext import _fft, reference
 from quicksilver_ext._metric import symbol_of
 from quicksilver_ext.ops import fluid
 
-# Bytes of shared memory of a block: with the first a slab fits and three kernels serve, with the second five do.
+# Bytes of shared memory of a block: with the first a slab fits and three kernels serve, with the
+# second five do.
 FORMS = {"three kernels": 227 * 1024, "five kernels": 2000}
 SHAPES = [
     *((16, 20), (7, 12), (1, 8), (1, 2), (45, 98)),
@@ -89,7 +92,8 @@ def test_every_length(fields, close, band):
     """Along the first axis every length that serves, along the last one every even one."""
     metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0), band=band)
     lengths = [n for n in range(1, 600) if _fft.order(n)]
-    assert lengths[-1] == 512 and {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
+    assert lengths[-1] == 512
+    assert {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
     for n in lengths:
         shapes = [(n, 2), (2, n)] if n % 2 == 0 else [(n, 2)]
         for shape in shapes:
@@ -133,7 +137,9 @@ def test_in_place(fields, grid, block_memory, band):
 
 
 def test_operator(fields, grid, dtype, agree, monkeypatch, band):
-    """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end in a prime) is not."""
+    """`sharp` as on CUDA, here on every device: what has a plan is fused, the rest (the grids end
+    in a prime) is not.
+    """
     fused = []
     call = fluid.Smoothing.__call__
     monkeypatch.setattr(
@@ -166,7 +172,9 @@ def test_tables():
 
 
 def test_tables_of_the_half_band():
-    """Only kept frequencies of the middle and the last axis, and their places; the first axis is marked."""
+    """Only kept frequencies of the middle and the last axis, and their places; the first axis is
+    marked.
+    """
     torus = (6, 10, 12)
     numbers = list(_fft.tables(torus, (1.0,) * 3, "half"))
     first, middle, last = _fft.order(6), _fft.order(10), [*_fft.order(6), 6]

@@ -59,8 +59,10 @@ def test_a_result_is_not_overwritten(fields, grid):
 def test_copies_and_prints():
     module = qs.GeodesicShooting(METRIC, steps=7, graph=True)
     twin = copy.deepcopy(module)
-    assert twin.options == module.options and twin.metric == METRIC
-    assert "steps=7" in repr(module) and "alpha=0.5" in repr(module)
+    assert twin.options == module.options
+    assert twin.metric == METRIC
+    assert "steps=7" in repr(module)
+    assert "alpha=0.5" in repr(module)
     assert not list(module.parameters())
 
 

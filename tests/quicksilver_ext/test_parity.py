@@ -39,7 +39,7 @@ class Oracle:
         return array.permute(0, 3, 2, 1)[None].contiguous().to(self.device, self.dtype)
 
     def displacement(self, name: str) -> torch.Tensor:
-        """Of an absolute map; subtracted in double precision."""
+        """Make the displacement of an absolute map, in double precision."""
         positions = torch.from_numpy(self.arrays[name]).to(torch.float64)
         positions = positions.permute(0, 3, 2, 1)[None]
         axes = [torch.arange(n, dtype=torch.float64) for n in positions.shape[2:]]

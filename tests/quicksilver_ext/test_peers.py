@@ -1,4 +1,6 @@
-"""Modules and converters against the peers' own code; skipped where they are not installed (pip install .[peers])."""
+"""Modules and converters against the peers' own code; skipped where they are not installed (pip
+install .[peers]).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ PADDINGS = {"border": "border", "zeros": "zeros", "reflect": "reflection"}
 @pytest.mark.parametrize("align_corners", [True, False])
 @pytest.mark.parametrize("sizes", [0, 3])
 def test_grid_sample(fields, grid, close, sizes, align_corners):
-    """On an image of another size too; beyond its edge voxels only the corners' convention is ours."""
+    """On an image of another size too; beyond its edge only the corners' convention is ours."""
     image = fields.noise([n + sizes for n in grid])
     displacement = fields.displacement(grid, 2.3)
     converted = qs.to_grid_sample(displacement, image.shape[2:], align_corners)

@@ -64,7 +64,8 @@ def test_after_fork_with_gradients():
     process = context.Process(target=child, args=(queue,))
     process.start()
     process.join(60)
-    assert process.exitcode == 0 and queue.get() > 0
+    assert process.exitcode == 0
+    assert queue.get() > 0
 
 
 def test_threads_share_the_operators():
@@ -74,7 +75,9 @@ def test_threads_share_the_operators():
 
 
 def test_the_interpreter_runs_while_an_operator_does():
-    """One long call of the core, during which another thread counts: were the lock held, it would stand still."""
+    """One long call of the core, during which another thread counts: were the lock held, it would
+    stand still.
+    """
     image, u = torch.randn(1, 3, 128, 128, 128), torch.randn(1, 3, 128, 128, 128)
     counts, running, done = [0], threading.Event(), threading.Event()
 

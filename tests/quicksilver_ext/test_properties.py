@@ -1,6 +1,8 @@
-"""What every differentiable operator promises, operator by operator: the table in docs/operators/properties.md is made of this file.
+"""Promises of every differentiable operator, of which the table in docs/operators/properties.md is
+made.
 
-``python -m pytest tests/quicksilver_ext/test_properties.py --properties docs/operators/properties.md``
+``python -m pytest tests/quicksilver_ext/test_properties.py --properties
+docs/operators/properties.md``
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ METRIC = qs.FluidMetric(0.5, 0.3, 0.5)
 
 @dataclass
 class Case:
-    """call(module, *tensors) with module quicksilver_ext or its twin; inputs(fields, grid, batch) in float64."""
+    """call(module, *tensors) with module quicksilver_ext or its twin; inputs(fields, grid, batch)
+    in float64.
+    """
 
     call: Callable[..., Any]
     inputs: Callable[..., tuple[Tensor, ...]]
@@ -223,7 +227,8 @@ def test_autocast(name, fields, device):
     halves = [t.bfloat16() for t in inputs]
     with torch.autocast(device.type, torch.bfloat16):
         found, double = run(name, *halves), run(name, *inputs)
-    assert found.dtype == torch.float32 and double.dtype == torch.float64
+    assert found.dtype == torch.float32
+    assert double.dtype == torch.float64
     same([found], [run(name, *(t.float() for t in halves))], 1e-6)
 
 

@@ -1,11 +1,13 @@
-"""The integrator "ab2" of `shoot`: second-order Adams-Bashforth, semi-Lagrangian, one smoothing per step.
+"""The integrator "ab2" of `shoot`: second-order Adams-Bashforth, semi-Lagrangian, one smoothing per
+step.
 
 With ``dt = 1 / steps``, ``v_n = K Ad*_{psi_n} m_0`` and ``w_n = 1.5 v_n - 0.5 v_{n-1}`` a step is
 
     psi_{n+1} = d + psi_n(x + d),  d = -dt w_n(x - dt/2 w_n(x))
     phi_{n+1} = phi_n + dt w_n(x + phi_n + dt/2 w_n(x + phi_n)),
 
-the displacements of phi^-1 and phi. Nothing precedes v_0: w_0 is the velocity after half a step with v_0.
+the displacements of phi^-1 and phi. Nothing precedes v_0: w_0 is the velocity after half a step
+with v_0.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ from ..fluid import FluidMetric
 MEMORY = ("fast", "balanced", "small")
 
 
-def kept_fields(steps: int, memory: str) -> int:
-    """How many vector fields wait for the backward pass."""
+def count_kept_fields(steps: int, memory: str) -> int:
+    """Count the vector fields kept for the backward pass."""
     return {"fast": 2 * steps, "balanced": steps - 1, "small": 0, "none": 0}[memory]
 
 
 @dataclass
 class Path:
-    """The buffer of every quantity by step; steps may share one, and a map that is not wanted has none."""
+    """The buffer of every quantity by step. Steps may share a buffer; a map that is not wanted has
+    none.
+    """
 
     psi: dict[int, Tensor] = field(default_factory=dict)
     phi: dict[int, Tensor] = field(default_factory=dict)
@@ -38,13 +42,15 @@ class Path:
     w: dict[int, Tensor] = field(default_factory=dict)
 
 
-def in_turn(steps: Iterable[int], *buffers: Tensor) -> dict[int, Tensor]:
+def take_turns(steps: Iterable[int], *buffers: Tensor) -> dict[int, Tensor]:
     return dict(zip(steps, itertools.cycle(buffers), strict=False))
 
 
 @dataclass
 class Flow:
-    """What moves maps: a momentum (B, D, *S) under a metric. Every result is written into a given buffer."""
+    """The flow of a momentum (B, D, *S) under a metric. Every result is written into a given
+    buffer.
+    """
 
     momentum: Tensor
     metric: FluidMetric
@@ -52,7 +58,7 @@ class Flow:
     composition: str
 
     def __post_init__(self) -> None:
-        self.queue = _args.queue(self.momentum)
+        self.queue = _args.queue_of(self.momentum)
         self.sharp = self.metric.smoothing(self.momentum)
         self.dt = 1 / self.steps
 
@@ -63,23 +69,25 @@ class Flow:
         self.sharp(out, out)
 
     def latest(self, n: int, path: Path) -> None:
-        """v_n of the path."""
+        """Compute v_n of the path."""
         if n == 0:
             self.sharp(self.momentum, path.v[0])
         else:
             self.velocity(path.psi[n], path.v[n])
 
     def extrapolate(self, n: int, path: Path) -> None:
-        """w_n of the path, n > 0."""
+        """Compute w_n of the path, n > 0."""
         torch.lerp(path.v[n - 1], path.v[n], 1.5, out=path.w[n])
 
     def begin(self, path: Path, halfway: Tensor) -> None:
-        """w_0 of the path from its v_0; psi after half a step is left in a buffer of its own."""
+        """Compute w_0 of the path from its v_0; psi after half a step is left in `halfway`."""
         self.advance(0, path.v[0], path.psi[0], halfway, part=0.5)
         self.velocity(halfway, path.w[0])
 
     def run(self, span: range, path: Path, known: Sequence[str] = ()) -> None:
-        """The steps of a span, w_0 begun; known: quantities that the path holds already."""
+        """Run the steps of a span, once w_0 is there; known: quantities that the path holds
+        already.
+        """
         for n in span:
             if n > 0:
                 if "v" not in known:
@@ -91,21 +99,23 @@ class Flow:
                 self.follow(path.w[n], path.phi[n], path.phi[n + 1])
 
     def advance(self, n: int, w: Tensor, psi: Tensor, out: Tensor, part: float = 1.0) -> None:
-        """psi after step n, or after a part of it."""
+        """Compute psi after step n, or after a part of it."""
         fields = (_args.field(w), _args.field(psi), _args.field(out))
         _core.advance(*fields, part * self.dt, self.interpolation(n), self.queue)
 
     def interpolation(self, n: int) -> _core.Mode:
-        """Of psi_n: that of zero is zero, by linear interpolation soonest."""
+        """Return the interpolation of psi_n: linear, the cheapest, for psi_0, which is zero."""
         return _options.MODES[self.composition if n > 0 else "linear"]
 
     def follow(self, w: Tensor, phi: Tensor, out: Tensor) -> None:
-        """phi after a step; out may be phi."""
+        """Compute phi after a step; out may be phi."""
         _core.follow(_args.field(w), _args.field(phi), _args.field(out), self.dt, self.queue)
 
 
 def known_path(kept: Tensor, steps: int, memory: str) -> Path:
-    """What of a path memory "fast" and "balanced" keep: psi_1 .., and in "fast" v_0 .. and w_0."""
+    """Return the kept part of a path: psi_1 .. with memory "fast" and "balanced", v_0 .. and w_0
+    too with "fast".
+    """
     path = Path()
     if memory in ("fast", "balanced"):
         path.psi = {n: kept[n - 1] for n in range(1, steps)}
@@ -116,15 +126,22 @@ def known_path(kept: Tensor, steps: int, memory: str) -> Path:
 
 
 def shoot(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, Tensor]:
-    """psi and phi at time 1; what the backward pass needs is left in `kept` (kept_fields, B, D, *S)."""
+    """Compute psi and phi at time 1; what the backward pass needs is left in `kept`.
+
+    kept: (count_kept_fields(steps, memory), B, D, *S).
+    """
     steps, like = flow.steps, flow.momentum
-    psi, phi, w, zero = (_args.roomy(torch.empty_like(like)) for _ in range(4))
-    path = known_path(_args.roomy(kept), steps, memory)
-    path.psi = path.psi or in_turn(range(steps, -1, -1), psi, _args.roomy(torch.empty_like(like)))
+    psi, phi, w, zero = (_args.in_huge_pages(torch.empty_like(like)) for _ in range(4))
+    path = known_path(_args.in_huge_pages(kept), steps, memory)
+    path.psi = path.psi or take_turns(
+        range(steps, -1, -1), psi, _args.in_huge_pages(torch.empty_like(like))
+    )
     path.psi |= {0: zero.zero_(), steps: psi}
-    path.phi = in_turn(range(steps + 1), phi) | {0: zero}
-    path.v = path.v or in_turn(range(steps), *_args.roomy(like.new_empty((2, *like.shape))))
-    path.w = in_turn(range(steps), w) | path.w
+    path.phi = take_turns(range(steps + 1), phi) | {0: zero}
+    path.v = path.v or take_turns(
+        range(steps), *_args.in_huge_pages(like.new_empty((2, *like.shape)))
+    )
+    path.w = take_turns(range(steps), w) | path.w
     flow.latest(0, path)
     flow.begin(path, path.psi[1])
     flow.run(range(steps), path)

@@ -1,7 +1,8 @@
-"""The exact discrete adjoint of `ab2`: its steps backwards, each by the transposed kernels of its parts.
+"""The exact discrete adjoint of `ab2`: its steps backwards, each by the transposed kernels of its
+parts.
 
-Where forward has one smoothing, one Ad*, a foot with a composition and a step of phi, backward has one smoothing, three
-splats of vectors and three gradients of gathers, and two and two more for phi.
+Where forward has one smoothing, one Ad*, a foot with a composition and a step of phi, backward has
+one smoothing, three splats of vectors and three gradients of gathers, and two and two more for phi.
 """
 
 from __future__ import annotations
@@ -12,48 +13,52 @@ import torch
 from torch import Tensor
 
 from ... import _args, _core, _options
-from .ab2 import Flow, Path, in_turn, known_path
+from .ab2 import Flow, Path, known_path, take_turns
 from .ab2_replay import Replay
 
 
 class Cotangents:
-    """The gradients by psi_n, phi_n and v_{n-1} as n goes down, and by the momentum as it gathers."""
+    """The gradients by psi_n, phi_n and v_{n-1} as n goes down, and the sum by the momentum."""
 
     def __init__(self, flow: Flow, psi: Tensor | None, phi: Tensor | None):
         like = flow.momentum
         self.flow = flow
         self.psi, self.v, self.momentum, self.spare = (
-            _args.roomy(torch.empty_like(like)) for _ in range(4)
+            _args.in_huge_pages(torch.empty_like(like)) for _ in range(4)
         )
         self.psi.zero_() if psi is None else self.psi.copy_(psi)
-        self.phi = None if phi is None else _args.roomy(torch.empty_like(like)).copy_(phi)
+        self.phi = None if phi is None else _args.in_huge_pages(torch.empty_like(like)).copy_(phi)
         self.psi_moves = psi is not None
         self.v.zero_()
         self.momentum.zero_()
-        self.work = _args.roomy(like.new_empty((4, *like.shape)))
+        self.work = _args.in_huge_pages(like.new_empty((4, *like.shape)))
 
     def step(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
         """Step n > 0: w_n = 1.5 v_n - 0.5 v_{n-1}, v_n = K Ad*_{psi_n} m_0."""
         to_v, to_w = self.work[2], self.work[3]
-        self._moves(n, w, psi, phi)
+        self._pull_back_maps(n, w, psi, phi)
         torch.add(self.v, to_w, alpha=1.5, out=to_v)
         torch.mul(to_w, -0.5, out=self.v)
-        self._velocity(to_v, psi)
+        self._pull_back_velocity(to_v, psi)
 
-    def first(self, v: Tensor, w: Tensor, zero: Tensor, halfway: Tensor) -> None:
-        """Step 0: v_0 = K m_0, w_0 = K Ad*_halfway m_0 after half a step with v_0; psi_0 = phi_0 = 0."""
-        self._moves(0, w, zero, zero)
+    def first_step(self, v: Tensor, w: Tensor, zero: Tensor, halfway: Tensor) -> None:
+        """Step 0: v_0 = K m_0, w_0 = K Ad*_halfway m_0 after half a step with v_0; psi_0 = phi_0 =
+        0.
+        """
+        self._pull_back_maps(0, w, zero, zero)
         self.psi.zero_()
-        self._velocity(self.work[3], halfway)
-        self._advance(0, v, zero, part=0.5)
+        self._pull_back_velocity(self.work[3], halfway)
+        self._pull_back_psi(0, v, zero, part=0.5)
         self.v.add_(self.work[3])
         self.flow.sharp(self.v, self.spare)
         self.momentum.add_(self.spare)
 
-    def _moves(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
-        """The steps of both maps, psi and phi become the gradients before them; that by w is left in work[3]."""
+    def _pull_back_maps(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
+        """The steps of both maps, psi and phi become the gradients before them; that by w is left
+        in work[3].
+        """
         if self.psi_moves:
-            self._advance(n, w, psi)
+            self._pull_back_psi(n, w, psi)
         else:  # a gradient by psi_1 of zero, in the last step only
             self.work[3].zero_()
             self.psi_moves = True
@@ -71,7 +76,7 @@ class Cotangents:
                 self.flow.queue,
             )
 
-    def _advance(self, n: int, w: Tensor, psi: Tensor, part: float = 1.0) -> None:
+    def _pull_back_psi(self, n: int, w: Tensor, psi: Tensor, part: float = 1.0) -> None:
         foot, back, pulled, to_w = map(_args.field, self.work)
         _core.advance_gradient(
             _args.field(w),
@@ -88,8 +93,10 @@ class Cotangents:
         )
         self.psi, self.spare = self.spare, self.psi
 
-    def _velocity(self, to_v: Tensor, psi: Tensor) -> None:
-        """v = K Ad*_psi m_0: adds to the gradients by psi and the momentum. to_v may be any of the work."""
+    def _pull_back_velocity(self, to_v: Tensor, psi: Tensor) -> None:
+        """v = K Ad*_psi m_0: adds to the gradients by psi and the momentum. to_v may be any of the
+        work.
+        """
         momentum, queue = self.flow.momentum, self.flow.queue
         faces, dims = _options.FACES["one_sided"], momentum.shape[1]
         self.flow.sharp(to_v, self.spare)
@@ -107,8 +114,9 @@ class Cotangents:
 
 
 class History:
-    """The states of the forward pass once more, last step first: psi and perhaps the velocities kept, the rest computed
-    again in buffers of its own."""
+    """Recover the states of the forward pass, last step first: psi and perhaps the velocities were
+    kept, the rest is recomputed in buffers of its own.
+    """
 
     def __init__(self, flow: Flow, kept: Tensor, memory: str, follow: bool, work: Tensor):
         self.flow, self.work = flow, work
@@ -117,24 +125,28 @@ class History:
         self.path = known_path(kept, flow.steps, memory)
         self.path.psi[0] = work[0].zero_()
         # v_n and v_{n-1} in turn, w_n in the place of v_n; where the velocities are kept, w_n.
-        self.turn = _args.roomy(like.new_empty((2 - self.velocities_known, *like.shape))).unbind()
-        self.path.v = in_turn(steps, *self.turn) | self.path.v
+        self.turn = _args.in_huge_pages(
+            like.new_empty((2 - self.velocities_known, *like.shape))
+        ).unbind()
+        self.path.v = take_turns(steps, *self.turn) | self.path.v
         if follow:
-            phi = _args.roomy(like.new_empty((flow.steps - 1, *like.shape)))
-            self.path.phi = {0: work[0]} | in_turn(steps[1:], *phi)
+            phi = _args.in_huge_pages(like.new_empty((flow.steps - 1, *like.shape)))
+            self.path.phi = {0: work[0]} | take_turns(steps[1:], *phi)
 
     @property
     def velocities_known(self) -> bool:
         return "v" in self.known
 
     def states(self) -> Iterator[tuple[int, Path]]:
-        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi, phi_n."""
+        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi,
+        phi_n.
+        """
         path, last = self.path, self.flow.steps - 1
         if path.phi:
             self._follow()
         if not self.velocities_known:
             self.flow.latest(last, path)
-        path.w = in_turn(range(last + 1), *self.turn) if self.velocities_known else path.v
+        path.w = take_turns(range(last + 1), *self.turn) if self.velocities_known else path.v
         for n in range(last, 0, -1):
             if not self.velocities_known:
                 self.flow.latest(n - 1, path)
@@ -144,7 +156,7 @@ class History:
     def _follow(self) -> None:
         """phi of every step."""
         path, flow = self.path, self.flow
-        path.w = in_turn(range(flow.steps), self.work[1]) | path.w
+        path.w = take_turns(range(flow.steps), self.work[1]) | path.w
         if not self.velocities_known:
             flow.latest(0, path)
             flow.begin(path, self.work[2])
@@ -152,20 +164,22 @@ class History:
 
 
 def _rewind(cotangents: Cotangents, history: History | Replay) -> None:
-    """All steps but the first, whose buffers need not be there beside the history's."""
+    """Pull back through all steps but the first, whose buffers are needed only after the history's
+    are free.
+    """
     for n, path in history.states():
         cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
 
 
-def _beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
-    """v_0, w_0, the displacement of the identity and psi after half a step."""
-    zero, halfway = (_args.roomy(torch.empty_like(flow.momentum)) for _ in range(2))
+def _restore_beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
+    """Recompute v_0, w_0, the displacement of the identity and psi after half a step."""
+    zero, halfway = (_args.in_huge_pages(torch.empty_like(flow.momentum)) for _ in range(2))
     path = known_path(kept, flow.steps, memory)
     path.psi[0] = zero.zero_()
     if memory == "fast":
         flow.advance(0, path.v[0], zero, halfway, part=0.5)
     else:
-        path.v[0], path.w[0] = (_args.roomy(torch.empty_like(zero)) for _ in range(2))
+        path.v[0], path.w[0] = (_args.in_huge_pages(torch.empty_like(zero)) for _ in range(2))
         flow.latest(0, path)
         flow.begin(path, halfway)
     return path.v[0], path.w[0], zero, halfway
@@ -174,11 +188,13 @@ def _beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
 def backward(
     flow: Flow, psi: Tensor | None, phi: Tensor | None, kept: Tensor, memory: str
 ) -> Tensor:
-    """The gradient by the momentum, given those by psi and phi at time 1 (None: zero) and what `ab2.shoot` kept."""
+    """Compute the gradient by the momentum from those by psi and phi at time 1 (None: zero) and
+    what `ab2.shoot` kept.
+    """
     cotangents, follow = Cotangents(flow, psi, phi), phi is not None
     if memory == "small":
         _rewind(cotangents, Replay(flow, follow, cotangents.work))
     else:
         _rewind(cotangents, History(flow, kept, memory, follow, cotangents.work))
-    cotangents.first(*_beginning(flow, kept, memory))
+    cotangents.first_step(*_restore_beginning(flow, kept, memory))
     return cotangents.momentum

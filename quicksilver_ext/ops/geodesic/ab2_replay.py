@@ -1,6 +1,8 @@
-"""The states of `ab2` last step first where nothing was kept: from the beginning again, or from a few held on the way.
+"""The states of `ab2`, last step first, where nothing was kept: recomputed from the beginning, or
+from checkpoints.
 
-With one state held, those of 10 steps cost 20 steps, those of 16 cost 45 (Griewank and Walther, Algorithm 799, 2000).
+With one state held, those of 10 steps cost 20 steps, those of 16 cost 45 (Griewank and Walther,
+Algorithm 799, 2000).
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ... import _args
-from .ab2 import Flow, Path, in_turn
+from .ab2 import Flow, Path, take_turns
 
 
-def held_states(steps: int) -> int:
-    """One up to 16 steps, then about the square root of their number."""
+def count_held_states(steps: int) -> int:
+    """Count the checkpoints: one up to 16 steps, then about the square root of their number."""
     return max(1, math.isqrt(steps - 1) - 2)
 
 
 @functools.cache
 def _cost(steps: int, held: int) -> tuple[int, int]:
-    """The fewest steps to compute so as to visit so many states last first, and the first one of them to hold.
+    """Return the fewest steps that visit so many states last first, and the first state to hold as
+    a checkpoint.
 
-    Without another to hold, every state is reached from the start; else one is, which is then the start of those behind it.
+    Without a free checkpoint every state is recomputed from the start; else one is held, and those
+    behind it start there.
     """
     if steps == 1 or held == 0:
         return steps * (steps - 1) // 2, 0
@@ -37,7 +41,9 @@ def _cost(steps: int, held: int) -> tuple[int, int]:
 
 @dataclass
 class State:
-    """Where step n begins: the buffers of psi_n, of v_{n-1} and, to follow it, of phi_n. Step 0 has none of them."""
+    """State at the beginning of step n: psi_n, v_{n-1} and, if followed, phi_n. Step 0 has none of
+    them.
+    """
 
     n: int
     psi: Tensor
@@ -51,38 +57,40 @@ class Replay:
     def __init__(self, flow: Flow, follow: bool, work: Tensor):
         self.flow, self.follow, self.work = flow, follow, work
         self.beginning = State(0, work[3], work[3], work[3] if follow else None)
-        self.current, *self.held = (self._new() for _ in range(1 + held_states(flow.steps)))
+        self.current, *self.held = (self._new() for _ in range(1 + count_held_states(flow.steps)))
 
     def _new(self) -> State:
         like = self.flow.momentum
-        psi, v, *phi = _args.roomy(like.new_empty((2 + self.follow, *like.shape)))
+        psi, v, *phi = _args.in_huge_pages(like.new_empty((2 + self.follow, *like.shape)))
         return State(0, psi, v, phi[0] if phi else None)
 
     def states(self) -> Iterator[tuple[int, Path]]:
-        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi, phi_n."""
+        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi,
+        phi_n.
+        """
         return self._visit(self.beginning, self.flow.steps, self.held)
 
     def _visit(self, start: State, stop: int, free: list[State]) -> Iterator[tuple[int, Path]]:
-        """The states before `stop`, down to the start, which is used up."""
+        """Yield the states before `stop`, down to the start, which is overwritten."""
         count, first = stop - start.n, start.n
         if free and count > 1:
             middle = first + _cost(count, len(free))[1]
-            yield from self._visit(self._moved(start, middle, free[-1]), stop, free[:-1])
+            yield from self._visit(self._advance_to(start, middle, free[-1]), stop, free[:-1])
             yield from self._visit(start, middle, free)
             return
         for n in range(stop - 1, first, -1):
-            yield n, self._extrapolated(self._moved(start, n, self.current))
+            yield n, self._extrapolate(self._advance_to(start, n, self.current))
         if first > 0:
-            yield first, self._extrapolated(start)
+            yield first, self._extrapolate(start)
 
-    def _moved(self, start: State, n: int, out: State) -> State:
-        """out = the state n, from an earlier one."""
+    def _advance_to(self, start: State, n: int, out: State) -> State:
+        """Compute the state n from an earlier one, into `out`."""
         flow, first, span = self.flow, start.n, range(start.n, n)
-        path = Path(w=in_turn(span, self.work[2]))
-        path.psi = in_turn(range(n, first, -1), out.psi, self.work[0]) | {first: start.psi}
-        path.v = in_turn(reversed(span), out.v, self.work[1]) | {first - 1: start.v}
+        path = Path(w=take_turns(span, self.work[2]))
+        path.psi = take_turns(range(n, first, -1), out.psi, self.work[0]) | {first: start.psi}
+        path.v = take_turns(reversed(span), out.v, self.work[1]) | {first - 1: start.v}
         if out.phi is not None and start.phi is not None:
-            path.phi = in_turn(range(first + 1, n + 1), out.phi) | {first: start.phi}
+            path.phi = take_turns(range(first + 1, n + 1), out.phi) | {first: start.phi}
         if first == 0:
             start.psi.zero_()
             flow.latest(0, path)
@@ -91,8 +99,8 @@ class Replay:
         out.n = n
         return out
 
-    def _extrapolated(self, state: State) -> Path:
-        """The state with w_n in the place of v_{n-1}."""
+    def _extrapolate(self, state: State) -> Path:
+        """Turn a state into a path, with w_n in the place of v_{n-1}."""
         n = state.n
         path = Path({n: state.psi}, {}, {n - 1: state.v, n: self.work[0]}, {n: state.v})
         if state.phi is not None:

@@ -1,4 +1,4 @@
-"""The integrator "rk4" of `shoot`: PyCA's Runge-Kutta scheme, as the original Quicksilver has it."""
+"""The integrator "rk4" of `shoot`: PyCA's Runge-Kutta scheme, as in the original Quicksilver."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _save_update(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    # q = g^-1(x - w(q)), so (I + D(g^-1) Dw) dq = dg^-1 - D(g^-1) dw: the transposed system by the same fixed point.
+    # q = g^-1(x - w(q)), so (I + D(g^-1) Dw) dq = dg^-1 - D(g^-1) dw: the transposed system by the
+    # same fixed point.
     inverse, increment, q = ctx.saved_tensors
     back = -warp(increment, q, padding_mode="zeros")
 
@@ -50,7 +51,8 @@ def _update_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 @operator(
-    "update_inverse(Tensor inverse, Tensor increment, int iterations, float tolerance, str padding_mode) -> Tensor",
+    "update_inverse(Tensor inverse, Tensor increment, int iterations, float tolerance, str "
+    "padding_mode) -> Tensor",
     fake=_fake_update,
     setup_context=_save_update,
     backward=_update_backward,
@@ -67,7 +69,7 @@ def _update_inverse(
         iterations,
         tolerance,
         _options.PADDINGS[padding_mode],
-        _args.queue(inverse),
+        _args.queue_of(inverse),
     )
     return out
 
@@ -81,7 +83,7 @@ class RungeKutta:
         self.faces = "half" if borders == "original" else "one_sided"
         self.padding_mode = "zeros" if borders == "original" else "border"
 
-    def _updated(self, inverse: Tensor, increment: Tensor) -> Tensor:
+    def _update(self, inverse: Tensor, increment: Tensor) -> Tensor:
         # No difference that rounding would not make.
         standstill = 4 * torch.finfo(inverse.dtype).eps
         result: Tensor = _update_inverse(
@@ -104,11 +106,11 @@ class RungeKutta:
             return self.dt * warp(velocity, at, padding_mode="zeros")
 
         k1 = increment(v, phi)
-        k2 = increment(self._velocity(momentum, self._updated(psi, 0.5 * k1)), phi + 0.5 * k1)
-        k3 = increment(self._velocity(momentum, self._updated(psi, 0.5 * k2)), phi + 0.5 * k2)
-        k4 = increment(self._velocity(momentum, self._updated(psi, k3)), phi + k3)
+        k2 = increment(self._velocity(momentum, self._update(psi, 0.5 * k1)), phi + 0.5 * k1)
+        k3 = increment(self._velocity(momentum, self._update(psi, 0.5 * k2)), phi + 0.5 * k2)
+        k4 = increment(self._velocity(momentum, self._update(psi, k3)), phi + k3)
         w = (k1 + 2 * k2 + 2 * k3 + k4) / 6
-        return self._updated(psi, w), phi + w
+        return self._update(psi, w), phi + w
 
 
 def _run(step: Callable[..., State], state: State, memory: str) -> State:
@@ -119,7 +121,9 @@ def _run(step: Callable[..., State], state: State, memory: str) -> State:
 
 
 def shoot(scheme: RungeKutta, momentum: Tensor, memory: str) -> tuple[Tensor, Tensor]:
-    """psi and phi at time 1; memory: "fast" keeps every intermediate field, any other the state of each step."""
+    """Compute psi and phi at time 1; memory: "fast" keeps every intermediate field, any other the
+    state of each step.
+    """
     state = _run(scheme.first, (momentum,), memory)
     for _ in range(scheme.steps - 1):
         state = _run(scheme.step, (momentum, *state), memory)

@@ -12,14 +12,14 @@ from ..._register import operator
 from ..fluid import FluidMetric
 from . import ab2, ab2_adjoint, rk4
 
-_MANNER = (
+_SETTINGS = (
     "float alpha, float beta, float gamma, int power, float[] spacing, str pad, str band,"
     " int steps, str composition, str memory"
 )
 
 
-def _flow(momentum: Tensor, manner: tuple[Any, ...]) -> ab2.Flow:
-    *numbers, spacing, pad, band, steps, composition, _ = manner
+def _flow(momentum: Tensor, settings: tuple[Any, ...]) -> ab2.Flow:
+    *numbers, spacing, pad, band, steps, composition, _ = settings
     pads: Any = int(pad) if pad.isdigit() else pad
     alpha, beta, gamma, power = numbers
     metric = FluidMetric(alpha, beta, gamma, power, tuple(spacing), pads, band)
@@ -30,15 +30,15 @@ def _fake_backward(momentum: Tensor, *_: Any) -> Tensor:
     return torch.empty_like(momentum, memory_format=torch.contiguous_format)
 
 
-def _fake_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
-    *_, steps, _, memory = manner
+def _fake_ab2(momentum: Tensor, *settings: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *_, steps, _, memory = settings
     like = _fake_backward(momentum)
-    kept = momentum.new_empty((ab2.kept_fields(steps, memory), *momentum.shape))
+    kept = momentum.new_empty((ab2.count_kept_fields(steps, memory), *momentum.shape))
     return like, torch.empty_like(like), kept
 
 
 def _save_ab2(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    momentum, *ctx.manner = inputs
+    momentum, *ctx.settings = inputs
     ctx.save_for_backward(momentum, output[2])
     ctx.mark_non_differentiable(output[2])
     ctx.set_materialize_grads(False)
@@ -50,36 +50,40 @@ def _ab2_backward(
     momentum, kept = ctx.saved_tensors
     gradient = None
     if psi is not None or phi is not None:
-        gradient = _shoot_ab2_backward(momentum, psi, phi, kept, *ctx.manner)
-    return gradient, *(None for _ in ctx.manner)
+        gradient = _shoot_ab2_backward(momentum, psi, phi, kept, *ctx.settings)
+    return gradient, *(None for _ in ctx.settings)
 
 
 @operator(
-    f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_MANNER}) -> Tensor",
+    f"shoot_ab2_backward(Tensor momentum, Tensor? psi, Tensor? phi, Tensor kept, {_SETTINGS}) -> "
+    "Tensor",
     fake=_fake_backward,
     batch_axes=((0, 0, 0, 1), ()),
 )
 def _shoot_ab2_backward(
-    momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *manner: Any
+    momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *settings: Any
 ) -> Tensor:
-    if _fixed_point.wanted(momentum) and not torch.is_deterministic_algorithms_warn_only_enabled():
+    if (
+        _fixed_point.is_wanted(momentum)
+        and not torch.is_deterministic_algorithms_warn_only_enabled()
+    ):
         raise RuntimeError(
-            "shoot: backward: expected no torch.use_deterministic_algorithms on CUDA, whose sums come in any order here, "
-            "found it on; turn it off, or shoot on the CPU"
+            "shoot: backward: expected no torch.use_deterministic_algorithms on CUDA, whose sums "
+            "come in any order here, found it on; turn it off, or shoot on the CPU"
         )
-    return ab2_adjoint.backward(_flow(momentum, manner), psi, phi, kept, manner[-1])
+    return ab2_adjoint.backward(_flow(momentum, settings), psi, phi, kept, settings[-1])
 
 
 @operator(
-    f"shoot_ab2(Tensor momentum, {_MANNER}) -> (Tensor, Tensor, Tensor)",
+    f"shoot_ab2(Tensor momentum, {_SETTINGS}) -> (Tensor, Tensor, Tensor)",
     fake=_fake_ab2,
     setup_context=_save_ab2,
     backward=_ab2_backward,
     batch_axes=((), (0, 0, 1)),
 )
-def _shoot_ab2(momentum: Tensor, *manner: Any) -> tuple[Tensor, Tensor, Tensor]:
-    kept = _fake_ab2(momentum, *manner)[2]
-    psi, phi = ab2.shoot(_flow(momentum, manner), kept, manner[-1])
+def _shoot_ab2(momentum: Tensor, *settings: Any) -> tuple[Tensor, Tensor, Tensor]:
+    kept = _fake_ab2(momentum, *settings)[2]
+    psi, phi = ab2.shoot(_flow(momentum, settings), kept, settings[-1])
     return psi, phi, kept
 
 
@@ -99,30 +103,37 @@ def shoot(
         momentum: (B, D, *S), m_0 in voxel units of the metric.
         metric: the `FluidMetric` whose K turns momenta into velocities.
         steps: time steps of equal length.
-        method: "ab2": second-order Adams-Bashforth with semi-Lagrangian composition, one smoothing per step.
-            "rk4": the original Quicksilver's Runge-Kutta scheme, for parity with networks trained on it.
-        composition: interpolation of psi in "ab2": "cubic", or "linear" (faster, and several times the error).
-        borders: "extended": maps continue outside with their border displacement, in "ab2" velocities with their border
-            value, differences are one-sided on the faces. "original" (only "rk4"): maps become the identity outside, differences are halved on the faces.
-        memory: what "ab2" keeps for the backward pass, in vector fields of the momentum's size. The gradient is the
-            same by any of them, and nothing is kept where none is asked for.
+        method: "ab2": second-order Adams-Bashforth with semi-Lagrangian composition, one smoothing
+            per step. "rk4": the original Quicksilver's Runge-Kutta scheme, for parity with networks
+            trained on it.
+        composition: interpolation of psi in "ab2": "cubic", or "linear" (faster, and several times
+            the error).
+        borders: "extended": maps continue outside with their border displacement, in "ab2"
+            velocities with their border value, differences are one-sided on the faces. "original"
+            (only "rk4"): maps become the identity outside, differences are halved on the faces.
+        memory: what "ab2" keeps for the backward pass, in vector fields of the momentum's size. The
+            gradient is the same by any of them, and nothing is kept where none is asked for.
 
-            "fast": psi and v of every step, 2 steps.
-            "balanced": psi of every step, steps - 1. Every velocity is computed again.
-            "small": nothing. Steps are computed again, some of them often: 20 for 10 steps, 45 for 16, and each velocity
-            once more.
+            "fast": psi and v of every step, 2 steps. "balanced": psi of every step, steps - 1.
+            Every velocity is computed again. "small": nothing. Steps are computed again, some of
+            them often: 20 for 10 steps, 45 for 16, and each velocity once more.
 
-            The backward pass itself works with at most 12 fields more, and where phi has a gradient with steps - 1 more, to
-            recover phi. With "small" these are 14 in all, and from 17 steps on 3 more for every ceil(sqrt(steps)) - 4.
+            The backward pass itself works with at most 12 fields more, and where phi has a gradient
+            with steps - 1 more, to recover phi. With "small" these are 14 in all, and from 17 steps
+            on 3 more for every ceil(sqrt(steps)) - 4.
 
-            "rk4" keeps every intermediate field with "fast", else the state of each step, which it computes again.
-        inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early when it stands still).
+            "rk4" keeps every intermediate field with "fast", else the state of each step, which it
+            computes again.
+        inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early
+            when it stands still).
 
     Returns:
-        psi, phi: displacements of phi^-1 and of phi, (B, D, *S), in voxels. ``warp(moving, psi)`` carries the moving
-        image over to the target, ``warp(target, phi)`` the target back.
+        psi, phi: displacements of phi^-1 and of phi, (B, D, *S), in voxels. ``warp(moving, psi)``
+        carries the moving image over to the target, ``warp(target, phi)`` the target back.
 
-    Cost: 180 bytes per voxel and step (3-D, float32), 72 of them the smoothing on CUDA; see docs/kernels.md.
+    Cost:
+        180 bytes per voxel and step (3-D, float32), 72 of them the smoothing on CUDA; see
+        docs/kernels.md.
 
     Example:
         >>> import torch, quicksilver_ext as qs
@@ -132,15 +143,16 @@ def shoot(
         >>> bool(qs.compose(phi, psi).abs().max() < 0.05)
         True
     """
-    _options.choice("shoot", "method", method, ("ab2", "rk4"))
-    _options.choice("shoot", "composition", composition, ("linear", "cubic"))
-    _options.choice("shoot", "borders", borders, ("extended", "original"))
-    _options.choice("shoot", "memory", memory, ab2.MEMORY)
+    _options.check_choice("shoot", "method", method, ("ab2", "rk4"))
+    _options.check_choice("shoot", "composition", composition, ("linear", "cubic"))
+    _options.check_choice("shoot", "borders", borders, ("extended", "original"))
+    _options.check_choice("shoot", "memory", memory, ab2.MEMORY)
     if not isinstance(metric, FluidMetric):
         raise TypeError(
-            f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with qs.FluidMetric()"
+            f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with "
+            "qs.FluidMetric()"
         )
-    (momentum,) = _args.promoted(momentum)
+    (momentum,) = _args.promote(momentum)
     _args.check_vectors("shoot", "momentum", momentum)
     _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
     for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):
@@ -148,7 +160,8 @@ def shoot(
             raise ValueError(f"shoot: {name}: expected an integer >= 1, found {value!r}; try 10")
     if borders == "original" and method != "rk4":
         raise ValueError(
-            "shoot: borders: expected 'extended' for method 'ab2', found 'original'; use method='rk4' for parity"
+            "shoot: borders: expected 'extended' for method 'ab2', found 'original'; use "
+            "method='rk4' for parity"
         )
     if method == "ab2":
         keep = memory if momentum.requires_grad and torch.is_grad_enabled() else "none"

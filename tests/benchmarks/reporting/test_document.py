@@ -20,9 +20,11 @@ def test_page(tmp_path):
     found.add("register, some", {**whole, "spacing": 2.0, **about}, machine.machine())
     document.write_document(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
-    assert "| warp, 160 x 192 x 160 |" in text and "grid_sample: " in text
+    assert "| warp, 160 x 192 x 160 |" in text
+    assert "grid_sample: " in text
     assert text.count("| not measured: ") == len(TARGETS) - 2  # warp against two peers
-    assert "ANTs SyN (is not here)" in text and "predict 1.50" in text
+    assert "ANTs SyN (is not here)" in text
+    assert "predict 1.50" in text
     plots = list((tmp_path / "page").glob("*.svg"))
     assert {plot.stem for plot in plots} == {"here-roofline", "here-stages"}
     assert all(f"(page/{plot.name})" in text for plot in plots)

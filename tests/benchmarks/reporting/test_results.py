@@ -1,4 +1,4 @@
-"""What is kept, what is complete, and what became slower."""
+"""Results: kept, complete, compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def test_slower(tmp_path):
         noisy={"quicksilver": figure(1.2, 0.2)},
     )
     lines, drift = results.slower(results.read_results(old.path), new)
-    assert [line.split(":")[0] for line in lines] == ["worse"] and drift == 2.0
+    assert [line.split(":")[0] for line in lines] == ["worse"]
+    assert drift == 2.0
     assert results.slower(new, old)[0] == []
 
 
@@ -44,7 +45,9 @@ def test_incomplete(tmp_path):
 
 def test_what_is_known_is_not_measured_again(tmp_path):
     found = kept(tmp_path / "some.json", case={"quicksilver": figure(1.0)})
-    assert found.has("case", "1") and not found.has("case", "2") and not found.has("other", "1")
+    assert found.has("case", "1")
+    assert not found.has("case", "2")
+    assert not found.has("other", "1")
     found.cases["case"]["version"] = "1-dirty"
     assert not found.has("case", "1-dirty")
     assert not results.Results(found.path, small=True).cases

@@ -15,4 +15,5 @@ def test_slopes(tmp_path):
         case |= {"dtype": "float32", "steps": 10, "threads": 2}
         found.cases[str(n)] = {**case, "measured": {"quicksilver": figure(1e-9 * n**3)}}
     [line] = scaling.lines(found)
-    assert line.over == "voxels" and line.time_slope == pytest.approx(1.0)
+    assert line.over == "voxels"
+    assert line.time_slope == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""affine, resize and resize_displacement: the twins, torch's interpolate, and maps that are known."""
+"""affine, resize and resize_displacement: the twins, torch's interpolate, known maps."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def test_forth_and_back(fields):
 
 
 def test_a_linear_velocity_flows_by_the_matrix_exponential(fields):
-    """exp(v) x = c + expm(A) (x - c) for v = A (x - c): linear interpolation is exact on it, the scaling is not."""
+    """exp(v) x = c + expm(A) (x - c) for v = A (x - c): linear interpolation is exact on it, the
+    scaling is not.
+    """
     grid = (17, 15)
     x = torch.stack(
         torch.meshgrid(*[torch.arange(n, dtype=torch.float64) for n in grid], indexing="ij")
@@ -56,4 +58,5 @@ def test_a_linear_velocity_flows_by_the_matrix_exponential(fields):
         for n in (6, 8, 10)
     ]
     assert errors[0] < 0.02
-    assert 3 < errors[0] / errors[1] < 5 and 3 < errors[1] / errors[2] < 5
+    assert 3 < errors[0] / errors[1] < 5
+    assert 3 < errors[1] / errors[2] < 5

@@ -1,4 +1,4 @@
-"""gradient, divergence and jacobian: the twins, transposes, and what differences reproduce exactly."""
+"""gradient, divergence and jacobian: the twins, transposes, exactly reproduced differences."""
 
 from __future__ import annotations
 

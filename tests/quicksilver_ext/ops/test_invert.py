@@ -60,7 +60,8 @@ def test_translation_and_scaling(fields, grid, close):
     landing = x + expected
     last = 2 * centre
     inside = ((landing >= 0) & (landing <= last)).all(1)
-    assert inside.any() and not inside.all()
+    assert inside.any()
+    assert not inside.all()
     close(inverse.movedim(1, -1)[inside], expected.movedim(1, -1)[inside])
 
 

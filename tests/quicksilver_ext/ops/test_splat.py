@@ -29,7 +29,7 @@ def test_twin(fields, grid, dtype, agree, mode, padding_mode):
 
 @CASES
 def test_fixed_point(fields, grid, dtype, close, mode, padding_mode):
-    """Rounded to 2^-61 of the largest sum that could occur: here far below the rounding of float32."""
+    """Rounded to 2^-61 of the largest possible sum: here far below the rounding of float32."""
     values = fields.noise(grid, channels=4, dtype=dtype)
     displacement = fields.displacement(grid, 5.3, dtype=dtype)
     shape = [n + 2 for n in grid]
@@ -139,7 +139,7 @@ def test_count(fields, grid, dtype, agree, mode, padding_mode):
 
 
 def test_count_makes_means(fields, grid, close):
-    """What is constant stays so where anything lands."""
+    """A constant stays constant wherever anything lands."""
     displacement = fields.displacement(grid, 3.3)
     constant = torch.full((2, 1, *grid), 2.5, dtype=torch.float64, device=fields.device)
     count = qs.splat_count(displacement)
@@ -170,7 +170,7 @@ def test_same_result_every_time(fields, grid, device):
 
 
 def test_a_sum_over_the_batch_under_vmap(fields, grid, close):
-    """What warp's backward pass asks for where one image serves a batch: one sum for each mapped entry."""
+    """One sum for each mapped entry, as warp's backward pass needs if one image serves a batch."""
     values = torch.stack([fields.noise(grid) for _ in range(3)])
     displacement = fields.displacement(grid, 2.3)
     how = (list(grid), 1, "linear", "border")

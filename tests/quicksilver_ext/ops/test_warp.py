@@ -131,7 +131,8 @@ def test_strided_inputs(fields, grid, mode):
     image = fields.noise(grid).transpose(2, 3)
     displacement = fields.displacement([grid[1], grid[0], *grid[2:]], 2.0)
     strided = displacement.flip(1).movedim(1, -1).contiguous().movedim(-1, 1)
-    assert not image.is_contiguous() and not strided.is_contiguous()
+    assert not image.is_contiguous()
+    assert not strided.is_contiguous()
     expected = qs.warp(image.contiguous(), strided.contiguous(), mode)
     assert torch.equal(qs.warp(image, strided, mode), expected)
 
@@ -227,7 +228,8 @@ def test_half_precision_images(fields, grid, half, mode):
     assert warped.dtype == half
     assert torch.equal(warped, qs.warp(image.float(), displacement, mode).to(half))
     warped.float().sum().backward()
-    assert image.grad.dtype == half and displacement.grad.dtype == torch.float32
+    assert image.grad.dtype == half
+    assert displacement.grad.dtype == torch.float32
 
 
 @pytest.mark.parametrize("padding_mode", PADDINGS)

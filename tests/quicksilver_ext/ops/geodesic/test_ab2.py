@@ -39,7 +39,9 @@ def gradient(shoot, momentum, metric, loss, steps, **options) -> torch.Tensor:
 @COMPOSITION
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_gradient(fields, grid, close, metric, composition, loss, steps):
-    """That of autograd through the twin; the same bits by every mode of memory where the sums are ordered."""
+    """The gradient is that of autograd through the twin, with the same bits for every memory where
+    sums are ordered.
+    """
     momentum = 1.5 * fields.noise(grid, len(grid))
     assert 1 < qs.shoot(momentum, metric, steps)[0].abs().max() < 10
     expected = gradient(reference.shoot, momentum, metric, loss, steps, composition=composition)
@@ -119,7 +121,7 @@ def held_fields(momentum, metric, steps, **options) -> float:
 
 @pytest.mark.parametrize("steps", [1, 2, 9, 10, 16])
 def test_bytes_held(fields, metric, steps):
-    """As the docstring of shoot counts them."""
+    """The counts are those of shoot's docstring."""
     momentum = fields.noise((8, 9, 10)).requires_grad_()
     expected = {"fast": 2 * steps, "balanced": steps - 1, "small": 0}
     for memory in ab2.MEMORY:
@@ -131,7 +133,9 @@ def test_bytes_held(fields, metric, steps):
 
 @pytest.fixture
 def no_workspace(monkeypatch):
-    """A smoothing that changes nothing and allocates nothing, so that the FFT's workspace is not counted."""
+    """A smoothing that changes nothing and allocates nothing, so that the FFT's workspace is not
+    counted.
+    """
 
     def same(momentum, out):
         out.copy_(momentum)
@@ -149,7 +153,7 @@ def allocations(work) -> list[int]:
 
 
 def test_no_step_allocates(metric, no_workspace):
-    """As many fields for 9 steps as for 6, forwards and backwards."""
+    """Both passes allocate as many fields for 9 steps as for 6."""
     momentum = (0.1 * torch.randn(1, 3, 16, 17, 18)).requires_grad_()
     size = momentum.untyped_storage().nbytes()
     for memory in ab2.MEMORY:
@@ -164,13 +168,14 @@ def test_no_step_allocates(metric, no_workspace):
             ones = [torch.ones_like(m) for m in maps]
             backwards = allocations(lambda m=maps, o=ones: torch.autograd.grad(m, momentum, o))
             counts.add(tuple(sum(n >= size for n in each) for each in (forwards, backwards)))
-        assert len(counts) == 1 and min(counts.pop()) > 3
+        assert len(counts) == 1
+        assert min(counts.pop()) > 3
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 10, 13, 16, 26])
 @pytest.mark.parametrize("follow", [False, True], ids=["psi", "both"])
 def test_bytes_of_the_backward_pass(metric, no_workspace, steps, follow):
-    """As the docstring of shoot counts them."""
+    """The counts are those of shoot's docstring."""
     momentum = (0.1 * torch.randn(1, 3, 16, 17, 18)).requires_grad_()
     more = steps - 1 if follow else 0
     held = 3 * max(math.ceil(math.sqrt(steps)) - 4, 0)

@@ -1,4 +1,6 @@
-"""Other programs that register two aligned images: ``python -m benchmarks.registration.others syn|demons MOVING TARGET WARPED``."""
+"""Other programs that register two aligned images: ``python -m benchmarks.registration.programs
+syn|demons MOVING TARGET WARPED``.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def syn(moving: Path, target: Path, threads: int) -> Callable[[], dict[str, Any]
 
 
 def demons(moving: Path, target: Path, threads: int) -> Callable[[], Any]:
-    """SimpleITK's diffeomorphic demons at full resolution, intensities matched: a displacement field."""
+    """SimpleITK's diffeomorphic demons at full resolution, intensities matched: a displacement
+    field.
+    """
     sitk = module("SimpleITK")
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     fixed, moved = (sitk.ReadImage(str(file), sitk.sitkFloat32) for file in (target, moving))
@@ -49,7 +53,7 @@ def demons(moving: Path, target: Path, threads: int) -> Callable[[], Any]:
 
 
 def main() -> None:
-    """As a whole command: read, register, warp the moving image, write it."""
+    """Run a program as a command: read, register, warp the moving image, write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", choices=["syn", "demons"])
     parser.add_argument("files", nargs=3, type=Path, metavar="MOVING TARGET WARPED")
