@@ -10,8 +10,9 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import coarser, finer
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.evidence import find_evidence
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.networks.tiling import predict_momentum
+from quicksilver.networks.tiling import both_brains, predict_momentum, whole_momentum
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
@@ -43,31 +44,84 @@ def predicted_momentum(
     tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
+    factor = config.prediction_factor
+    coarse = Inference(config, coarser(moving, factor), coarser(target, factor), factor, stages)
+    with stages("predict") as tell:
+        momentum = coarse.ask(model.prediction, coarse.target, tell)
+    if correction:
+        momentum = coarse.correct(
+            momentum, model.coarse_correction, config.coarse_corrections, steps
+        )
+    # In voxels of a grid with spacing h a momentum is h times the physical one.
+    momentum = finer(momentum, factor, moving.shape[2:]) / factor
+    if correction:
+        fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages)
+        momentum = fine.correct(momentum, model.correction, config.corrections, steps)
+    return momentum
 
-    def corrected(
+
+class Inference:
+    """Asks networks about one pair of images, (1, 1, X, Y, Z), on a grid coarser than the model's by
+    `factor`.
+
+    Where the model's momenta are relative, what a network answers is taken relative to its answer
+    for the moving image against itself, which is computed once, and weighed by the evidence.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        moving: Tensor,
+        target: Tensor,
+        factor: int = 1,
+        stages: Stages | None = None,
+    ) -> None:
+        self.config, self.moving, self.target, self.factor = config, moving, target, factor
+        self.stages = stages or Stages(device=moving.device)
+        self.region = both_brains(moving, target)
+        self.evidence = find_evidence(moving, target) if config.relative else None
+        self.baselines: dict[tuple[int, bool], Tensor] = {}
+
+    def correct(
+        self,
         momentum: Tensor,
         network: MomentumNetwork | None,
         times: int,
-        images: tuple[Tensor, Tensor],
-        factor: int,
+        steps: int | None = None,
     ) -> Tensor:
-        if network is None or not correction:
-            return momentum
-        for _ in range(times):
-            with stages("shoot"):
-                back = warped_back(config, momentum, images[1], steps, factor)
-            with stages("correct") as tell:
-                momentum = momentum + _predict(network, images[0], back, config, tell)
+        """Add what a network finds missing, `times` times; nothing where there is no network."""
+        for _ in range(times if network is not None else 0):
+            with self.stages("shoot"):
+                back = warped_back(self.config, momentum, self.target, steps, self.factor)
+            with self.stages("correct") as tell:
+                assert network is not None
+                momentum = momentum + self.ask(network, back, tell)
         return momentum
 
-    factor, times = config.prediction_factor, config.coarse_corrections
-    coarse = coarser(moving, factor), coarser(target, factor)
-    with stages("predict") as tell:
-        momentum = _predict(model.prediction, *coarse, config, tell)
-    momentum = corrected(momentum, model.coarse_correction, times, coarse, factor)
-    # In voxels of a grid with spacing h a momentum is h times the physical one.
-    momentum = finer(momentum, factor, moving.shape[2:]) / factor
-    return corrected(momentum, model.correction, config.corrections, (moving, target), 1)
+    def ask(self, network: MomentumNetwork, target: Tensor, tell: Tell | None = None) -> Tensor:
+        """The momentum that a network sees from the moving image to a target; differentiable where
+        gradients are on."""
+        if self.evidence is None:
+            return self._answer(network, target, tell)
+        dropout = torch.get_rng_state()  # both answers drop the same features
+        answer = self._answer(network, target, tell)
+        key = id(network), torch.is_grad_enabled()
+        if key not in self.baselines or self.config.dropout:
+            torch.set_rng_state(dropout)
+            self.baselines[key] = self._answer(network, self.moving, tell)
+        return self.evidence * (answer - self.baselines[key])
+
+    def _answer(self, network: MomentumNetwork, target: Tensor, tell: Tell | None) -> Tensor:
+        def report(done: int, count: int) -> None:
+            if tell is not None:
+                tell(f"{done} of {count} patches")
+
+        if torch.is_grad_enabled():
+            return whole_momentum(network, self.moving, target, region=self.region)
+        stride = self.config.stride
+        return predict_momentum(
+            network, self.moving, target, stride, progress=report, region=self.region
+        )
 
 
 def warped_back(
@@ -90,16 +144,3 @@ def warped_back(
     else:
         _, phi = config.shoot(momentum, steps, factor)
     return qs.warp(target, phi)
-
-
-def _predict(
-    network: MomentumNetwork,
-    moving: Tensor,
-    target: Tensor,
-    config: ModelConfig,
-    tell: Tell,
-) -> Tensor:
-    def report(done: int, count: int) -> None:
-        tell(f"{done} of {count} patches")
-
-    return predict_momentum(network, moving, target, config.stride, progress=report)

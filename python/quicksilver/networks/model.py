@@ -41,7 +41,8 @@ class ModelConfig:
     first. `prediction_factor`: how much coarser the prediction network sees the images than the
     correction network does. `corrections`: how often that one corrects, each time by the target
     warped back along what has been found so far; `coarse_corrections`: how often another corrects
-    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks.base`.
+    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks.base`. `relative`:
+    whether momenta are bound to what differs between the images (`quicksilver.networks.evidence`).
     """
 
     features: int
@@ -51,6 +52,7 @@ class ModelConfig:
     corrections: int = 1
     dropout: bool = False
     sharpness: float | None = None
+    relative: bool = False
     axes_reversed: bool = False
     patch_size: int = PATCH_SIZE
     stride: int = 14

@@ -35,6 +35,7 @@ def predict_momentum(
     batch_size: int | None = None,
     kind: torch.dtype | None = None,
     progress: Progress | None = None,
+    region: Tensor | None = None,
 ) -> Tensor:
     """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to
     target.
@@ -42,7 +43,8 @@ def predict_momentum(
     moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.intensity.normalise` does, on
     the network's device. A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the
     last of each axis flush with the border, as many per pass as `batch_size` says or suit the
-    device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
+    device; overlaps are averaged. A `HorizontalNetwork` sees the box around `region` at once, a
+    mask (1, 1, *S); around both brains where it is None.
     Where both images are all zero the momentum is zero. Images sharper than the network knows are
     softened first.
     kind: in which type the network computes; in the fastest that it may where None. That is float16 on
@@ -61,7 +63,7 @@ def predict_momentum(
 
     def predicted(kind: torch.dtype) -> Tensor:
         with torch.autocast(moving.device.type, kind, enabled=kind != torch.float32):
-            return whole_momentum(network, moving, target, stride, batch_size, progress)
+            return whole_momentum(network, moving, target, stride, batch_size, progress, region)
 
     momentum = predicted(kind)
     if kind != torch.float32 and not bool(momentum.isfinite().all()):
@@ -76,18 +78,26 @@ def whole_momentum(
     stride: int = 14,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    region: Tensor | None = None,
 ) -> Tensor:
     """`predict_momentum` with its gradient, in the precision that is set."""
     if network.sharpness is not None:
         moving, target = (softened(image, network.sharpness) for image in (moving, target))
     if isinstance(network, PatchNetwork):
         return _by_patches(network, moving, target, stride, batch_size, progress)
-    return _as_a_whole(network, moving, target)
+    return _as_a_whole(
+        network, moving, target, both_brains(moving, target) if region is None else region
+    )
 
 
-def _as_a_whole(network: MomentumNetwork, moving: Tensor, target: Tensor) -> Tensor:
-    """One pass over the box around both brains, cut or padded to sizes that the network takes."""
-    occupied = ((moving != 0) | (target != 0)).any(dim=0)[0]
+def both_brains(moving: Tensor, target: Tensor) -> Tensor:
+    """Where either image is not background, (N, 1, *S)."""
+    return (moving != 0) | (target != 0)
+
+
+def _as_a_whole(network: MomentumNetwork, moving: Tensor, target: Tensor, region: Tensor) -> Tensor:
+    """One pass over the box around a region, cut or padded to sizes that the network takes."""
+    occupied = region.any(dim=0)[0]
     if not bool(occupied.any()):
         return torch.zeros_like(moving).repeat(1, 3, 1, 1, 1)
     pads: list[int] = []
@@ -147,7 +157,7 @@ def _predict_patches(
 def occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
     """Corners (N, 4), for `extract_patches`, of the patches in which an image is not all zero."""
     corners = qs.patch_corners(moving.shape[2:], PATCH_SIZE, stride).to(moving.device)
-    occupied = ((moving != 0) | (target != 0)).to(moving.dtype)
+    occupied = both_brains(moving, target).to(moving.dtype)
     # The largest value of every patch at once: a window of one patch, read at the corners.
     any_signal = F.max_pool3d(occupied, PATCH_SIZE, stride=1)[0, 0]
     corners = corners[any_signal[tuple(corners.T)] > 0]

@@ -23,6 +23,12 @@ from quicksilver.training.painting import paint, random_palette
 from quicksilver.training.recipe import Variation
 from quicksilver.training.synthesis import disturb, random_geodesic, rescan
 
+SAME_MISALIGNMENT = 0.2
+"""What is left of the misalignment of two people between two scans of one."""
+
+SMALL = (0.1, 1.0)
+"""Range of the largest displacement, in voxels, of what has changed between two scans."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -79,10 +85,10 @@ class Coarser:
 
 
 class People:
-    """Random ordered pairs of people, posed and disturbed at random."""
+    """Random ordered pairs of people, posed and disturbed at random; some are of one person."""
 
-    def __init__(self, volumes: Volumes, variation: Variation) -> None:
-        self.volumes, self.variation = volumes, variation
+    def __init__(self, volumes: Volumes, variation: Variation, metric: qs.FluidMetric) -> None:
+        self.volumes, self.variation, self.metric = volumes, variation, metric
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         pairs = [self._pair(generator) for _ in range(count)]
@@ -94,8 +100,20 @@ class People:
         members = torch.randperm(len(self.volumes), generator=generator)[:2].tolist()
         palette = random_palette(generator)
         images = [portrait(self.volumes, member, palette, generator) for member in members]
-        posed = pose(images[0], images[1], self.variation, generator)
+        variation = self.variation
+        if torch.rand((), generator=generator) < variation.rescans:
+            images[1] = self._later(images[0], generator)
+            misalignment = SAME_MISALIGNMENT * variation.misalignment
+            variation = variation.model_copy(update={"misalignment": misalignment})
+        posed = pose(images[0], images[1], variation, generator)
         return cut(posed, self.variation.window, generator)
+
+    def _later(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        """The same person another time: as before, or after a small geodesic."""
+        if torch.rand((), generator=generator) < 0.5:
+            return image
+        _, psi, _ = random_geodesic(image, self.metric, generator, largest=SMALL)
+        return qs.warp(image, psi)
 
 
 class Geodesics:

@@ -20,6 +20,11 @@ MARGIN_DETERMINANT = 0.3
 """Determinants below this are paid for where a stage asks for unfolding."""
 
 
+NOTHING = 0.02
+"""Mismatch per voxel of the head, with either loss, that counts as none: what is divided by where two images are
+alike from the start."""
+
+
 class Objective(Protocol):
     """The loss of a momentum, about 1 where it is zero."""
 
@@ -29,9 +34,9 @@ class Objective(Protocol):
 class Energy:
     """The LDDMM energy through `shoot`, relative to that of the identity map.
 
-        E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
+        E(m0) / (E(0) + NOTHING),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
-    summed over voxels, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
+    summed over voxels, NOTHING over those of the head, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
     integrator. `unfolding` adds the mean square of what the ten determinants of
     `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
     """
@@ -46,6 +51,7 @@ class Energy:
         kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).flatten(1).sum(1)
         mismatch = self.loss(qs.warp(batch.moving, psi), batch.target).flatten(1).sum(1)
         before = self.loss(batch.moving, batch.target).flatten(1).sum(1)
+        before = before + NOTHING * (batch.target > 0).flatten(1).sum(1)
         loss = ((mismatch + kinetic) / before).mean()
         if stage.unfolding > 0:
             # Where a map has gone wild its determinants are in the hundreds: they must not rule.

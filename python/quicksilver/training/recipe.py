@@ -76,7 +76,8 @@ class Network(_Part):
     corrections: how often the correction network is asked, each time with the target warped back
     once more. coarse_corrections: how often the correction network of the model in `start` corrects
     before, on the grid of the prediction. sharpness: images sharper than that (`quicksilver.images.filters`) are softened before a
-    network sees them, in training and after; None: none are.
+    network sees them, in training and after; None: none are. relative: whether momenta are bound to
+    what differs between the images (`quicksilver.networks.evidence`).
     """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
@@ -85,6 +86,7 @@ class Network(_Part):
     coarse_corrections: NonNegativeInt = 0
     corrections: PositiveInt = 1
     dropout: bool = False
+    relative: bool = False
     sharpness: PositiveFloat | None = None
 
 
@@ -109,7 +111,8 @@ class Variation(_Part):
     field, blur and noise that the network sees in each (`quicksilver.training.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
     common to both images. misalignment: of what an affine alignment leaves between them. Every pair
     is mirrored with probability one half. window: a random box of so many voxels of every pair, the
-    same of both images, where a step on the whole frame is too dear.
+    same of both images, where a step on the whole frame is too dear. rescans: the part of the pairs
+    that are one person scanned twice, in half of which a small geodesic has moved something.
     """
 
     scanner: NonNegativeFloat = 1.0
@@ -118,6 +121,7 @@ class Variation(_Part):
     scale: NonNegativeFloat = 0.04
     shift: NonNegativeFloat = 1.0
     misalignment: NonNegativeFloat = 0.015
+    rescans: Annotated[float, Field(ge=0, le=1)] = 0.0
     window: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
 
 

@@ -22,11 +22,10 @@ from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
 from quicksilver.lddmm.metric import metric_at
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.files import save_model
-from quicksilver.networks.inference import predicted_momentum, warped_back
+from quicksilver.networks.inference import Inference, predicted_momentum, warped_back
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.shipped import open_model
-from quicksilver.networks.tiling import whole_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source
 from quicksilver.training.card import source_commit, write_card
@@ -157,7 +156,7 @@ class Training:
         people = self.people.to(self.device) if stage.workers == 0 else self.people
         variation = self.recipe.variation
         if stage.source == "images":
-            return People(people, variation), self._volume_prediction(first)
+            return People(people, variation, self.metric), self._volume_prediction(first)
         source = Geodesics(people, variation, self.metric)
         if self.recipe.network.architecture == "patch" and first is None:
             return CutPatches(source), patch_prediction
@@ -165,20 +164,19 @@ class Training:
 
     def _volume_prediction(self, first: Model | None) -> Predict:
         if first is None:
-            return volume_prediction
+            return partial(volume_prediction, self.config)
         frozen = first.to(self.device)
-        back = partial(warped_back, self.config)
 
         def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
-            moving = batch.seen_moving
-            begun = predicted_momentum(frozen, moving, batch.seen_target)
+            moving, target = batch.seen_moving, batch.seen_target
+            pair = Inference(self.config, moving, target)
             with torch.no_grad():
                 # Whichever of its corrections it may be asked for; the step's seed decides.
-                for _ in range(int(torch.randint(self.config.corrections, ()))):
-                    seen = back(begun, batch.seen_target)
-                    begun += whole_momentum(trained, moving, seen).float()
-                seen = back(begun, batch.seen_target)
-            return begun + whole_momentum(trained, moving, seen)
+                times = int(torch.randint(self.config.corrections, ()))
+                begun = predicted_momentum(frozen, moving, target)
+                begun = pair.correct(begun, trained, times)
+                seen = warped_back(self.config, begun, target)
+            return begun + pair.ask(trained, seen)
 
         return corrected
 
@@ -239,6 +237,7 @@ def model_config(recipe: Recipe) -> ModelConfig:
         corrections=recipe.network.corrections,
         dropout=recipe.network.dropout,
         sharpness=recipe.network.sharpness,
+        relative=recipe.network.relative,
         spacing=recipe.data.spacing,
         metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
         method=shooting.method,
@@ -270,9 +269,10 @@ def patch_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
     return momentum
 
 
-def volume_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
+def volume_prediction(config: ModelConfig, network: MomentumNetwork, batch: Batch) -> Tensor:
     """The momenta of whole volumes."""
-    return whole_momentum(network, batch.seen_moving, batch.seen_target)
+    pair = Inference(config, batch.seen_moving, batch.seen_target)
+    return pair.ask(network, batch.seen_target)
 
 
 def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
