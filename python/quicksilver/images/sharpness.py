@@ -32,7 +32,7 @@ def sharpness(image: Tensor) -> Tensor:
     tensor([0.2897])
     """
     inside = (image != 0).to(image.dtype)
-    slope = image.new_zeros(len(image))
+    slope = image.new_zeros(len(image), dtype=torch.float64)
     for axis in (2, 3, 4):
         size = image.shape[axis] - 1
         both = inside.narrow(axis, 0, size) * inside.narrow(axis, 1, size)
@@ -40,7 +40,7 @@ def sharpness(image: Tensor) -> Tensor:
         slope += _sum(squares) / _sum(both).clamp(min=1)
     count = _sum(inside).clamp(min=1)
     variance = _sum(image.square()) / count - (_sum(image) / count).square()
-    return (slope / variance.clamp(min=1e-12)).sqrt()
+    return (slope / variance.clamp(min=1e-12)).sqrt().to(image.dtype)
 
 
 def softened(image: Tensor, most: float) -> Tensor:
@@ -64,4 +64,5 @@ def softened(image: Tensor, most: float) -> Tensor:
 
 
 def _sum(values: Tensor) -> Tensor:
-    return values.flatten(1).sum(1)
+    """Sum in double precision: how threads divide the work does not show in single."""
+    return values.flatten(1).sum(1, dtype=torch.float64)
