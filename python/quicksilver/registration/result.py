@@ -15,6 +15,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.io.records import Record
+from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
@@ -272,10 +273,11 @@ def _measure_energies(
     metric: qs.FluidMetric,
     iterations: list[list[float]] | None,
 ) -> Energies:
+    images = Images(pair.moving, pair.target)
     return Energies(
-        kinetic=0.5 * (momentum * metric.sharp(momentum)).sum(dtype=torch.float64).item(),
-        mismatch_before=_squared_difference(pair.moving, pair.target),
-        mismatch_after=_squared_difference(qs.warp(pair.moving, psi), pair.target),
+        kinetic=kinetic_energy(momentum, metric).item(),
+        mismatch_before=mismatch(images, _square).item(),
+        mismatch_after=mismatch(images, _square, psi).item(),
         iterations=iterations,
     )
 
@@ -294,5 +296,6 @@ def _measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | 
     )
 
 
-def _squared_difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).square().sum(dtype=torch.float64).item()
+def _square(warped: Tensor, target: Tensor) -> Tensor:
+    """The loss that is reported, whatever was minimised."""
+    return (warped - target).square()
