@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import coarser, finer_momentum
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.evidence import find_evidence
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.networks.tiling import both_brains, predict_momentum, whole_momentum
+from quicksilver.networks.tiling import find_brains, predict_momentum, whole_momentum
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
@@ -21,8 +21,13 @@ people at 2 mm that moves phi by 0.04 voxels rms in the brain, with low frequenc
 overlap of six such pairs is the same within 0.001 (sources that became e6c7390, two cores of an AMD EPYC)."""
 
 
+def predicted_momentum(model: Model, moving: Tensor, target: Tensor) -> Tensor:
+    """Return the last of `predicted_momenta`."""
+    return predicted_momenta(model, moving, target)[-1]
+
+
 @torch.no_grad()
-def predicted_momentum(
+def predicted_momenta(
     model: Model,
     moving: Tensor,
     target: Tensor,
@@ -30,42 +35,53 @@ def predicted_momentum(
     steps: int | None = None,
     correction: bool = True,
     stages: Stages | None = None,
-) -> Tensor:
-    """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has networks for that.
+) -> list[Tensor]:
+    """Predict an initial momentum, and correct it where the model has networks for that.
 
-    moving, target: (1, 1, X, Y, Z), normalised, on the model's device. steps: of the
-    integrator, the model's own where None. correction: whether the networks that correct are asked,
-    where there are some. stages: measures the parts.
+    Args:
+        model: The networks.
+        moving: (1, 1, X, Y, Z), normalised, on the model's device.
+        target: As `moving`.
+        steps: Of the integrator; None: the model's own.
+        correction: Whether the networks that correct are asked, where there are some.
+        stages: Measures the parts.
 
-    >>> from quicksilver.networks.model import ModelConfig
-    >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
-    >>> image = torch.rand(1, 1, 16, 16, 16)
-    >>> predicted_momentum(Model(untrained, untrained.network()), image, image).abs().max()
-    tensor(0.)
+    Returns:
+        The momentum (1, 3, X, Y, Z) as predicted, and as it was after each correction on the
+        images' grid.
+
+    Example:
+        >>> from quicksilver.networks.model import ModelConfig
+        >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
+        >>> image = torch.rand(1, 1, 16, 16, 16)
+        >>> predicted_momenta(Model(untrained, untrained.network()), image, image)[-1].abs().max()
+        tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
     factor = config.prediction_factor
     coarse = Inference(config, coarser(moving, factor), coarser(target, factor), factor, stages)
     with stages("predict") as tell:
         momentum = coarse.ask(model.prediction, coarse.target, tell)
-    if correction:
-        momentum = coarse.correct(
-            momentum, model.coarse_correction, config.coarse_corrections, steps
-        )
-    # In voxels of a grid with spacing h a momentum is h times the physical one.
-    momentum = finer(momentum, factor, moving.shape[2:]) / factor
-    if correction:
-        fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages)
-        momentum = fine.correct(momentum, model.correction, config.corrections, steps)
-    return momentum
+    if not correction:
+        return [finer_momentum(momentum, factor, moving.shape[2:])]
+    momenta = coarse.correct(momentum, model.coarse_correction, config.coarse_corrections, steps)
+    momentum = finer_momentum(momenta[-1], factor, moving.shape[2:])
+    fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages)
+    return fine.correct(momentum, model.correction, config.corrections, steps)
 
 
 class Inference:
-    """Asks networks about one pair of images, (1, 1, X, Y, Z), on a grid coarser than the model's by
-    `factor`.
+    """Asks networks about one pair of images on one grid.
 
     Where the model's momenta are relative, what a network answers is taken relative to its answer
     for the moving image against itself, which is computed once, and weighed by the evidence.
+
+    Args:
+        config: Of the model.
+        moving: (1, 1, X, Y, Z).
+        target: (1, 1, X, Y, Z).
+        factor: How much coarser the images' grid is than the model's.
+        stages: Measures the parts.
     """
 
     def __init__(
@@ -78,7 +94,7 @@ class Inference:
     ) -> None:
         self.config, self.moving, self.target, self.factor = config, moving, target, factor
         self.stages = stages or Stages(device=moving.device)
-        self.region = both_brains(moving, target)
+        self.region = find_brains(moving, target)
         self.evidence = find_evidence(moving, target) if config.relative else None
         self.baselines: dict[tuple[int, bool], Tensor] = {}
 
@@ -88,19 +104,32 @@ class Inference:
         network: MomentumNetwork | None,
         times: int,
         steps: int | None = None,
-    ) -> Tensor:
-        """Add what a network finds missing, `times` times; nothing where there is no network."""
+    ) -> list[Tensor]:
+        """Correct a momentum: warp the target back along it, add what the network finds missing.
+
+        Args:
+            momentum: (1, 3, X, Y, Z), in voxels of the images' grid.
+            network: Gives the missing momentum; None: the momentum stays as it is.
+            times: Number of corrections.
+            steps: Of the integrator; None: the model's own.
+
+        Returns:
+            The momentum, and what it was after each correction.
+        """
+        momenta = [momentum]
         for _ in range(times if network is not None else 0):
             with self.stages("shoot"):
-                back = warped_back(self.config, momentum, self.target, steps, self.factor)
+                back = warped_back(self.config, momenta[-1], self.target, steps, self.factor)
             with self.stages("correct") as tell:
                 assert network is not None
-                momentum = momentum + self.ask(network, back, tell)
-        return momentum
+                momenta.append(momenta[-1] + self.ask(network, back, tell))
+        return momenta
 
     def ask(self, network: MomentumNetwork, target: Tensor, tell: Tell | None = None) -> Tensor:
-        """The momentum that a network sees from the moving image to a target; differentiable where
-        gradients are on."""
+        """Return the momentum that a network predicts from the moving image to a target.
+
+        Differentiable where gradients are on.
+        """
         if self.evidence is None:
             return self._answer(network, target, tell)
         dropout = torch.get_rng_state()  # both answers drop the same features

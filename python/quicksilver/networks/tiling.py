@@ -86,11 +86,11 @@ def whole_momentum(
     if isinstance(network, PatchNetwork):
         return _by_patches(network, moving, target, stride, batch_size, progress)
     return _as_a_whole(
-        network, moving, target, both_brains(moving, target) if region is None else region
+        network, moving, target, find_brains(moving, target) if region is None else region
     )
 
 
-def both_brains(moving: Tensor, target: Tensor) -> Tensor:
+def find_brains(moving: Tensor, target: Tensor) -> Tensor:
     """Where either image is not background, (N, 1, *S)."""
     return (moving != 0) | (target != 0)
 
@@ -157,7 +157,7 @@ def _predict_patches(
 def occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
     """Corners (N, 4), for `extract_patches`, of the patches in which an image is not all zero."""
     corners = qs.patch_corners(moving.shape[2:], PATCH_SIZE, stride).to(moving.device)
-    occupied = both_brains(moving, target).to(moving.dtype)
+    occupied = find_brains(moving, target).to(moving.dtype)
     # The largest value of every patch at once: a window of one patch, read at the corners.
     any_signal = F.max_pool3d(occupied, PATCH_SIZE, stride=1)[0, 0]
     corners = corners[any_signal[tuple(corners.T)] > 0]

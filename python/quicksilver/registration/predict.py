@@ -7,6 +7,7 @@ back.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,11 +16,13 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, brain_box
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.dropout import Uncertainty, sample
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.inference import predicted_momenta
 from quicksilver.networks.model import Model
 from quicksilver.networks.shipped import open_model
+from quicksilver.registration.decision import decide
 from quicksilver.registration.optimise import refine_momentum
 from quicksilver.registration.options import Options
 from quicksilver.registration.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
@@ -81,18 +84,30 @@ def register(
                 memory,
             )
         _check_patch(pair, config.spacing, config.patch_size)
-        momentum, drawn = _predict(pair, model, options, settings, stages)
+        momenta, drawn = _predict(pair, model, options, settings, stages)
+        with stages("decide"):
+            decision = decide(momenta, Images(pair.moving, pair.target), config.fluid_metric())
+        settings = replace(
+            settings, kept_corrections=decision.corrections, kept_scale=decision.scale
+        )
+        momentum = decision.momentum
         if options.refine > 0:
             with stages("refine") as tell:
                 momentum = refine_momentum(
                     pair, momentum, config.fluid_metric(), settings.steps, options.refine, tell
                 )
-        with stages("shoot again" if settings.correction and drawn is None else "shoot"):
-            shoot = partial(config.shoot, steps=settings.steps)
-            last = unfolded(momentum, shoot, config.prediction_factor)
-        return judge_registration(
-            pair, last, settings, config.fluid_metric(), stages, uncertainty=drawn
-        )
+        shoot = partial(config.shoot, steps=settings.steps)
+
+        def finish(momentum: Tensor) -> Registration:
+            with stages("shoot again" if settings.correction and drawn is None else "shoot"):
+                last = unfolded(momentum, shoot, config.prediction_factor)
+            metric = config.fluid_metric()
+            return judge_registration(pair, last, settings, metric, stages, uncertainty=drawn)
+
+        found = finish(momentum)
+        if found.energies.improved or not momentum.any():
+            return found
+        return finish(torch.zeros_like(momentum))
 
 
 def _settle(options: Options, model: Model) -> PredictionSettings:
@@ -110,10 +125,10 @@ def _settle(options: Options, model: Model) -> PredictionSettings:
 
 def _predict(
     pair: Pair, model: Model, options: Options, settings: PredictionSettings, stages: Stages
-) -> tuple[Tensor, Uncertainty | None]:
-    """The predicted momentum; with samples their mean, and their moments."""
-    predicted = partial(
-        predicted_momentum,
+) -> tuple[list[Tensor], Uncertainty | None]:
+    """The momenta as predicted and corrected; with samples their mean alone, and their moments."""
+    predict = partial(
+        predicted_momenta,
         model,
         pair.moving,
         pair.target,
@@ -121,16 +136,16 @@ def _predict(
         correction=options.correction,
     )
     if options.samples is None:
-        return predicted(stages=stages), None
+        return predict(stages=stages), None
 
     def draw() -> tuple[Tensor, Tensor, Tensor]:
-        momentum = predicted()
+        momentum = predict()[-1]
         psi, phi = model.config.shoot(momentum, settings.steps)
         return momentum, pair.beyond_affine(psi), pair.before_affine(phi)
 
     with stages("sample") as tell:
         drawn = sample(model, draw, options.samples, options.seed, tell)
-    return drawn.momentum, drawn
+    return [drawn.momentum], drawn
 
 
 def _check_patch(pair: Pair, spacing: float, size: int) -> None:

@@ -22,7 +22,7 @@ from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
 from quicksilver.lddmm.metric import metric_at
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.files import save_model
-from quicksilver.networks.inference import Inference, predicted_momentum, warped_back
+from quicksilver.networks.inference import Inference, predicted_momentum
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.shipped import open_model
@@ -167,18 +167,16 @@ class Training:
             return partial(volume_prediction, self.config)
         frozen = first.to(self.device)
 
-        def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
-            moving, target = batch.seen_moving, batch.seen_target
-            pair = Inference(self.config, moving, target)
+        def correct(trained: MomentumNetwork, batch: Batch) -> Tensor:
+            pair = Inference(self.config, batch.seen_moving, batch.seen_target)
+            momentum = predicted_momentum(frozen, pair.moving, pair.target)
+            # Whichever of its corrections it may be asked for; the step's seed decides.
+            before = int(torch.randint(self.config.corrections, ()))
             with torch.no_grad():
-                # Whichever of its corrections it may be asked for; the step's seed decides.
-                times = int(torch.randint(self.config.corrections, ()))
-                begun = predicted_momentum(frozen, moving, target)
-                begun = pair.correct(begun, trained, times)
-                seen = warped_back(self.config, begun, target)
-            return begun + pair.ask(trained, seen)
+                momentum = pair.correct(momentum, trained, before)[-1]
+            return pair.correct(momentum, trained, 1)[-1]
 
-        return corrected
+        return correct
 
     def _objective(self, stage: Stage, factor: int) -> Objective:
         metric = metric_at(self.metric, factor)

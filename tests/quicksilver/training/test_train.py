@@ -22,7 +22,7 @@ from quicksilver.images.pyramid import coarser, finer
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
 from quicksilver.lddmm.metric import metric_at
 from quicksilver.networks.files import load_model
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.inference import predicted_momenta
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import predict_momentum
@@ -137,7 +137,7 @@ def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_
     images = people(2)
     moving, target = images.image(0), images.image(1)
     torch.nn.init.normal_(loaded.prediction.factor.weight)
-    momentum = predicted_momentum(loaded, moving, target, correction=False)
+    momentum = predicted_momenta(loaded, moving, target, correction=False)[-1]
     half = predict_momentum(loaded.prediction, coarser(moving, 2), coarser(target, 2))
     torch.testing.assert_close(momentum, finer(half, 2, moving.shape[2:]) / 2)
     # In world units nothing changes: a velocity in fine voxels is twice that in coarse ones.

@@ -1,0 +1,75 @@
+"""The energy decides how much of a predicted momentum is shot.
+
+Networks know what moved in other pairs; the LDDMM energy with the loss of `quicksilver fit` knows what
+helps in this one. Among the momenta before and after each correction, and parts of the best of them, the
+one of least energy at half resolution is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+import quicksilver_ext as qs
+from quicksilver.images.pyramid import coarser_momentum
+from quicksilver.lddmm.energy import Images
+from quicksilver.lddmm.matching import FitSettings, Matching
+
+FACTOR = 2
+"""How much coarser the grid of the search is than the working grid."""
+
+STEPS = 5
+"""Time steps of the geodesics of the search."""
+
+SCALES = (0.85, 0.7, 0.5, 0.25, 0.0)
+"""Parts of the best momentum that are tried, as long as each is better than the one before."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is shot of a prediction.
+
+    Args:
+        momentum: (1, 3, X, Y, Z).
+        corrections: Number of corrections on the working grid that are kept.
+        scale: Part of the momentum that is kept; 0: none of it.
+    """
+
+    momentum: Tensor
+    corrections: int
+    scale: float
+
+
+@torch.no_grad()
+def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) -> Decision:
+    """Choose the momentum of least energy at half resolution.
+
+    Args:
+        momenta: As predicted and after each correction, (1, 3, X, Y, Z) each.
+        images: What is matched.
+        metric: In voxels of the images' grid.
+
+    Example:
+        >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
+        >>> aimless = 0.1 * torch.randn(1, 3, 16, 16, 16)
+        >>> decide([aimless], Images(blob, blob), qs.FluidMetric(pad=8)).scale
+        0.0
+    """
+    matching = Matching.at(images, metric, FitSettings(steps=STEPS, folding=0.0), FACTOR)
+
+    def energy(momentum: Tensor) -> float:
+        return matching.energies(coarser_momentum(momentum, FACTOR), [0]).item()
+
+    energies = [energy(momentum) for momentum in momenta]
+    least = min(energies)
+    corrections = energies.index(least)
+    momentum, chosen = momenta[corrections], 1.0
+    for scale in SCALES:
+        found = energy(scale * momentum)
+        if found > least or (found == least and scale > 0):
+            break
+        least, chosen = found, scale
+    return Decision(chosen * momentum, corrections, chosen)
