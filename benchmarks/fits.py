@@ -22,7 +22,7 @@ import quicksilver_ext as qs
 from quicksilver.images.intensity import normalise
 from quicksilver.io.images import read_image
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.lddmm.matching import FitSettings, Images, fit
 from quicksilver.lddmm.metric import isolated
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum
@@ -49,7 +49,7 @@ def overlap(folder: Path, pair: str, psi: Tensor) -> float:
     return float(judged["after"]["overlap"])
 
 
-def row(folder: Path, pair: str, name: str, settings: Settings, start: Tensor | None) -> None:
+def row(folder: Path, pair: str, name: str, settings: FitSettings, start: Tensor | None) -> None:
     """Fit a pair and print what came of it."""
     moving, target = tensors(folder, pair)
     begun = time.perf_counter()
@@ -80,13 +80,13 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", metavar="MOVING:TARGET")
     parser.add_argument("--loss", choices=["ssd", "lncc"], default="lncc")
     parser.add_argument("--sigma", type=float)
-    parser.add_argument("--iterations", type=int, nargs=2, default=Settings().iterations)
-    parser.add_argument("--folding", type=float, default=Settings().folding)
+    parser.add_argument("--iterations", type=int, nargs=2, default=FitSettings().iterations)
+    parser.add_argument("--folding", type=float, default=FitSettings().folding)
     parser.add_argument("--refine", type=int, default=0)
     options = parser.parse_args()
     kind = {"ssd": SSD, "lncc": LNCC}[options.loss]
     loss = kind() if options.sigma is None else kind(sigma=options.sigma)
-    settings = Settings(loss, iterations=options.iterations, folding=options.folding)
+    settings = FitSettings(loss, iterations=options.iterations, folding=options.folding)
     where = machine()
     print(f"{where['date'][:10]}, commit {where['commit']}, {where['processor']}, {settings}\n")
     print("| pair | from | overlap | mismatch left | folds | after damping | rounds | seconds |")

@@ -20,6 +20,7 @@ from quicksilver.networks.files import load_model
 from quicksilver.networks.shipped import DEFAULT_MODEL, SUFFIX, WEIGHTS, shipped_models
 from quicksilver.registration import optimise, predict
 from quicksilver.registration.evaluation import spread
+from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.result import Registration
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
@@ -86,10 +87,12 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
 
     def predicting(name: str, path: Path, **options: Any) -> Method:
         settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
-        run = partial(predict.register, model=load_model(path), **options)
+        run = partial(predict.register, options=Options(load_model(path), device="cpu", **options))
         return Method(name, {**settings, **options}, ours, partial(_register, run))
 
-    fitted = partial(_register, optimise.optimise)
+    fitted = partial(
+        _register, lambda *images: optimise.optimise(*images, FitOptions(device="cpu"))
+    )
     shipped = {name: _file(name) for name in shipped_models()}
     path = model_file or shipped.pop(DEFAULT_MODEL)
     both = "prediction + correction"
@@ -128,12 +131,12 @@ def _register(
     found = register(moving.image, target.image)
     quality, voxel = found.quality, float(found.pair.grid.spacing.prod())
     return Found(
-        found.displacement(),
-        quality["folded_voxels"],
-        quality["folded_volume_voxels"] * voxel,
-        quality["inverse_consistency_voxels"]["median"],
+        found.displacement,
+        quality.folded_voxels,
+        quality.folded_volume_voxels * voxel,
+        quality.inverse_consistency_voxels.median,
         sum(seconds for stage, seconds in found.seconds.items() if stage != "judge"),
-        found.settings,
+        found.settings.to_json(),
     )
 
 
@@ -165,4 +168,4 @@ def _measure(displacement: WorldField, inverse: WorldField, target: Image, secon
     undone = WorldField(displacement.then(inverse).vectors, grid).in_voxels()
     inside = torch.from_numpy(target.data > 0)[None, None]
     volume = folds.volume * float(grid.spacing.prod())
-    return Found(displacement, folds.voxels, volume, spread(undone, inside)["median"], seconds)
+    return Found(displacement, folds.voxels, volume, spread(undone, inside).median, seconds)

@@ -17,10 +17,11 @@ import torch
 from quicksilver import demo
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image, write_image
-from quicksilver.lddmm.matching import Settings
+from quicksilver.lddmm.matching import FitSettings
 from quicksilver.networks.files import load_model
 from quicksilver.networks.model import Model
 from quicksilver.registration.optimise import optimise
+from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
 from quicksilver.training.recipe import Recipe
@@ -114,7 +115,7 @@ def measure_registration(place: Place, pair: Pair, model_file: Path) -> Record:
     last: list[Registration] = []
 
     def ours(_: int) -> None:
-        last[:] = [register(moving, target, model, device=place.device)]
+        last[:] = [register(moving, target, Options(model, device=place.device))]
 
     calls, missing = _with_others(ours, pair)
     record = _compare(place, calls, missing)
@@ -176,15 +177,16 @@ def _shell(words: list[str]) -> Call:
 def measure_fit(place: Place, pair: Pair) -> Record:
     """Measure one LDDMM fit with the default settings."""
     moving, target = pair.images()
-    settings = Settings(levels=(2,), iterations=(2,)) if place.small else Settings()
+    settings = FitSettings(levels=(2,), iterations=(2,)) if place.small else FitSettings()
+    options = FitOptions(settings=settings, device=place.device)
     last: list[Registration] = []
 
     def ours(_: int) -> None:
-        last[:] = [optimise(moving, target, settings=settings, device=place.device)]
+        last[:] = [optimise(moving, target, options)]
 
     measured = alternate(torch.device("cpu"), {"quicksilver": ours}, 1, 0, (1, 1), warm=False)
     hours = {"quicksilver": 3600 / measured["quicksilver"]["seconds"]["median"]}
-    iterations = [len(level) - 1 for level in last[0].energies["iterations"]]
+    iterations = [len(level) - 1 for level in last[0].energies.iterations]
     return {
         "measured": measured,
         "missing": {},

@@ -16,7 +16,8 @@ from quicksilver.images.resampling import resample, working_grid
 from quicksilver.io.files import require_writable
 from quicksilver.io.images import write_image
 from quicksilver.lddmm.metric import isolated
-from quicksilver.registration.evaluation import spread
+from quicksilver.registration.evaluation import Spread, spread
+from quicksilver.registration.options import Options
 from quicksilver.registration.placement import template
 from quicksilver.registration.predict import register
 from quicksilver.results.folder import save_registration
@@ -88,15 +89,19 @@ def run(
     if progress is not None:
         progress("make")
     made = puzzle(brain(), seed)
-    found = register(made.moving, made.target, model, device=device, progress=progress)
-    about = {"command": "demo", "seed": seed, "error_mm": errors(made, found.displacement())}
+    found = register(made.moving, made.target, Options(model, device=device, progress=progress))
+    about = {
+        "command": "demo",
+        "seed": seed,
+        "error_mm": {k: v.to_json() for k, v in errors(made, found.displacement).items()},
+    }
     summary = save_registration(found, folder, about=about, progress=progress)
     write_image(folder / "moving.nii.gz", made.moving.data, made.moving.affine)
     write_image(folder / "target.nii.gz", made.target.data, made.target.affine)
     return summary
 
 
-def errors(made: Puzzle, found: WorldField) -> dict[str, dict[str, float]]:
+def errors(made: Puzzle, found: WorldField) -> dict[str, Spread]:
     """Distances in mm to the known map, inside the target's brain, before and after."""
     inside = torch.from_numpy(made.target.data > 0)[None, None]
     left = found.vectors.cpu() - made.truth.vectors

@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 import types
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from benchmarks.reporting import table
 from quicksilver.images.image import Image
 from quicksilver.io.fields import read_field, write_field
 from quicksilver.io.images import read_image
-from quicksilver.lddmm.matching import Settings
 from quicksilver.registration import optimise
+from quicksilver.registration.options import FitOptions
 from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
@@ -73,8 +72,13 @@ def ants(monkeypatch, tmp_path) -> types.SimpleNamespace:
 @pytest.fixture
 def run(monkeypatch, folder, model_file, tmp_path):
     """Run the command; returns the Markdown and the records."""
-    quick = partial(optimise.optimise, settings=Settings(iterations=(1, 1), steps=2))
-    monkeypatch.setattr(optimise, "optimise", quick)
+    short = FitOptions(iterations=(1, 1), steps=2, device="cpu")
+    quick = optimise.optimise
+
+    def optimise_shortly(moving, target, options):
+        return quick(moving, target, short)
+
+    monkeypatch.setattr(optimise, "optimise", optimise_shortly)
     monkeypatch.setattr(methods, "source_version", lambda: "quicksilver of a test")
     threads = torch.get_num_threads()
 
@@ -126,7 +130,7 @@ def test_ants_itself_carries_labels_as_its_field_does_here(folder):
 
 
 def test_folds_and_volumes_are_those_of_the_grid_that_computes(registration, folder):
-    quality = {**registration.quality, "folded_voxels": 3, "folded_volume_voxels": 1.5}
+    quality = dataclasses.replace(registration.quality, folded_voxels=3, folded_volume_voxels=1.5)
     seconds = {"predict": 4.0, "shoot": 2.0, "judge": 1.0}
     folded = dataclasses.replace(registration, quality=quality, seconds=seconds)
     a, b = (methods.Subject(folder, name) for name in "ab")

@@ -13,6 +13,7 @@ from quicksilver import cli
 from quicksilver.images.image import Image
 from quicksilver.networks.files import save_model
 from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.registration.options import Options
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
@@ -58,7 +59,7 @@ def brain_files(brains, tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def registration(brains, model) -> Registration:
-    return register(*brains, model)
+    return register(*brains, Options(model, device="cpu"))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def still() -> Model:
 
 
 @pytest.fixture(scope="module")
-def raw(elsewhere, still) -> quicksilver.api.Registered:
+def raw(elsewhere, still) -> quicksilver.api.Registration:
     moving, target, _ = elsewhere
     return quicksilver.register(moving, target, still)
 
@@ -50,9 +50,9 @@ def test_a_raw_pair_is_brought_together(elsewhere, raw):
     assert alike > 0.95 and raw.warped.grid.matches(target.grid)
     assert raw.displacement.grid.matches(target.grid)
     assert raw.inverse_displacement.grid.matches(moving.grid)
-    settings = raw.registration.settings
-    assert settings["template_similarity"] > 0.98 and not settings["already_aligned"]
-    assert list(raw.registration.seconds)[:3] == ["read", "align", "prepare"]
+    placement = raw.settings.placement
+    assert placement.template_similarity > 0.98 and not placement.already_aligned
+    assert list(raw.seconds)[:3] == ["read", "align", "prepare"]
 
 
 def test_there_and_back_is_within_a_tenth_of_a_millimetre(elsewhere, raw):
@@ -67,11 +67,11 @@ def test_what_is_saved_is_what_was_found(raw, tmp_path):
     for name in ("displacement", "inverse_displacement"):
         saved = read_field(tmp_path / f"{name}.nii.gz")
         torch.testing.assert_close(saved.vectors, getattr(raw, name).vectors)
-    moved = raw.apply(raw.registration.pair.moving_image)
+    moved = raw.apply(raw.pair.moving_image)
     assert np.allclose(moved.data, read_image(tmp_path / "warped.nii.gz").data)
     jacobian = read_image(tmp_path / "jacobian.nii.gz").data
     on_field = raw.displacement.determinant()[0, 0].numpy()
-    inside = raw.registration.pair.target_image.data > 0
+    inside = raw.pair.target_image.data > 0
     assert np.abs(jacobian - on_field)[inside].mean() < 0.02
     assert np.isclose(np.median(jacobian[inside]), np.linalg.det(raw.affine[:3, :3]), rtol=0.05)
     assert summary["settings"]["affine"] == raw.affine.tolist()
@@ -80,9 +80,9 @@ def test_what_is_saved_is_what_was_found(raw, tmp_path):
 def test_labels_go_both_ways(raw):
     labels = [
         (image.data > 0).astype(np.uint8)
-        for image in (raw.registration.pair.moving_image, raw.registration.pair.target_image)
+        for image in (raw.pair.moving_image, raw.pair.target_image)
     ]
-    moving, target = raw.registration.pair.moving_image, raw.registration.pair.target_image
+    moving, target = raw.pair.moving_image, raw.pair.target_image
     there = raw.apply((labels[0], moving.affine), labels=True)
     back = raw.apply((labels[1], target.affine), labels=True, inverse=True)
     for ours, theirs in ((there.data, labels[1]), (back.data, labels[0])):
@@ -97,7 +97,7 @@ def test_an_affine_that_is_given_can_be_kept(elsewhere, still, tmp_path):
         moving, target, still, affine=False, initial_affine=tmp_path / "given.mat"
     )
     assert np.allclose(kept.affine, true, atol=1e-6)
-    assert np.array_equal(kept.registration.pair.placement.frame, np.eye(4))
+    assert np.array_equal(kept.pair.placement.frame, np.eye(4))
 
 
 @pytest.mark.parametrize("kind", ["path", "nibabel", "array", "tensor"])
@@ -148,7 +148,7 @@ def test_masks_and_a_reference(brains, model):
         reference=reference,
         correction=False,
     )
-    pair = found.registration.pair
+    pair = found.pair
     assert not pair.moving_image.data[:20].any()
     assert np.array_equal(pair.moving_image.data[20:], moving.data[20:])
     assert found.warped.grid.matches(reference.grid)

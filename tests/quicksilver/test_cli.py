@@ -186,7 +186,7 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
     made = {}
 
     def keep(pairs, folder, metric, settings, **options):
-        made.update(settings.described(), **options)
+        made.update(settings.to_json(), **options)
         return []
 
     monkeypatch.setattr(fit, "fit_list", keep)

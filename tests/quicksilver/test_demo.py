@@ -52,8 +52,8 @@ def test_the_seed_decides(brain, puzzle):
 
 def test_errors_are_distances_to_the_truth(puzzle):
     still = demo.errors(puzzle, WorldField(0 * puzzle.truth.vectors, puzzle.truth.grid))
-    assert still["before"] == still["after"] and still["before"]["mean"] > 0.2
-    assert demo.errors(puzzle, puzzle.truth)["after"]["max"] == 0
+    assert still["before"] == still["after"] and still["before"].mean > 0.2
+    assert demo.errors(puzzle, puzzle.truth)["after"].max == 0
 
 
 def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monkeypatch):

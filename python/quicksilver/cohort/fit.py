@@ -33,7 +33,7 @@ def fit_list(
     pairs: Sequence[PairPaths],
     folder: str | Path,
     metric: qs.FluidMetric,
-    settings: matching.Settings | None = None,
+    settings: matching.FitSettings | None = None,
     *,
     batch: int = 1,
     device: torch.device | str = "cpu",
@@ -49,7 +49,7 @@ def fit_list(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = settings or matching.Settings()
+    settings = settings or matching.FitSettings()
     own = pairs[distributed.rank() :: distributed.count()]
     missing = [pair for pair in own if not _file(folder, pair).exists()]
     done: list[Path] = []
@@ -95,7 +95,7 @@ def _fitted(
     momentum: Tensor,
     energies: list[list[float]],
     metric: qs.FluidMetric,
-    settings: matching.Settings,
+    settings: matching.FitSettings,
 ) -> FittedPair:
     """What is written of a pair, its momentum free of folds."""
     tame = unfolded(momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
@@ -103,7 +103,7 @@ def _fitted(
         **{name: str(path) for name, path in asdict(loaded.paths).items() if path},
         "affine": loaded.grid.affine.tolist(),
         "metric": asdict(metric),
-        "settings": settings.described(),
+        "settings": settings.to_json(),
         "energies": energies,
         "damping_rounds": tame.rounds,
         "folded_voxels": count_folds(tame.psi).voxels,

@@ -13,6 +13,7 @@ from typing import Any
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import FAILURES
 from quicksilver.io.files import RESULT, replacing
+from quicksilver.registration.result import Energies, Quality
 
 COLUMNS = (
     "id",
@@ -62,18 +63,17 @@ def _row(pair: PairPaths, folder: Path) -> Row:
         summary = json.loads((folder / pair.id / RESULT).read_text())
     except (OSError, ValueError):
         return {**row, "status": "missing"}
-    quality, energies = summary["quality"], summary["energies"]
+    energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     overlap = summary.get("overlap", {})
-    ratio = energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12)
     return {
         **row,
         "status": "done",
         **{name: round(overlap[k], 4) for k, name in _OVERLAPS if k in overlap},
-        "mismatch_ratio": round(ratio, 4),
-        "folded_voxels": quality["folded_voxels"],
-        "inverse_consistency_voxels": round(quality["inverse_consistency_voxels"]["median"], 5),
-        "largest_displacement_mm": round(quality["displacement_mm"]["max"], 3),
-        "log_jacobian_sd": round(quality["log_jacobian_sd"], 4),
+        "mismatch_ratio": round(energies.mismatch_ratio, 4),
+        "folded_voxels": quality.folded_voxels,
+        "inverse_consistency_voxels": round(quality.inverse_consistency_voxels.median, 5),
+        "largest_displacement_mm": round(quality.displacement_mm.max, 3),
+        "log_jacobian_sd": round(quality.log_jacobian_sd, 4),
         "seconds": round(summary["seconds"]["total"], 2),
     }
 

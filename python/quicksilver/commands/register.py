@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quicksilver.commands.common import (
-    Affine,
-    Device,
-    Folder,
-    HistogramMatching,
-    InitialAffine,
-    ModelFile,
-    MovingMask,
-    Reference,
-    Steps,
-    TargetMask,
-    write_registration,
-)
+from quicksilver.commands.common import Folder, write_registration
+from quicksilver.commands.options import take_options
+from quicksilver.registration.options import Options
 
 if TYPE_CHECKING:
     from quicksilver.cohort.pairs import PairPaths
+    from quicksilver.cohort.run import Outcome
 
-Moving = Annotated[
-    Path | None,
-    typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
-]
-Target = Annotated[Path | None, typer.Argument(help="NIfTI image that it is brought to.")]
+OF_A_PAIR = ("model", "device", "moving_mask", "target_mask", "progress")
+"""Options that are no settings of a whole list."""
 
 
+@take_options(Options)
 def register(
+    options: Options,
     output: Folder,
-    moving: Moving = None,
-    target: Target = None,
+    moving: Annotated[
+        Path | None,
+        typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Argument(help="NIfTI image that it is brought to.")
+    ] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -46,52 +42,27 @@ def register(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Of a list: pairs at once; as many as cores and memory allow."),
+        typer.Option(
+            min=1, help="Pairs of a list at once; as many as cores and memory allow by default."
+        ),
     ] = None,
-    model: ModelFile = None,
-    affine: Affine = True,
-    initial_affine: InitialAffine = None,
-    moving_mask: MovingMask = None,
-    target_mask: TargetMask = None,
-    histogram_matching: HistogramMatching = False,
-    reference: Reference = None,
-    device: Device = "auto",
-    steps: Steps = None,
-    no_correction: Annotated[bool, typer.Option("--no-correction", help="Predict only.")] = False,
-    samples: Annotated[
-        int | None, typer.Option(min=2, help="Predict so often with dropout: mean and variance.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the dropout with --samples.")] = 0,
-    refine: Annotated[
-        int, typer.Option(min=0, help="Iterations of LDDMM from the prediction on.")
-    ] = 0,
 ) -> None:
     """Register two skull-stripped images, or many: align, predict, shoot, correct, shoot.
 
     Give MOVING and TARGET; or --pairs; or a BIDS folder and TARGET, to which all of its T1w images are
-    brought. Of a list, what is done already is left as it is; started by torchrun, every process
-    takes its share.
+    brought. Pairs of a list that are done already are left as they are; started by torchrun, every
+    process takes its share.
     """
     from quicksilver.io.files import is_folder
 
-    options = {
-        "affine": affine,
-        "initial_affine": initial_affine,
-        "histogram_matching": histogram_matching,
-        "reference": reference,
-        "steps": steps,
-        "correction": not no_correction,
-        "samples": samples,
-        "seed": seed,
-        "refine": refine,
-    }
-    single = {"moving_mask": moving_mask, "target_mask": target_mask}
-    if pairs is not None and moving is None and not any(single.values()):
-        _register_list(pairs, None, output, jobs, model, device, options)
-    elif pairs is None and moving is not None and target is not None and is_folder(moving):
-        _register_list(moving, target, output, jobs, model, device, options)
-    elif pairs is None and moving is not None and target is not None and jobs is None:
-        _register_pair(moving, target, output, model, device, {**options, **single})
+    masked = options.moving_mask is not None or options.target_mask is not None
+    two = moving is not None and target is not None and pairs is None
+    if pairs is not None and moving is None and not masked:
+        _register_list(pairs, None, output, jobs, options)
+    elif two and moving is not None and is_folder(moving):
+        _register_list(moving, target, output, jobs, options)
+    elif two and moving is not None and target is not None and jobs is None:
+        _register_pair(moving, target, output, options)
     else:
         raise typer.BadParameter(
             "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is of "
@@ -99,49 +70,43 @@ def register(
         )
 
 
-def _register_pair(
-    moving: Path,
-    target: Path,
-    output: Path,
-    model: Path | None,
-    device: str,
-    options: dict[str, Any],
-) -> None:
-    import quicksilver
+def _register_pair(moving: Path, target: Path, output: Path, options: Options) -> None:
+    from quicksilver.api import run_register
+
+    about = {"command": "register", "model": _name_model(options)}
+    write_registration(run_register, moving, target, options, output, about)
+
+
+def _name_model(options: Options) -> str:
     from quicksilver.networks.shipped import DEFAULT_MODEL
 
-    run = partial(quicksilver.register, moving, target, model, device=device, **options)
-    about = {"moving": str(moving), "target": str(target), "model": str(model or DEFAULT_MODEL)}
-    write_registration("register", output, about, run)
+    return str(options.model or DEFAULT_MODEL)
 
 
 def _register_list(
-    source: Path,
-    target: Path | None,
-    output: Path,
-    jobs: int | None,
-    model: Path | None,
-    device: str,
-    options: dict[str, Any],
+    source: Path, target: Path | None, output: Path, jobs: int | None, options: Options
 ) -> None:
+    """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
     from quicksilver.cohort.pairs import read_list
     from quicksilver.cohort.run import run_cohort, suitable_jobs
     from quicksilver.commands import console
     from quicksilver.io import files
-    from quicksilver.networks.shipped import DEFAULT_MODEL, open_model
+    from quicksilver.networks.shipped import open_model
     from quicksilver.runtime import devices
 
     files.require_writable(output)
     listed = read_list(source) if target is None else bids.pairs_to(source, target)
-    chosen = devices.pick_device(device)
-    used = open_model(model)
-    about = {"command": "register", "model": str(model or DEFAULT_MODEL)}
-    work = partial(_work, model=used, device=chosen, about=about, options=options)
+    device = devices.pick_device(options.device)
+    about = {"command": "register", "model": _name_model(options)}
+    model = open_model(options.model)
+    settings = {**_settings(options), "model": model.digest(), "device": device.type}
+    work = partial(
+        register_listed, options=replace(options, model=model, device=device), about=about
+    )
     # Samples draw from one stream of random numbers: one pair at a time.
-    jobs = 1 if options["samples"] else jobs or suitable_jobs(chosen)
-    settings = {**options, "model": used.digest(), "device": chosen.type}
+    jobs = 1 if options.samples else jobs or suitable_jobs(device)
     with console.progress() as progress:
         outcomes = run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
@@ -149,33 +114,42 @@ def _register_list(
     rows = write_page(listed, output)
     if target is not None:
         bids.describe(output, source)
-    done = sum(row["status"] == "done" for row in rows)
-    typer.echo(f"{done} of {len(rows)} pairs registered, {len(outcomes)} of them now")
-    for outcome in outcomes:
-        if outcome.error is not None:
-            typer.echo(f"failed: {outcome.id}: {outcome.error}", err=True)
-    typer.echo(f"pictures and numbers: {output / 'index.html'}, {output / 'summary.csv'}")
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1)
+    _report(rows, outcomes, output)
 
 
-def _work(
-    pair: PairPaths, place: Path, entries: dict[str, Any], *, about: dict[str, Any], **how: Any
+def _settings(options: Options) -> dict[str, Any]:
+    """The options that decide the results of a whole list."""
+    names = [field.name for field in fields(options) if field.name not in OF_A_PAIR]
+    return {name: getattr(options, name) for name in names}
+
+
+def register_listed(
+    pair: PairPaths,
+    folder: Path,
+    entries: dict[str, Any],
+    *,
+    options: Options,
+    about: dict[str, Any],
 ) -> None:
     """Register one pair of a list into its folder."""
-    import quicksilver
+    from quicksilver.api import run_register
 
-    found = quicksilver.register(
-        pair.moving,
-        pair.target,
-        how["model"],
-        device=how["device"],
-        moving_mask=pair.moving_mask,
-        target_mask=pair.target_mask,
-        **how["options"],
-    )
+    options = replace(options, moving_mask=pair.moving_mask, target_mask=pair.target_mask)
+    found = run_register(pair.moving, pair.target, options)
     images = {"moving": os.fspath(pair.moving), "target": os.fspath(pair.target)}
     about = {**about, **images, **entries}
     if pair.moving_labels is not None and pair.target_labels is not None:
         about["overlap"] = found.overlap(pair.moving_labels, pair.target_labels)
-    found.save(place, about=about)
+    found.save(folder, about=about)
+
+
+def _report(rows: list[dict[str, Any]], outcomes: list[Outcome], output: Path) -> None:
+    """Print what became of a list; exit with 1 where a pair failed."""
+    done = sum(row["status"] == "done" for row in rows)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    typer.echo(f"{done} of {len(rows)} pairs registered, {len(outcomes)} of them now")
+    for outcome in failed:
+        typer.echo(f"failed: {outcome.id}: {outcome.error}", err=True)
+    typer.echo(f"pictures and numbers: {output / 'index.html'}, {output / 'summary.csv'}")
+    if failed:
+        raise typer.Exit(1)

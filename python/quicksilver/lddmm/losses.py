@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -71,3 +72,13 @@ class LNCC:
             size = [self.window if a == axis else 1 for a in range(3)]
             image = F.avg_pool3d(image, size, 1, [n // 2 for n in size], count_include_pad=False)
         return image
+
+
+def make_loss(name: Literal["ssd", "lncc"], sigma: float | None = None, window: int = 5) -> Loss:
+    """Return a loss by its name; sigma None: its own.
+
+    >>> make_loss("lncc", sigma=0.5)
+    LNCC(window=5, sigma=0.5)
+    """
+    given = {} if sigma is None else {"sigma": sigma}
+    return SSD(**given) if name == "ssd" else LNCC(window, **given)

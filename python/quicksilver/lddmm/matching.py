@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import coarser, finer
+from quicksilver.io.records import Record
 from quicksilver.lddmm.checkpoint import Saved
 from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
 from quicksilver.lddmm.losses import LNCC, SSD, Loss
@@ -38,7 +38,7 @@ LEAST = 0.3
 
 
 @dataclass(frozen=True)
-class Settings:
+class FitSettings(Record):
     """How a pair is fitted.
 
     loss: see `quicksilver.lddmm.losses`. steps: of the geodesic. levels: by how much each level's grid is
@@ -55,21 +55,16 @@ class Settings:
     folding: float = 100.0
     descent: type[Descent] = Descent
 
-    def described(self) -> dict[str, Any]:
-        """All of it in words and numbers, for files."""
-        named = {"loss": self.loss, "descent": self.descent}
-        return {**vars(self), **{k: getattr(v, "__qualname__", repr(v)) for k, v in named.items()}}
-
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.iterations):
             raise ValueError(
-                "Settings: levels and iterations must have one entry per level, found "
+                "FitSettings: levels and iterations must have one entry per level, found "
                 f"{len(self.levels)} and {len(self.iterations)}; give as many of one as of the "
                 "other"
             )
 
 
-QUICKSILVER = Settings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
+QUICKSILVER = FitSettings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
 """The original Quicksilver's scheme: 50 steps of one length from zero."""
 
 
@@ -121,7 +116,7 @@ class Fit:
 def fit(
     images: Images,
     metric: qs.FluidMetric,
-    settings: Settings | None = None,
+    settings: FitSettings | None = None,
     *,
     start: Tensor | None = None,
     state: Path | None = None,
@@ -136,15 +131,15 @@ def fit(
     `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.lddmm.unfolding`.
 
     >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
-    >>> short = Settings(levels=(1,), iterations=(3,))
+    >>> short = FitSettings(levels=(1,), iterations=(3,))
     >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
     >>> result.energies[0][0][-1] < result.energies[0][0][0]
     True
     """
-    settings = settings or Settings()
+    settings = settings or FitSettings()
     count, _, *shape = images.moving.shape
     momentum = images.moving.new_zeros(count, 3, *shape) if start is None else start
-    saved = Saved(state, [*images.given().values(), momentum], [metric, settings.described()])
+    saved = Saved(state, [*images.given().values(), momentum], [metric, settings.to_json()])
     stop = saved.load()
     energies: list[list[list[float]]] = stop.energies if stop else [[] for _ in range(count)]
     for level in range(stop.level if stop else 0, len(settings.levels)):
@@ -183,11 +178,11 @@ class Matching:
 
     images: Images
     metric: qs.FluidMetric
-    settings: Settings
+    settings: FitSettings
     factor: int = 1
 
     @staticmethod
-    def at(images: Images, metric: qs.FluidMetric, settings: Settings, factor: int) -> Matching:
+    def at(images: Images, metric: qs.FluidMetric, settings: FitSettings, factor: int) -> Matching:
         """That of images and a metric given on the finest grid."""
         coarse = images.each(partial(coarser, factor=factor))
         return Matching(coarse, metric_at(metric, factor), settings, factor)

@@ -51,6 +51,11 @@ class Moments:
         """Of the samples around their mean, with `count - 1` below: needs two of them."""
         return self._squares / (self.count - 1)
 
+    @property
+    def deviation(self) -> Tensor:
+        """The root of the variance."""
+        return self.variance.sqrt()
+
 
 @dataclass(frozen=True)
 class Uncertainty:

@@ -136,7 +136,8 @@ class Model:
         for network in self.networks().values():
             half = network.fastest_type(torch.device(device)) != torch.float32
             order = torch.channels_last_3d if half else torch.contiguous_format
-            network.to(device).to(memory_format=order)  # type: ignore[call-overload]
+            moved: Any = network.to(device)  # torch's stubs know no memory format of modules
+            moved.to(memory_format=order)
         return self
 
 

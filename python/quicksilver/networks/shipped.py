@@ -11,11 +11,7 @@ from quicksilver.networks.model import Model
 from quicksilver.networks.published import load_published
 
 DEFAULT_MODEL = "default-2mm"
-
-
 SUFFIX = ".safetensors"
-
-
 WEIGHTS = files("quicksilver.networks") / "weights"
 
 
@@ -31,12 +27,16 @@ def default_model() -> Model:
     return open_model(DEFAULT_MODEL)
 
 
-def open_model(path: str | os.PathLike[str] | None) -> Model:
+def open_model(path: Model | str | os.PathLike[str] | None) -> Model:
     """The model of a file in either format, or one that ships, by its name; the default where None.
+
+    A model that is open already is returned as it is.
 
     >>> open_model("default-2mm").config.spacing
     2.0
     """
+    if isinstance(path, Model):
+        return path
     name = DEFAULT_MODEL if path is None else os.fspath(path)
     if name in shipped_models():
         with as_file(WEIGHTS / f"{name}{SUFFIX}") as file:

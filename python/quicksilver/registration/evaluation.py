@@ -11,6 +11,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
+from quicksilver.io.records import Record
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
 
@@ -107,7 +108,16 @@ def mean_scores(scores: list[LabelScore]) -> dict[str, float | None]:
     }
 
 
-def inverse_consistency(psi: Tensor, phi: Tensor, inside: Tensor) -> dict[str, float]:
+@dataclass(frozen=True)
+class Spread(Record):
+    """How lengths are distributed."""
+
+    median: float
+    mean: float
+    max: float
+
+
+def inverse_consistency(psi: Tensor, phi: Tensor, inside: Tensor) -> Spread:
     """Lengths in voxels of psi + phi o (id + psi) where `inside` (1, 1, X, Y, Z) is true.
 
     psi, phi: displacements (1, 3, X, Y, Z) of two maps that should undo each other; continued by
@@ -116,14 +126,10 @@ def inverse_consistency(psi: Tensor, phi: Tensor, inside: Tensor) -> dict[str, f
     return spread(qs.compose(phi, psi), inside)
 
 
-def spread(vectors: Tensor, inside: Tensor) -> dict[str, float]:
+def spread(vectors: Tensor, inside: Tensor) -> Spread:
     """Median, mean and maximum of the lengths of vectors (1, 3, X, Y, Z) where `inside` is true."""
     lengths = vectors.square().sum(dim=1, keepdim=True)[inside].sqrt()
-    return {
-        "median": lengths.median().item(),
-        "mean": lengths.mean().item(),
-        "max": lengths.max().item(),
-    }
+    return Spread(lengths.median().item(), lengths.mean().item(), lengths.max().item())
 
 
 def log_jacobian_sd(psi: Tensor, inside: Tensor) -> float:
@@ -145,7 +151,7 @@ def judge_map(displacement: WorldField, inverse: WorldField, inside: np.ndarray)
         "folded_voxels": folds.voxels,
         "folded_volume_mm3": folds.volume * abs(np.linalg.det(displacement.grid.affine[:3, :3])),
         "log_jacobian_sd": log_jacobian_sd(psi, mask),
-        "inverse_consistency_mm": spread(displacement.then(inverse).vectors, mask),
+        "inverse_consistency_mm": spread(displacement.then(inverse).vectors, mask).to_json(),
     }
 
 

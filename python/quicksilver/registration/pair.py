@@ -17,6 +17,7 @@ from torch import Tensor
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.intensity import Intensity, match_histogram, normalise
 from quicksilver.images.resampling import resample, working_grid
+from quicksilver.io.records import Record
 from quicksilver.runtime.devices import require_memory
 from quicksilver.transforms.field import WorldField, affine_field, carry, turn
 
@@ -28,17 +29,20 @@ WRITING = 80.0
 
 
 @dataclass(frozen=True)
-class Placement:
+class Placement(Record):
     """How the working grid and two images lie to each other, (4, 4) in RAS millimetres.
 
     affine: from the target's points to the moving image's. frame: from the frame whose axes and
     millimetres the working grid has (a template's, in which the networks were trained) to the
-    target's points. found: how they were found, for result.json. notes: what a user must know.
+    target's points. affine_similarity, already_aligned, template_similarity: how they were
+    found, None where they were given. notes: what a user must know.
     """
 
     affine: np.ndarray = field(default_factory=lambda: np.eye(4))
     frame: np.ndarray = field(default_factory=lambda: np.eye(4))
-    found: dict[str, float | bool] = field(default_factory=dict)
+    affine_similarity: float | None = None
+    already_aligned: bool | None = None
+    template_similarity: float | None = None
     notes: tuple[str, ...] = ()
 
 

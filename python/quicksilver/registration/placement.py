@@ -49,13 +49,14 @@ def place(
         pair = settled(ours, theirs, to_ours.matrix @ np.linalg.inv(frame.matrix))
     else:
         pair = align(ours, theirs, start)
-    found: dict[str, float | bool] = {
-        "affine_similarity": round(pair.similarity, 4),
-        "already_aligned": pair.unmoved,
-        "template_similarity": round(frame.similarity, 4),
-    }
-    usable = frame.matrix if frame.convincing else np.eye(4)
-    return Placement(pair.matrix, usable, found, tuple(_notes(pair, frame)))
+    return Placement(
+        affine=pair.matrix,
+        frame=frame.matrix if frame.convincing else np.eye(4),
+        affine_similarity=round(pair.similarity, 4),
+        already_aligned=pair.unmoved,
+        template_similarity=round(frame.similarity, 4),
+        notes=tuple(_notes(pair, frame)),
+    )
 
 
 def _usual(alignment: Alignment) -> bool:

@@ -1,15 +1,13 @@
-"""Registration of two images: predict, shoot, correct, shoot; or fit, shoot.
+"""Registration by prediction: predict, shoot, correct, shoot.
 
-All work happens in voxels of one grid (`quicksilver.registration.pair`). The maps are psi = phi^-1, which
-carries the moving image to the target (``warp(moving, psi)``), and phi, which carries the target
+All work happens in voxels of one grid (`quicksilver.registration.pair`). The maps are psi = phi^-1,
+which warps the moving image to the target (``warp(moving, psi)``), and phi, which warps the target
 back.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,53 +18,56 @@ from quicksilver.images.image import Image, brain_box
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.dropout import Uncertainty, sample
 from quicksilver.networks.inference import predicted_momentum
-from quicksilver.registration.evaluation import spread
+from quicksilver.networks.model import Model
+from quicksilver.networks.shipped import open_model
 from quicksilver.registration.optimise import refine_momentum
+from quicksilver.registration.options import Options
 from quicksilver.registration.pair import PREDICTING, Pair, Placement, fitting_memory, prepare
-from quicksilver.registration.result import Registration, judge_registration
-from quicksilver.runtime.stages import Progress, Stages
-
-if TYPE_CHECKING:
-    from quicksilver.networks.model import Model
+from quicksilver.registration.result import (
+    PredictionSettings,
+    Registration,
+    judge_registration,
+)
+from quicksilver.runtime.devices import pick_device
+from quicksilver.runtime.stages import Stages
 
 
 def register(
     moving: Image,
     target: Image,
-    model: Model,
-    *,
-    device: torch.device | str = "cpu",
-    steps: int | None = None,
-    correction: bool = True,
-    samples: int | None = None,
-    seed: int = 0,
-    refine: int = 0,
+    options: Options,
     placement: Placement | None = None,
-    histogram_matching: bool = False,
-    progress: Progress | None = None,
+    stages: Stages | None = None,
 ) -> Registration:
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
-    steps: of the integrator, the model's own where None. samples: predict so many times with
-    dropout on, from `seed`, and take the mean momentum (`quicksilver.networks.dropout`). refine:
-    iterations of LDDMM matching from the predicted momentum on. placement: where the images lie;
-    None: they are aligned. progress: told the name of each stage. The momentum is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
-    Raises QuicksilverError where the images do not overlap or are smaller than one patch, and where
-    samples are asked of a model without dropout.
+    The momentum is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
 
-    >>> from quicksilver.networks.model import Model, ModelConfig
-    >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
-    >>> brain = Image(torch.rand(16, 16, 16).numpy(), np.eye(4))
-    >>> register(brain, brain, Model(untrained, untrained.network())).psi.shape
-    torch.Size([1, 3, 24, 24, 24])
+    Args:
+        moving: Image that is deformed.
+        target: Image that it is brought to.
+        options: Model, device, steps, samples ...; what says how images are read is not looked at.
+        placement: Where the images lie to each other; None: in one world already.
+        stages: Measures the stages; None: new ones, whose progress `options` are told.
+
+    Raises:
+        QuicksilverError: The images do not overlap or are smaller than one patch, or samples are
+            asked of a model without dropout.
+
+    Example:
+        >>> from quicksilver.networks.model import ModelConfig
+        >>> untrained = ModelConfig(features=2, spacing=1.0, steps=2)
+        >>> brain = Image(torch.rand(16, 16, 16).numpy(), np.eye(4))
+        >>> model = Model(untrained, untrained.network())
+        >>> register(brain, brain, Options(model, device="cpu")).psi.shape
+        torch.Size([1, 3, 24, 24, 24])
     """
-    config = model.to(device).config
-    stages = Stages(progress, device)
-    steps = steps or config.steps
-    corrected = correction and model.correction is not None
-    metric = config.fluid_metric()
-    settings = {"correction": corrected, "refine": refine, "steps": steps, "method": config.method}
-
+    device = pick_device(options.device)
+    stages = stages or Stages(options.progress, device)
+    model = open_model(options.model).to(device)
+    config = model.config
+    settings = _settle(options, model)
+    memory = fitting_memory(settings.steps) if options.refine else PREDICTING
     with torch.no_grad():
         with stages("prepare"):
             pair = prepare(
@@ -76,48 +77,64 @@ def register(
                 device,
                 config.intensity,
                 placement,
-                histogram_matching,
-                fitting_memory(steps) if refine else PREDICTING,
+                options.histogram_matching,
+                memory,
             )
         _check_patch(pair, config.spacing, config.patch_size)
-        predicted = partial(
-            predicted_momentum,
-            model,
-            pair.moving,
-            pair.target,
-            steps=steps,
-            correction=correction,
-        )
-        drawn = None
-        if samples is None:
-            momentum = predicted(stages=stages)
-        else:
-            settings |= {"samples": samples, "seed": seed}
-
-            def draw() -> tuple[Tensor, Tensor, Tensor]:
-                one = predicted()
-                psi, phi = config.shoot(one, steps)
-                return one, pair.beyond_affine(psi), pair.before_affine(phi)
-
-            with stages("sample") as tell:
-                drawn = sample(model, draw, samples, seed, tell)
-            momentum = drawn.momentum
-        if refine > 0:
+        momentum, drawn = _predict(pair, model, options, settings, stages)
+        if options.refine > 0:
             with stages("refine") as tell:
-                momentum = refine_momentum(pair, momentum, metric, steps, refine, tell)
-        with stages("shoot again" if corrected and samples is None else "shoot"):
-            last = unfolded(momentum, lambda m: config.shoot(m, steps), config.prediction_factor)
-        found = judge_registration(pair, last, metric, settings, stages)
-    return found if drawn is None else _with_spread(found, drawn)
+                momentum = refine_momentum(
+                    pair, momentum, config.fluid_metric(), settings.steps, options.refine, tell
+                )
+        with stages("shoot again" if settings.correction and drawn is None else "shoot"):
+            shoot = partial(config.shoot, steps=settings.steps)
+            last = unfolded(momentum, shoot, config.prediction_factor)
+        return judge_registration(
+            pair, last, settings, config.fluid_metric(), stages, uncertainty=drawn
+        )
 
 
-def _with_spread(found: Registration, drawn: Uncertainty) -> Registration:
-    deviation = spread(drawn.psi.variance.sqrt(), found.pair.target > 0)
-    quality = {**found.quality, "deviation_mm": deviation}
-    return replace(found, quality=quality, uncertainty=drawn)
+def _settle(options: Options, model: Model) -> PredictionSettings:
+    """The settings that options and model make together."""
+    sampled = options.samples is not None
+    return PredictionSettings(
+        correction=options.correction and model.correction is not None,
+        refine=options.refine,
+        steps=options.steps or model.config.steps,
+        method=model.config.method,
+        samples=options.samples,
+        seed=options.seed if sampled else None,
+    )
+
+
+def _predict(
+    pair: Pair, model: Model, options: Options, settings: PredictionSettings, stages: Stages
+) -> tuple[Tensor, Uncertainty | None]:
+    """The predicted momentum; with samples their mean, and their moments."""
+    predicted = partial(
+        predicted_momentum,
+        model,
+        pair.moving,
+        pair.target,
+        steps=settings.steps,
+        correction=options.correction,
+    )
+    if options.samples is None:
+        return predicted(stages=stages), None
+
+    def draw() -> tuple[Tensor, Tensor, Tensor]:
+        momentum = predicted()
+        psi, phi = model.config.shoot(momentum, settings.steps)
+        return momentum, pair.beyond_affine(psi), pair.before_affine(phi)
+
+    with stages("sample") as tell:
+        drawn = sample(model, draw, options.samples, options.seed, tell)
+    return drawn.momentum, drawn
 
 
 def _check_patch(pair: Pair, spacing: float, size: int) -> None:
+    """Raise QuicksilverError unless both brains are as large as one patch."""
     frame = pair.placement.frame
     low, high = brain_box(pair.placed.moved(frame), pair.target_image.moved(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,18 +12,23 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid
+from quicksilver.images.image import Grid, Image
+from quicksilver.io.images import ImageLike, as_image
+from quicksilver.io.records import Record
+from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
-from quicksilver.registration.evaluation import inverse_consistency, log_jacobian_sd, spread
-from quicksilver.registration.pair import Pair
+from quicksilver.registration.evaluation import (
+    Spread,
+    inverse_consistency,
+    log_jacobian_sd,
+    mean_overlap,
+    spread,
+)
+from quicksilver.registration.pair import Pair, Placement
 from quicksilver.runtime.stages import Stages, peak_memory
 from quicksilver.transforms.field import WorldField, carry, turn
 from quicksilver.transforms.folds import count_folds
-
-if TYPE_CHECKING:
-    pass
-
 
 WORSE = (
     "the images match worse than before: the model has not learned what such images want; refine its "
@@ -31,105 +37,261 @@ WORSE = (
 
 
 @dataclass(frozen=True)
-class Registration:
-    """What a registration found.
+class Energies(Record):
+    """Energies of a registration, as sums over the voxels of the working grid.
 
-    momentum, psi, phi: (1, 3, X, Y, Z) in voxels of the pair's grid. energies: kinetic,
-    1/2 <m, K m>, and mismatch, |moving o psi - target|^2 before and after, as sums over the grid's
-    voxels; a fit adds its energies per level and iteration. quality: folds, inverse consistency and
-    the like, of psi. settings: what was asked for. seconds: per stage. memory_mb: the peak.
-    uncertainty: of a registration by samples, which is the geodesic of their mean momentum.
+    Args:
+        kinetic: 1/2 <m, K m> of the initial momentum m.
+        mismatch_before: |moving - target|^2.
+        mismatch_after: |moving o psi - target|^2.
+        iterations: Of a fit: its energies per level and iteration.
+    """
+
+    kinetic: float
+    mismatch_before: float
+    mismatch_after: float
+    iterations: list[list[float]] | None = None
+
+    @property
+    def mismatch_ratio(self) -> float:
+        """The mismatch after over the mismatch before."""
+        return self.mismatch_after / max(self.mismatch_before, 1e-12)
+
+
+@dataclass(frozen=True)
+class Quality(Record):
+    """Regularity of psi on the working grid, measured in the target's brain.
+
+    Args:
+        folded_voxels: Number of folded voxels on the whole grid (`quicksilver.transforms.folds`).
+        folded_volume_voxels: Their non-diffeomorphic volume in voxels.
+        inverse_consistency_voxels: Lengths of phi o psi less the identity.
+        log_jacobian_sd: Standard deviation of the logarithm of det D psi.
+        displacement_mm: Lengths of the displacement.
+        damping_rounds: Rounds in which folds were smoothed away (`quicksilver.lddmm.unfolding`).
+        deviation_mm: Standard deviation of the dropout samples, if any were drawn.
+    """
+
+    folded_voxels: int
+    folded_volume_voxels: float
+    inverse_consistency_voxels: Spread
+    log_jacobian_sd: float
+    displacement_mm: Spread
+    damping_rounds: int
+    deviation_mm: Spread | None = None
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Quality:
+        """Read what `to_json` wrote."""
+        spreads = {name: Spread(**v) for name, v in content.items() if isinstance(v, dict)}
+        return cls(**{**content, **spreads})
+
+
+@dataclass(frozen=True)
+class PredictionSettings(Record):
+    """Settings of a prediction as it was made: `quicksilver.registration.options.Options`, with what
+    the model decided."""
+
+    correction: bool
+    refine: int
+    steps: int
+    method: str
+    samples: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Settings(Record):
+    """All that decided a registration: how its momentum was found, on which grid, on what machine."""
+
+    source: PredictionSettings | FitSettings
+    metric: qs.FluidMetric
+    grid: Grid
+    placement: Placement
+    device: str
+    threads: int
+
+    def to_json(self) -> dict[str, Any]:
+        placement = self.placement.to_json()
+        del placement["notes"]
+        return {
+            **self.source.to_json(),
+            "metric": asdict(self.metric),
+            "working_shape": list(self.grid.shape),
+            "working_spacing_mm": self.grid.spacing.round(4).tolist(),
+            **placement,
+            "device": self.device,
+            "threads": self.threads,
+        }
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Two registered images.
+
+    Args:
+        pair: The images, on the working grid and as they were read.
+        momentum: Initial momentum (1, 3, X, Y, Z) in voxels of the working grid.
+        psi: Displacement (1, 3, X, Y, Z), in voxels of the working grid, of phi^-1, which warps the
+            moving image to the target.
+        phi: Displacement of phi, which warps the target back.
+        energies: Kinetic energy and mismatch.
+        quality: Folds, inverse consistency and other measures of psi.
+        settings: All that decided the registration.
+        seconds: Seconds of each stage.
+        memory_mb: Peak memory in MB.
+        uncertainty: Mean and variance of the dropout samples, if any were drawn; the registration is
+            then the geodesic of their mean momentum.
+        reference: Grid on which moving images are warped; None: the target's.
     """
 
     pair: Pair
     momentum: Tensor
     psi: Tensor
     phi: Tensor
-    energies: dict[str, Any]
-    quality: dict[str, Any]
-    settings: dict[str, Any]
+    energies: Energies
+    quality: Quality
+    settings: Settings
     seconds: dict[str, float]
     memory_mb: float
     uncertainty: Uncertainty | None = None
+    reference: Grid | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user must know of it."""
-        worse = self.energies["mismatch_after"] > self.energies["mismatch_before"]
-        return self.pair.placement.notes + (WORSE,) * worse
+        """What to know about the images, their alignment and the match, in sentences."""
+        notes = self.pair.placement.notes
+        worse = self.energies.mismatch_after > self.energies.mismatch_before
+        return (*notes, WORSE) if worse else notes
 
-    def displacement(self, grid: Grid | None = None) -> WorldField:
-        """Of the affine after phi^-1, on the target's grid or another of its world: what carries
-        moving images over."""
-        return self.pair.forward(self.pair.beyond_affine(self.psi), grid)
+    @property
+    def affine(self) -> np.ndarray:
+        """(4, 4), from a point of the target to the moving image's, RAS millimetres."""
+        return self.pair.placement.affine
 
+    @cached_property
+    def displacement(self) -> WorldField:
+        """The whole map that warps moving images, on the reference's or the target's grid."""
+        return self.displacement_on(self.reference or self.pair.target_image.grid)
+
+    @cached_property
     def inverse_displacement(self) -> WorldField:
-        """Of phi after the affine's inverse, on the moving image's grid: what carries target images
-        back."""
+        """The whole map that warps target images back, on the moving image's grid."""
         return self.pair.backward(self.pair.before_affine(self.phi))
 
-    def jacobian(self, grid: Grid | None = None) -> Tensor:
-        """Determinant (1, 1, X, Y, Z) of the map of `displacement`, the affine's own included."""
-        local = qs.jacobian_determinant(self.psi) * float(
-            np.linalg.det(self.pair.placement.affine[:3, :3])
-        )
-        return carry(local, self.pair.grid, grid or self.pair.target_image.grid)
+    @cached_property
+    def warped(self) -> Image:
+        """The moving image on the target's grid, interpolated once."""
+        return self.displacement.warp(self.pair.moving_image)
+
+    def displacement_on(self, grid: Grid) -> WorldField:
+        """Return the whole map that warps moving images, affine after phi^-1, on a grid."""
+        return self.pair.forward(self.pair.beyond_affine(self.psi), grid)
+
+    def jacobian(self) -> Tensor:
+        """Return the determinant (1, 1, X, Y, Z) of `displacement` on its grid, the affine's included."""
+        local = qs.jacobian_determinant(self.psi) * float(np.linalg.det(self.affine[:3, :3]))
+        return carry(local, self.pair.grid, self.displacement.grid)
+
+    def apply(self, image: ImageLike, *, labels: bool = False, inverse: bool = False) -> Image:
+        """Warp another image by the whole map.
+
+        Args:
+            image: An image of the moving space; with `inverse`, of the target's.
+            labels: Whether it holds integer labels, which nearest neighbour keeps.
+            inverse: Whether to warp from the target to the moving image.
+
+        Returns:
+            The image on the target's (or the reference's) grid; with `inverse`, on the moving image's.
+        """
+        field = self.inverse_displacement if inverse else self.displacement
+        return field.warp(as_image(image, labels), "nearest" if labels else "linear")
+
+    def overlap(self, moving_labels: ImageLike, target_labels: ImageLike) -> dict[str, float]:
+        """Measure the mean overlap of the target's labels, on their grid.
+
+        Returns:
+            The overlap `before`, by the affine alone, and `after`.
+        """
+        ours, theirs = as_image(moving_labels, True), as_image(target_labels, True)
+        still = self.pair.beyond_affine(torch.zeros_like(self.psi))
+        maps = {
+            "before": self.pair.forward(still, theirs.grid),
+            "after": self.displacement_on(theirs.grid),
+        }
+        return {
+            name: mean_overlap(field.warp(ours, "nearest").data, theirs.data)
+            for name, field in maps.items()
+        }
 
 
 def judge_registration(
     pair: Pair,
-    last: Unfolded,
+    unfolded: Unfolded,
+    source: PredictionSettings | FitSettings,
     metric: qs.FluidMetric,
-    settings: dict[str, Any],
     stages: Stages,
+    *,
+    iterations: list[list[float]] | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> Registration:
-    """The registration with its energies and its quality."""
-    psi, phi = last.psi, last.phi
+    """Measure the energies and the quality of a momentum and its maps.
+
+    Raises:
+        QuicksilverError: The maps are not finite.
+    """
+    psi, phi = unfolded.psi, unfolded.phi
     if not (psi.isfinite().all() and phi.isfinite().all()):
         raise QuicksilverError(
             "expected a finite deformation, found NaN or infinity, as far too large a momentum "
             "gives; use a model for such images, or more --steps"
         )
     with stages("judge"):
-        energies = _energies(pair, last.momentum, psi, metric)
-        quality = _quality(pair, psi, phi) | {"damping_rounds": last.rounds}
-    where = {
-        "metric": asdict(metric),
-        "working_shape": list(pair.grid.shape),
-        "working_spacing_mm": pair.grid.spacing.round(4).tolist(),
-        "affine": pair.placement.affine.tolist(),
-        "frame": pair.placement.frame.tolist(),
-        **pair.placement.found,
-        "device": str(psi.device),
-        "threads": torch.get_num_threads(),
-    }
-    memory = peak_memory(psi.device)
-    settings = {**settings, **where}
+        energies = _measure_energies(pair, unfolded.momentum, psi, metric, iterations)
+        quality = _measure_quality(pair, unfolded, uncertainty)
     return Registration(
-        pair, last.momentum, psi, phi, energies, quality, settings, stages.seconds, memory
+        pair=pair,
+        momentum=unfolded.momentum,
+        psi=psi,
+        phi=phi,
+        energies=energies,
+        quality=quality,
+        settings=Settings(
+            source, metric, pair.grid, pair.placement, str(psi.device), torch.get_num_threads()
+        ),
+        seconds=stages.seconds,
+        memory_mb=peak_memory(psi.device),
+        uncertainty=uncertainty,
     )
 
 
-def _energies(
-    pair: Pair, momentum: Tensor, psi: Tensor, metric: qs.FluidMetric
-) -> dict[str, float]:
-    return {
-        "kinetic": 0.5 * (momentum * metric.sharp(momentum)).sum(dtype=torch.float64).item(),
-        "mismatch_before": _squared_difference(pair.moving, pair.target),
-        "mismatch_after": _squared_difference(qs.warp(pair.moving, psi), pair.target),
-    }
+def _measure_energies(
+    pair: Pair,
+    momentum: Tensor,
+    psi: Tensor,
+    metric: qs.FluidMetric,
+    iterations: list[list[float]] | None,
+) -> Energies:
+    return Energies(
+        kinetic=0.5 * (momentum * metric.sharp(momentum)).sum(dtype=torch.float64).item(),
+        mismatch_before=_squared_difference(pair.moving, pair.target),
+        mismatch_after=_squared_difference(qs.warp(pair.moving, psi), pair.target),
+        iterations=iterations,
+    )
 
 
-def _quality(pair: Pair, psi: Tensor, phi: Tensor) -> dict[str, Any]:
-    brain = pair.target > 0
+def _measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | None) -> Quality:
+    psi, brain = unfolded.psi, pair.target > 0
     folds = count_folds(psi)
-    return {
-        "folded_voxels": folds.voxels,
-        "folded_volume_voxels": folds.volume,
-        "inverse_consistency_voxels": inverse_consistency(psi, phi, brain),
-        "log_jacobian_sd": log_jacobian_sd(psi, brain),
-        "displacement_mm": spread(turn(pair.grid.affine[:3, :3], psi), brain),
-    }
+    return Quality(
+        folded_voxels=folds.voxels,
+        folded_volume_voxels=folds.volume,
+        inverse_consistency_voxels=inverse_consistency(psi, unfolded.phi, brain),
+        log_jacobian_sd=log_jacobian_sd(psi, brain),
+        displacement_mm=spread(turn(pair.grid.affine[:3, :3], psi), brain),
+        damping_rounds=unfolded.rounds,
+        deviation_mm=None if uncertainty is None else spread(uncertainty.psi.deviation, brain),
+    )
 
 
 def _squared_difference(a: Tensor, b: Tensor) -> float:

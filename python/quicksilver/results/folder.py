@@ -36,13 +36,11 @@ def save_registration(
     folder: str | os.PathLike[str],
     *,
     about: dict[str, Any] | None = None,
-    reference: Grid | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a registration into a folder, all of its files or none; returns what result.json holds.
 
-    warped, displacement and jacobian lie on the target's grid or `reference`, another one in its
-    world; inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
+    warped, displacement and jacobian lie on the target's grid or the registration's reference; inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
     displacements are of the whole maps, `affine.mat` holds the affine part alone. Where there were samples, the mean of their
     displacements and the variance (mm^2) lie on the same grids as the displacements. about: further
     entries for result.json.
@@ -52,32 +50,32 @@ def save_registration(
     with filling(folder) as place:
         with stages("write"):
             summary = _summary(registration, stages.seconds, about or {})
-            at_once(_writing(registration, summary, place, reference))
+            at_once(_writing(registration, summary, place))
         summary = _summary(registration, stages.seconds, about or {})
         write_json(place / RESULT, summary)
     return summary
 
 
 def _writing(
-    registration: Registration, summary: dict[str, Any], place: Path, reference: Grid | None
+    registration: Registration, summary: dict[str, Any], place: Path
 ) -> Iterator[Callable[[], None]]:
     """The works of writing all files but result.json, each as soon as it can begin; those that take
     longest come first. Reports have the seconds until now."""
     pair, drawn = registration.pair, registration.uncertainty
     pictured, line = shown(registration), headline(summary)
     yield partial(png.draw, pictured, line, place / "report.png")
-    displacement = registration.displacement(reference)
+    displacement = registration.displacement
     grid = displacement.grid
     yield partial(write_field, place / "displacement.nii.gz", displacement)
-    inverse = registration.inverse_displacement()
+    inverse = registration.inverse_displacement
     yield partial(write_field, place / "inverse_displacement.nii.gz", inverse)
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
     yield partial(html.write, pictured, tables(summary), page, title, line)
-    warped = displacement.warp(pair.moving_image)
+    warped = registration.warped
     yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
-    determinant = registration.jacobian(grid)[0, 0].cpu().numpy()
+    determinant = registration.jacobian()[0, 0].cpu().numpy()
     yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
     yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
     yield partial(write_affine, place / "affine.mat", pair.placement.affine)
@@ -111,9 +109,9 @@ def _summary(
         **about,
         "seconds": {**seconds, "total": sum(seconds.values())},
         "peak_memory_mb": registration.memory_mb,
-        "energies": registration.energies,
-        "quality": registration.quality,
-        "settings": registration.settings,
+        "energies": registration.energies.to_json(),
+        "quality": registration.quality.to_json(),
+        "settings": registration.settings.to_json(),
         "notes": list(registration.notes),
         "versions": versions(),
     }

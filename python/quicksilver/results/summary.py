@@ -1,29 +1,30 @@
-"""What result.json says of a registration, in words: for the screen, the report and a cohort's page."""
+"""Numbers of result.json in words: for the screen, the report and a cohort's page."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from quicksilver.registration.result import Energies, Quality
+
 Rows = list[tuple[str, str]]
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """The most important numbers in one line."""
-    quality, energies = summary["quality"], summary["energies"]
-    change = 100 * (1 - energies["mismatch_after"] / max(energies["mismatch_before"], 1e-12))
+    """Return the most important numbers in one line."""
+    energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     facts = (
         "Quicksilver",
-        f"squared difference {-change:+.0f} %",
-        f"largest displacement {quality['displacement_mm']['max']:.1f} mm",
-        f"folded voxels {quality['folded_voxels']}",
-        f"sd of log Jacobian {quality['log_jacobian_sd']:.3f}",
+        f"squared difference {100 * (energies.mismatch_ratio - 1):+.0f} %",
+        f"largest displacement {quality.displacement_mm.max:.1f} mm",
+        f"folded voxels {quality.folded_voxels}",
+        f"sd of log Jacobian {quality.log_jacobian_sd:.3f}",
         f"{summary['seconds']['total']:.1f} s",
     )
     return "    ".join(facts)
 
 
 def tables(summary: dict[str, Any]) -> dict[str, Rows]:
-    """Rows of a name and a value, by the title of their table."""
+    """Return rows of a name and a value, by the title of their table."""
     settings = {**summary["settings"], "versions": summary["versions"]}
     given = {name: summary[name] for name in ("moving", "target", "model") if name in summary}
     return {
@@ -35,38 +36,26 @@ def tables(summary: dict[str, Any]) -> dict[str, Rows]:
 
 
 def _quality(summary: dict[str, Any]) -> Rows:
-    energies, quality = summary["energies"], summary["quality"]
-    before, after = energies["mismatch_before"], energies["mismatch_after"]
-    length, undone = quality["displacement_mm"], quality["inverse_consistency_voxels"]
+    energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
+    before, after = energies.mismatch_before, energies.mismatch_after
+    length, undone = quality.displacement_mm, quality.inverse_consistency_voxels
     rows = [
         ("squared difference, before and after", f"{before:.1f}, {after:.1f}"),
-        ("kinetic energy", f"{energies['kinetic']:.1f}"),
-        (
-            "displacement, mean and largest",
-            f"{length['mean']:.2f} mm, {length['max']:.2f} mm",
-        ),
-        ("folded voxels", str(quality["folded_voxels"])),
-        ("sd of log Jacobian", f"{quality['log_jacobian_sd']:.3f}"),
+        ("kinetic energy", f"{energies.kinetic:.1f}"),
+        ("displacement, mean and largest", f"{length.mean:.2f} mm, {length.max:.2f} mm"),
+        ("folded voxels", str(quality.folded_voxels)),
+        ("sd of log Jacobian", f"{quality.log_jacobian_sd:.3f}"),
         (
             "inverse consistency, median and largest",
-            f"{undone['median']:.4f}, {undone['max']:.4f} voxels",
+            f"{undone.median:.4f}, {undone.max:.4f} voxels",
         ),
     ]
     if "overlap" in summary:
         overlap = summary["overlap"]
-        rows.append(
-            (
-                "overlap of labels, before and after",
-                f"{overlap['before']:.3f}, {overlap['after']:.3f}",
-            )
-        )
-    if "deviation_mm" in quality:
-        deviation = quality["deviation_mm"]
-        rows.append(
-            (
-                "standard deviation of the samples, median and largest",
-                f"{deviation['median']:.2f} mm, {deviation['max']:.2f} mm",
-            )
-        )
+        values = f"{overlap['before']:.3f}, {overlap['after']:.3f}"
+        rows.append(("overlap of labels, before and after", values))
+    if quality.deviation_mm is not None:
+        deviation = f"{quality.deviation_mm.median:.2f} mm, {quality.deviation_mm.max:.2f} mm"
+        rows.append(("standard deviation of the samples, median and largest", deviation))
     rows.append(("peak memory", f"{summary['peak_memory_mb']:.0f} MB"))
     return rows

@@ -17,7 +17,7 @@ CGROUPS = (
 """Files of a limit and of what is used of it, below /sys/fs/cgroup: of both versions of cgroups."""
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str | torch.device) -> torch.device:
     """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
 
     Raises QuicksilverError where there is no such device.

@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.lddmm.losses import LNCC, SSD, Loss
+from quicksilver.lddmm.losses import Loss, make_loss
 from quicksilver.training.batches import Batch
 from quicksilver.training.recipe import Stage
 from quicksilver.transforms.folds import crowding
@@ -38,7 +38,7 @@ class Energy:
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
         self.metric, self.stage = metric, stage
-        self.loss: Loss = LNCC(sigma=stage.sigma) if stage.loss == "lncc" else SSD(stage.sigma)
+        self.loss: Loss = make_loss(stage.loss, stage.sigma)
 
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
         stage = self.stage

@@ -25,7 +25,7 @@ from pydantic import (
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
-from quicksilver.lddmm.matching import QUICKSILVER, Settings
+from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
 
 RECIPES = files("quicksilver.training") / "recipes"
 SUFFIX = ".yaml"
@@ -134,11 +134,11 @@ class Fits(_Part):
     iterations: tuple[PositiveInt, ...] = (20, 15)
     steps: PositiveInt = 10
 
-    def fitting(self) -> Settings:
+    def fitting(self) -> FitSettings:
         """The settings of `quicksilver.lddmm.matching.fit`."""
         if self.method == "quicksilver":
             return QUICKSILVER
-        return Settings(levels=self.levels, iterations=self.iterations, steps=self.steps)
+        return FitSettings(levels=self.levels, iterations=self.iterations, steps=self.steps)
 
 
 class Stage(_Part):

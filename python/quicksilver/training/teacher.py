@@ -40,7 +40,7 @@ def fit_pairs(
         about = {
             "moving": people.names[one],
             "target": people.names[other],
-            "settings": fitting.described(),
+            "settings": fitting.to_json(),
             "energies": found.energies[0],
         }
         save_pair(FittedPair(images.moving, images.target, tame.momentum, about), file)

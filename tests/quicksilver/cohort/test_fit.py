@@ -22,7 +22,7 @@ from quicksilver.lddmm.losses import SSD
 from quicksilver.transforms.folds import count_folds
 
 METRIC = qs.FluidMetric(pad=8)
-SETTINGS = matching.Settings(SSD(), steps=3, levels=(1,), iterations=(3,))
+SETTINGS = matching.FitSettings(SSD(), steps=3, levels=(1,), iterations=(3,))
 
 
 def write_ball(path, shift, shape=(16, 15, 17)):
@@ -116,7 +116,7 @@ def test_masks_are_honoured(pairs, tmp_path):
 
 
 def test_a_file_has_no_folds(pairs, tmp_path):
-    wild = matching.Settings(SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
+    wild = matching.FitSettings(SSD(0.002), steps=3, iterations=(8, 8), folding=0.0)
     generator = np.random.default_rng(0)
     for path in (pairs[0].moving, pairs[0].target):
         noise = generator.uniform(0, 100, (16, 15, 17)).astype(np.float32)

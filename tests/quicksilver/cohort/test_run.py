@@ -22,11 +22,12 @@ import torch
 from quicksilver.cohort import bids
 from quicksilver.cohort.pairs import PairPaths, read_list
 from quicksilver.cohort.run import run_cohort
-from quicksilver.commands.register import _work
+from quicksilver.commands.register import register_listed
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.io import nifti
 from quicksilver.io.files import filling
+from quicksilver.registration.options import Options
 from tests.quicksilver.phantoms import make_brain, write_nifti
 
 OPTIONS = {"affine": False, "steps": 2}
@@ -120,7 +121,7 @@ def test_jobs_share_the_threads(tmp_path):
 
 def run_for_real(pairs, out: Path, model) -> None:
     torch.set_num_threads(1)  # the fork has none of the parent's
-    work = partial(_work, model=model, device="cpu", about={}, options=OPTIONS)
+    work = partial(register_listed, about={}, options=Options(model, device="cpu", **OPTIONS))
     run_cohort(pairs, out, work, {"model": model.digest(), **OPTIONS}, jobs=2)
 
 

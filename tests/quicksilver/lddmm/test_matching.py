@@ -37,7 +37,7 @@ def mismatch(moving, target, momentum):
 
 def fit(moving, target, *, start=None, progress=None, **options):
     """A fit of one pair with a few steps: its momentum and its energies by level."""
-    settings = matching.Settings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
+    settings = matching.FitSettings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
     images = matching.Images(moving, target)
     found = matching.fit(images, METRIC, settings, start=start, progress=progress)
     return found.momentum, found.energies[0]
@@ -48,7 +48,7 @@ def fit(moving, target, *, start=None, progress=None, **options):
 def test_the_gradient_is_that_of_the_energy(loss, masked):
     moving, target, momentum = (torch.cat([t, t.flip(4)]).double() for t in displaced())
     masks = [texture(seed).expand_as(moving).double() for seed in (3, 4)] if masked else []
-    settings = matching.Settings(loss, steps=4, folding=1e3)
+    settings = matching.FitSettings(loss, steps=4, folding=1e3)
     images = matching.Images(moving, target, *masks)
     problem = matching.Matching(images, METRIC, settings)
     here = (3 * momentum).requires_grad_()
@@ -79,7 +79,7 @@ def test_pairs_of_a_batch_go_their_own_ways():
     nearly = qs.warp(moving, torch.full((1, 3, *SHAPE), 0.05))
     targets = [target, moving, nearly]
     images = matching.Images(torch.cat([moving] * 3), torch.cat(targets))
-    settings = matching.Settings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
+    settings = matching.FitSettings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
     told = []
     together = matching.fit(images, METRIC, settings, progress=lambda *news: told.append(news))
     alone = [matching.fit(matching.Images(moving, t), METRIC, settings) for t in targets]
@@ -105,7 +105,7 @@ def test_what_a_mask_leaves_out_does_not_matter():
     mask = torch.ones_like(target)
     mask[..., :9, :, :] = 0
     other = torch.where(mask > 0, target, 1.2 * torch.rand_like(target))
-    settings = matching.Settings(SSD(), steps=4, levels=(1,), iterations=(3,))
+    settings = matching.FitSettings(SSD(), steps=4, levels=(1,), iterations=(3,))
     fits = [
         matching.fit(matching.Images(moving, t, target_mask=m), METRIC, settings)
         for t, m in ((target, mask), (other, mask), (target, torch.ones_like(mask)))
@@ -121,7 +121,7 @@ def test_the_moving_images_mask_moves_with_it():
     mask = torch.zeros_like(moving)
     mask[..., 5:12, 4:10, 6:13] = 1
     images = matching.Images(moving, target + 1, moving_mask=mask)
-    problem = matching.Matching(images, METRIC, matching.Settings(SSD(), steps=6, folding=0.0))
+    problem = matching.Matching(images, METRIC, matching.FitSettings(SSD(), steps=6, folding=0.0))
     expected = qs.warp(mask, psi).sum() / (2 * 0.2**2)
     kinetic = 0.5 * (momentum * METRIC.sharp(momentum)).sum()
     found = problem.energies(momentum, [0]) - kinetic
@@ -239,7 +239,7 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
     images = matching.Images(torch.cat([moving, target]), torch.cat([target, moving]))
-    settings = matching.Settings(steps=4, iterations=(4, 4))
+    settings = matching.FitSettings(steps=4, iterations=(4, 4))
     whole = matching.fit(images, METRIC, settings)
     state = tmp_path / "state"
 
@@ -262,7 +262,7 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
 def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
-    settings = matching.Settings(steps=4, iterations=(2, 2))
+    settings = matching.FitSettings(steps=4, iterations=(2, 2))
     state = tmp_path / "state"
     matching.fit(matching.Images(moving, target), METRIC, settings, state=state)
     if change == "settings":
@@ -278,15 +278,15 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
 
 
 def test_settings_in_words():
-    described = matching.Settings(loss=LNCC(7)).described()
+    described = matching.FitSettings(loss=LNCC(7)).to_json()
     assert described["loss"] == "LNCC(window=7, sigma=0.7)" and described["descent"] == "Descent"
-    assert matching.Settings(loss=texture).described()["loss"] == "texture"
+    assert matching.FitSettings(loss=texture).to_json()["loss"] == "texture"
     assert json.loads(json.dumps(described))["levels"] == [2, 1]
 
 
 def test_arguments_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="one entry per level"):
-        matching.Settings(levels=(1,))
+        matching.FitSettings(levels=(1,))
     with pytest.raises(ValueError, match="one grid"):
         matching.Images(texture(), texture(shape=(16, 16, 16)))
     with pytest.raises(ValueError, match="target_mask must be"):

@@ -20,6 +20,7 @@ from quicksilver.networks.dropout import Moments, sample
 from quicksilver.networks.files import save_model
 from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
+from quicksilver.registration.options import Options
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.predict import register
 from quicksilver.results.folder import save_registration
@@ -54,7 +55,7 @@ def elsewhere(brains):
 
 @pytest.fixture(scope="module")
 def found(elsewhere, probabilistic):
-    return register(*elsewhere, probabilistic, samples=4, seed=3, placement=PLACEMENT)
+    return register(*elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu"), PLACEMENT)
 
 
 def dropouts(model: Model) -> list[nn.Dropout]:
@@ -107,34 +108,34 @@ def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.phi, phi, rtol=1e-4, atol=1e-4)
     assert list(found.seconds) == ["prepare", "sample", "shoot", "judge"]
-    assert found.settings["samples"] == 4 and found.settings["seed"] == 3
+    assert found.settings.source.samples == 4 and found.settings.source.seed == 3
 
 
 def test_the_seed_decides_and_nobody_else_notices(brains, elsewhere, probabilistic, found):
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    again = register(*elsewhere, probabilistic, samples=4, seed=3, placement=PLACEMENT)
+    again = register(*elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu"), PLACEMENT)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(again.momentum, found.momentum)
     assert torch.equal(again.uncertainty.psi.variance, found.uncertainty.psi.variance)
-    other = register(*brains, probabilistic, samples=2, seed=4)
+    other = register(*brains, Options(probabilistic, samples=2, seed=4, device="cpu"))
     assert not torch.equal(other.momentum, found.momentum)
     assert not any(layer.training for layer in dropouts(probabilistic))
 
 
 def test_without_probability_there_is_no_variance(brains, probabilistic):
     config = probabilistic.config
-    plain = register(*brains, probabilistic)
+    plain = register(*brains, Options(probabilistic, device="cpu"))
     layers = dropouts(probabilistic)
     try:
         for layer in layers:
             layer.p = 0.0
-        still = register(*brains, probabilistic, samples=3)
+        still = register(*brains, Options(probabilistic, samples=3, device="cpu"))
     finally:
         for layer in layers:
             layer.p = 0.2
     assert config.dropout and not still.uncertainty.psi.variance.any()
-    assert still.quality["deviation_mm"]["max"] == 0
+    assert still.quality.deviation_mm.max == 0
     torch.testing.assert_close(still.psi, plain.psi, rtol=1e-4, atol=1e-4)
 
 

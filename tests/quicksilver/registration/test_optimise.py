@@ -5,10 +5,10 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
-from quicksilver.lddmm.losses import SSD
-from quicksilver.lddmm.matching import Images, Settings, fit
+from quicksilver.lddmm.matching import FitSettings, Images, fit
 from quicksilver.lddmm.metric import isolated
 from quicksilver.registration.optimise import optimise
+from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.predict import register
 from tests.quicksilver.phantoms import make_affine, make_brain
 
@@ -17,32 +17,40 @@ def test_optimise_finds_a_known_shift():
     """The target shows the moving image 3 mm further along its first axis."""
     moving = make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), (-1, 1, 1), (20, -20, -20)))
     target = Image(np.roll(moving.data, 3, axis=0), moving.affine)
-    found = optimise(moving, target, settings=Settings(SSD(), 4, iterations=(6, 2)))
-    assert found.energies["mismatch_after"] < 0.2 * found.energies["mismatch_before"]
-    centre = found.displacement().vectors[0, :, 23, 22, 18].numpy()
+    found = optimise(
+        moving, target, FitOptions(loss="ssd", steps=4, iterations=(6, 2), device="cpu")
+    )
+    assert found.energies.mismatch_after < 0.2 * found.energies.mismatch_before
+    centre = found.displacement.vectors[0, :, 23, 22, 18].numpy()
     assert np.allclose(centre, [3, 0, 0], atol=0.7), "points of the target come from 3 voxels left"
-    levels = found.energies["iterations"]
+    levels = found.energies.iterations
     assert len(levels) == 2 and levels[-1][-1] < levels[0][0]
-    kinetic, mismatch = found.energies["kinetic"], found.energies["mismatch_after"]
+    kinetic, mismatch = found.energies.kinetic, found.energies.mismatch_after
     assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=1e-4)
 
 
 def test_refinement_goes_on_from_the_prediction(brains, model, registration):
     told = []
     found = register(
-        *brains, model, refine=3, progress=lambda stage, detail="": told.append((stage, detail))
+        *brains,
+        Options(
+            model,
+            device="cpu",
+            refine=3,
+            progress=lambda stage, detail="": told.append((stage, detail)),
+        ),
     )
     stages = ["prepare", "predict", "shoot", "correct", "refine", "shoot again", "judge"]
     assert list(found.seconds) == stages
     details = [detail for stage, detail in told if stage == "refine" and detail]
     assert [detail.split(",")[1] for detail in details] == [f" iteration {n}" for n in (1, 2, 3)]
     metric = isolated(qs.FluidMetric())
-    settings = Settings(steps=4, levels=(1,), iterations=(3,))
+    settings = FitSettings(steps=4, levels=(1,), iterations=(3,))
     images = Images(found.pair.moving, found.pair.target)
     expected = fit(images, metric, settings, start=registration.momentum)
     torch.testing.assert_close(found.momentum, expected.momentum, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(found.psi, qs.shoot(found.momentum, metric, steps=4)[0])
-    before, after = (r.energies["mismatch_after"] for r in (registration, found))
-    assert after < 0.9 * before and found.settings["refine"] == 3
-    assert after > found.energies["mismatch_before"] or not found.notes
-    assert found.quality["folded_voxels"] == found.quality["damping_rounds"] == 0
+    before, after = (r.energies.mismatch_after for r in (registration, found))
+    assert after < 0.9 * before and found.settings.source.refine == 3
+    assert after > found.energies.mismatch_before or not found.notes
+    assert found.quality.folded_voxels == found.quality.damping_rounds == 0

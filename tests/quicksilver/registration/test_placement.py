@@ -24,7 +24,7 @@ def test_people_are_placed_in_the_frame_of_the_training(shared):
     matrices = json.loads((data / "affine_to_mni.json").read_text())
     placed = place(*images)
     assert distance(placed.frame, np.array(matrices["ixi_603"]["M"]), template()) < 3
-    assert not placed.notes and placed.found["template_similarity"] > 0.85
+    assert not placed.notes and placed.template_similarity > 0.85
 
 
 def test_a_part_of_a_brain_lies_along_its_own_axes(shared):
@@ -41,6 +41,6 @@ def test_what_is_said_of_images_in_one_space(shared, same):
     shift = np.eye(4)
     shift[0, 3] = 0 if same else 8
     placed = place(Image(image.data, shift @ image.affine), image)
-    assert placed.found["already_aligned"] == same
+    assert placed.already_aligned == same
     assert any("in one space" in note for note in placed.notes) == same
     assert np.allclose(placed.affine, shift, atol=0.2)

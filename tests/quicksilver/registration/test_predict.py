@@ -12,6 +12,7 @@ from quicksilver.images.pyramid import coarser, finer
 from quicksilver.lddmm.metric import isolated, metric_at
 from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
+from quicksilver.registration.options import Options
 from quicksilver.registration.pair import prepare
 from quicksilver.registration.predict import register
 from quicksilver.transforms.folds import count_folds
@@ -42,9 +43,9 @@ def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model
         _, phi = qs.shoot(momentum, isolated(qs.FluidMetric()), 4, composition="linear")
         back = qs.warp(pair.target, phi)
         momentum = momentum + predict_momentum(model.correction, pair.moving, back)
-    found = register(*brains, twice)
+    found = register(*brains, Options(twice, device="cpu"))
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
-    once = register(*brains, model)
+    once = register(*brains, Options(model, device="cpu"))
     assert (found.momentum - once.momentum).abs().max() > 1e-3
 
 
@@ -56,8 +57,8 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     three = Model(config, *(config.network().eval() for _ in range(3)))
     for network in three.networks().values():
         torch.nn.init.normal_(network.factor.weight, std=0.003)
-    found = register(*brains, three)
-    assert found.quality["damping_rounds"] == 0
+    found = register(*brains, Options(three, device="cpu"))
+    assert found.quality.damping_rounds == 0
     fine, metric = (found.pair.moving, found.pair.target), isolated(qs.FluidMetric())
     coarse = [coarser(image, 2) for image in fine]
 
@@ -70,37 +71,39 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     momentum = corrected(three.coarse_correction, momentum, coarse, 2)
     momentum = corrected(three.correction, finer(momentum, 2, fine[0].shape[2:]) / 2, fine, 1)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
-    alone = register(*brains, dataclasses.replace(three, coarse_correction=None))
+    alone = register(
+        *brains, Options(dataclasses.replace(three, coarse_correction=None), device="cpu")
+    )
     assert (found.momentum - alone.momentum).abs().max() > 1e-3
 
 
 def test_without_correction_and_with_other_steps(brains, model):
-    found = register(*brains, model, correction=False, steps=2)
+    found = register(*brains, Options(model, correction=False, steps=2, device="cpu"))
     pair = found.pair
     momentum = predict_momentum(model.prediction, pair.moving, pair.target)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
     psi, _ = qs.shoot(momentum, isolated(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
-    assert found.settings["correction"] is False and found.settings["steps"] == 2
+    assert found.settings.source.correction is False and found.settings.source.steps == 2
 
 
 def test_what_is_measured(registration):
     found, pair = registration, registration.pair
     metric = isolated(qs.FluidMetric())
     kinetic = 0.5 * (found.momentum * metric.sharp(found.momentum)).sum().item()
-    assert np.isclose(found.energies["kinetic"], kinetic, rtol=1e-4)
+    assert np.isclose(found.energies.kinetic, kinetic, rtol=1e-4)
     after = (qs.warp(pair.moving, found.psi) - pair.target).square().sum().item()
-    assert np.isclose(found.energies["mismatch_after"], after, rtol=1e-4)
+    assert np.isclose(found.energies.mismatch_after, after, rtol=1e-4)
     before = (pair.moving - pair.target).square().sum().item()
-    assert np.isclose(found.energies["mismatch_before"], before, rtol=1e-4)
+    assert np.isclose(found.energies.mismatch_before, before, rtol=1e-4)
     undone = qs.compose(found.phi, found.psi).norm(dim=1, keepdim=True)[pair.target > 0]
-    assert np.isclose(found.quality["inverse_consistency_voxels"]["max"], undone.max().item())
-    assert found.quality["inverse_consistency_voxels"]["median"] < 0.05
+    assert np.isclose(found.quality.inverse_consistency_voxels.max, undone.max().item())
+    assert found.quality.inverse_consistency_voxels.median < 0.05
 
 
 def test_the_maps_lie_on_the_grids_of_the_images(brains, registration):
     moving, target = brains
-    there, back = registration.displacement(), registration.inverse_displacement()
+    there, back = registration.displacement, registration.inverse_displacement
     assert there.grid.matches(target.grid) and back.grid.matches(moving.grid)
     lengths = registration.psi.norm(dim=1).max() * 2.0  # voxels of 2 mm
     assert there.vectors.norm(dim=1).max() <= lengths + 1e-3
@@ -113,15 +116,20 @@ def test_a_zero_momentum_changes_nothing(brains, model):
     network = config.network().eval()
     for parameter in network.parameters():
         torch.nn.init.zeros_(parameter)
-    found = register(*brains, Model(config, network))
+    found = register(*brains, Options(Model(config, network), device="cpu"))
     assert not found.psi.any() and not found.phi.any()
-    assert found.energies["mismatch_before"] == found.energies["mismatch_after"]
-    assert found.quality["folded_voxels"] == 0 and found.quality["log_jacobian_sd"] == 0
+    assert found.energies.mismatch_before == found.energies.mismatch_after
+    assert found.quality.folded_voxels == 0 and found.quality.log_jacobian_sd == 0
 
 
 def test_progress_is_told(brains, model):
     told = []
-    register(*brains, model, progress=lambda stage, detail="": told.append((stage, detail)))
+    register(
+        *brains,
+        Options(
+            model, progress=lambda stage, detail="": told.append((stage, detail)), device="cpu"
+        ),
+    )
     stages = list(dict.fromkeys(stage for stage, _ in told))
     assert stages == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
     assert any(detail.endswith("patches") for _, detail in told)
@@ -137,17 +145,17 @@ def test_no_registration_folds(brains, model):
     pair = prepare(*brains, 2.0)
     predicted = predict_momentum(wild, pair.moving, pair.target)
     assert count_folds(config.shoot(predicted)[0]).voxels > 0
-    found = register(*brains, Model(config, wild))
-    assert found.quality["folded_voxels"] == 0 < found.quality["damping_rounds"]
+    found = register(*brains, Options(Model(config, wild), device="cpu"))
+    assert found.quality.folded_voxels == 0 < found.quality.damping_rounds
     torch.testing.assert_close(found.psi, config.shoot(found.momentum)[0])
-    assert found.energies["mismatch_after"] > found.energies["mismatch_before"]
+    assert found.energies.mismatch_after > found.energies.mismatch_before
     assert any("match worse" in note for note in found.notes)
 
 
 def test_brains_smaller_than_a_patch_are_refused(model):
     small = make_brain(0, (14, 40, 40))
     with pytest.raises(QuicksilverError, match="one patch, 15 voxels of 2 mm"):
-        register(small, small, model)
+        register(small, small, Options(model, device="cpu"))
 
 
 def test_an_exploding_model_is_refused(brains, model):
@@ -155,4 +163,4 @@ def test_an_exploding_model_is_refused(brains, model):
     for parameter in network.parameters():
         torch.nn.init.constant_(parameter, 1e4)
     with pytest.raises(QuicksilverError, match="finite deformation"):
-        register(*brains, Model(model.config, network))
+        register(*brains, Options(Model(model.config, network), device="cpu"))

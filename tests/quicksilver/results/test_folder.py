@@ -96,8 +96,8 @@ def test_result_json(folder, registration):
     assert list(stages)[-3:] == ["judge", "write", "total"]
     parts = [value for name, value in stages.items() if name != "total"]
     assert np.isclose(stages["total"], sum(parts)) and min(parts) >= 0
-    assert summary["energies"] == registration.energies
-    assert summary["quality"] == registration.quality
+    assert summary["energies"] == registration.energies.to_json()
+    assert summary["quality"] == registration.quality.to_json()
     assert summary["versions"]["torch"] == torch.__version__
     assert summary["versions"]["quicksilver"] and summary["versions"]["quicksilver_ext"]
     assert summary["settings"]["metric"]["alpha"] == 0.01

@@ -1,0 +1,193 @@
+"""The options of a registration and of a fit, for Python and the command line alike.
+
+A field here is a keyword of `quicksilver.register` or `quicksilver.fit` and, with `shown`, an option of
+the command. Nothing heavy is imported: the command line reads this module to print its help.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from quicksilver.io.images import ImageLike
+    from quicksilver.lddmm.losses import Loss
+    from quicksilver.lddmm.matching import FitSettings
+    from quicksilver.networks.model import Model
+    from quicksilver.runtime.stages import Progress
+
+
+def shown(
+    help: str, kind: Any = None, flags: str | None = None, minimum: float | None = None
+) -> Mapping[str, Any]:
+    """Metadata of a field that the command line shows.
+
+    Args:
+        help: One sentence on the option.
+        kind: Its type on the command line, where that is not the type of the default.
+        flags: Its flags, where they are not made of its name.
+        minimum: The smallest value that is accepted.
+    """
+    return {"help": help, "kind": kind, "flags": flags, "minimum": minimum}
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """How two images are read and brought together, whatever registers them.
+
+    Args:
+        device: Device that computes: "auto", "cpu", "cuda" or "cuda:N".
+        affine: Whether to align the images, and the target with the template, first.
+        initial_affine: A matrix (4, 4) from the target's points to the moving image's in RAS
+            millimetres, or a file of one, to begin with; with `affine` false it is kept as it is.
+        moving_mask: An image that is zero where the moving image is background.
+        target_mask: An image that is zero where the target is background.
+        histogram_matching: Whether the moving image gets the target's distribution of intensities.
+        reference: An image on whose grid results lie instead of the target's.
+        progress: Called with the name of each stage as it starts, and with details.
+    """
+
+    _: KW_ONLY
+    device: str | torch.device = field(
+        default="auto", metadata=shown("auto, cpu, cuda or cuda:N.", str)
+    )
+    affine: bool = field(
+        default=True,
+        metadata=shown(
+            "Align the images first, or use them where they lie.", flags="--affine/--no-affine"
+        ),
+    )
+    initial_affine: np.ndarray | str | os.PathLike[str] | None = field(
+        default=None,
+        metadata=shown(
+            "Affine to start from (ITK, FSL or FreeSurfer); with --no-affine it is kept as it is.",
+            Path | None,
+        ),
+    )
+    moving_mask: ImageLike | None = field(
+        default=None,
+        metadata=shown("Image that is zero where the moving image is background.", Path | None),
+    )
+    target_mask: ImageLike | None = field(
+        default=None,
+        metadata=shown("Image that is zero where the target is background.", Path | None),
+    )
+    histogram_matching: bool = field(
+        default=False,
+        metadata=shown(
+            "Give the moving image the target's contrast.", flags="--histogram-matching"
+        ),
+    )
+    reference: ImageLike | None = field(
+        default=None,
+        metadata=shown("Image on whose grid results lie instead of the target's.", Path | None),
+    )
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Options(PairOptions):
+    """How two images are registered by prediction.
+
+    Args:
+        model: A model, its file, or the name of one that ships; None: the default one.
+        steps: Time steps of the geodesic; None: the model's own.
+        correction: Whether the model's correction networks are used.
+        samples: Number of predictions with dropout on, whose mean momentum is taken and whose
+            variance is kept; None: one prediction without dropout.
+        seed: Random seed of the samples.
+        refine: Iterations of LDDMM matching that start from the predicted momentum.
+    """
+
+    model: Model | str | os.PathLike[str] | None = field(
+        default=None,
+        metadata=shown(
+            "Model file, or a model that ships: default-2mm (the default), default-1mm.",
+            Path | None,
+        ),
+    )
+    _: KW_ONLY
+    steps: int | None = field(
+        default=None,
+        metadata=shown(
+            "Time steps of the geodesic; the model's by default.", int | None, minimum=1
+        ),
+    )
+    correction: bool = field(
+        default=True, metadata=shown("Predict only.", flags=" /--no-correction")
+    )
+    samples: int | None = field(
+        default=None,
+        metadata=shown(
+            "Number of dropout samples, for a mean and a variance.", int | None, minimum=2
+        ),
+    )
+    seed: int = field(default=0, metadata=shown("Random seed for --samples.", minimum=0))
+    refine: int = field(
+        default=0,
+        metadata=shown("Iterations of LDDMM that start from the prediction.", minimum=0),
+    )
+
+
+@dataclass(frozen=True)
+class FitOptions(PairOptions):
+    """How two images are registered by optimisation.
+
+    Args:
+        spacing: Voxel size of the working grid in millimetres.
+        loss: "ssd", "lncc" or a function (`quicksilver.lddmm.losses`); None: what suits `method`.
+        sigma: Standard deviation of the noise: the loss is weighted by 1 / (2 sigma^2). None: the
+            loss's own.
+        window: Edge of the windows of "lncc" in voxels, odd.
+        steps: Time steps of the geodesic.
+        iterations: Largest number of iterations, at half and at full resolution.
+        method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
+        settings: All settings of the fit at once, in place of `loss` to `method`.
+        state: A file in which the fit is saved about every minute and from which it resumes.
+    """
+
+    spacing: float = field(
+        default=2.0, metadata=shown("Voxel size of the working grid, mm.", minimum=0.1)
+    )
+    loss: Literal["ssd", "lncc"] | Loss | None = field(
+        default=None,
+        metadata=shown(
+            "Image dissimilarity: lncc by default, ssd with --method quicksilver.",
+            Literal["ssd", "lncc"] | None,
+        ),
+    )
+    sigma: float | None = field(
+        default=None,
+        metadata=shown(
+            "Noise level: the loss is weighted by 1 / (2 sigma^2).", float | None, minimum=1e-6
+        ),
+    )
+    window: int = field(
+        default=5, metadata=shown("Window of lncc in voxels, an odd number.", minimum=3)
+    )
+    steps: int = field(default=10, metadata=shown("Time steps of the geodesic.", minimum=1))
+    iterations: tuple[int, int] = field(
+        default=(20, 15),
+        metadata=shown(
+            "Maximum number of iterations at half and at full resolution.",
+            tuple[int, int],
+            minimum=0,
+        ),
+    )
+    method: Literal["lbfgs", "quicksilver"] = field(
+        default="lbfgs",
+        metadata=shown(
+            "quicksilver: the original's 50 equal steps, whatever --iterations.",
+            Literal["lbfgs", "quicksilver"],
+        ),
+    )
+    settings: FitSettings | None = None
+    state: str | os.PathLike[str] | None = field(
+        default=None, metadata=shown("Checkpoint to resume from (two images only).", Path | None)
+    )
