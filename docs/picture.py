@@ -12,12 +12,10 @@ import torch
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+import quicksilver
 import quicksilver_ext as qs
 from quicksilver.demo import puzzle
 from quicksilver.images.image import Image
-from quicksilver.lddmm.losses import SSD
-from quicksilver.lddmm.matching import Settings
-from quicksilver.registration.optimise import optimise
 
 FILE = Path(__file__).resolve().parent / "images" / "registration.png"
 SHAPE = (80, 96, 76)
@@ -58,9 +56,8 @@ def draw_grid(axes, displacement: torch.Tensor, level: int, step: int = 3) -> No
 
 def main() -> None:
     made = puzzle(make_brain(), seed=4)
-    settings = Settings(loss=SSD())
-    found = optimise(made.moving, made.target, spacing=SPACING, settings=settings)
-    displacement = found.displacement()
+    found = quicksilver.fit(made.moving, made.target, spacing=SPACING, affine=False, device="cpu")
+    displacement = found.displacement
     warped = displacement.warp(made.moving).data
     moving = displacement.identity(displacement.grid).warp(made.moving).data
     level = made.target.data.shape[2] // 2
