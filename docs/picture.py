@@ -61,7 +61,7 @@ def main() -> None:
     warped = displacement.warp(made.moving).data
     moving = displacement.identity(displacement.grid).warp(made.moving).data
     level = made.target.data.shape[2] // 2
-    figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+    figure = Figure(figsize=(9.6, 3.2), layout="constrained")
     panels = figure.subplots(1, 4)
     for axes, (title, volume) in zip(
         panels[:3],
