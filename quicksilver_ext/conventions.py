@@ -39,7 +39,7 @@ def to_grid_sample(
             or (False) their outer edges.
 
     Returns:
-        (B, *S, D): the last axis is the first of a position.
+        (B, *S, D), where the last axis is the first of a position.
 
     Example:
         >>> import torch, quicksilver_ext as qs

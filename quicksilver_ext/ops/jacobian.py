@@ -101,8 +101,8 @@ def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tens
             (the rule of the original implementation's group actions).
 
     Returns:
-        (B, 1, *S), without unit. Central differences can miss a fold of one voxel: see
-        quicksilver.evaluation.
+        (B, 1, *S), without unit. Central differences can miss a fold of one voxel;
+        `quicksilver.transforms.folds` counts all.
 
     Cost:
         16 bytes per voxel (3-D, float32); backward 100.

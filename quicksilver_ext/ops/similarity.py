@@ -121,7 +121,7 @@ def ssd(
         padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
 
     Returns:
-        (B,): one sum for each entry of the batch, differentiable twice by all three.
+        (B,), one sum for each entry of the batch, differentiable twice by all three.
 
     Cost:
         12 + 12 C bytes per voxel (3-D, float32), 12 more with the gradient by the displacement, and
@@ -175,7 +175,7 @@ def lncc(
         padding_mode: "border" or "zeros", as of `warp`; the interpolation is linear.
 
     Returns:
-        (B,): between 0 (equal up to a linear change of intensities in every window inside the grid)
+        (B,), between 0 (equal up to a linear change of intensities in every window inside the grid)
         and 1.
 
     Cost:

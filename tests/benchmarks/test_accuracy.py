@@ -134,14 +134,14 @@ def test_folds_and_volumes_are_those_of_the_grid_that_computes(registration, fol
     seconds = {"predict": 4.0, "shoot": 2.0, "judge": 1.0}
     folded = dataclasses.replace(registration, quality=quality, seconds=seconds)
     a, b = (methods.Subject(folder, name) for name in "ab")
-    found = methods._registered(lambda moving, target: folded, a, b)
+    found = methods._register(lambda moving, target: folded, a, b)
     numbers = found.folded_voxels, found.folded_volume_mm3, found.seconds
     assert numbers == (3, 1.5 * 2**3, 6.0), "voxels of 2 mm; judging is no part of computing"
     x, y, z = b.image.data.shape
     vectors = torch.zeros(1, 3, x, y, z)
     vectors[0, 0, 20, 20, 20] = 2.5
     folding = WorldField(vectors, b.image.grid)
-    assert methods._measured(folding, folding, b.image, 1.0).folded_voxels > 0
+    assert methods._measure(folding, folding, b.image, 1.0).folded_voxels > 0
 
 
 def test_what_is_known_is_not_computed_again(run, ants, tmp_path, folder):
