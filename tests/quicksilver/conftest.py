@@ -59,7 +59,7 @@ def brain_files(brains, tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def registration(brains, model) -> Registration:
-    return register(*brains, Options(model, device="cpu"))
+    return register(*brains, Options(model, device="cpu", decide=False))
 
 
 @pytest.fixture

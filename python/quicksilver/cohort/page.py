@@ -14,10 +14,13 @@ from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import FAILURES
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.registration.quality import Energies, Quality
+from quicksilver.registration.verdict import LEVELS, Verdict
 
 COLUMNS = (
     "id",
     "status",
+    "verdict",
+    "reasons",
     "overlap_before",
     "overlap",
     "mismatch_ratio",
@@ -65,9 +68,12 @@ def _row(pair: PairPaths, folder: Path) -> Row:
         return {**row, "status": "missing"}
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     overlap = summary.get("overlap", {})
+    verdict = Verdict.from_json(summary.get("verdict", {"level": "", "reasons": ()}))
     return {
         **row,
         "status": "done",
+        "verdict": verdict.level,
+        "reasons": "; ".join(verdict.reasons),
         **{name: round(overlap[k], 4) for k, name in _OVERLAPS if k in overlap},
         "mismatch_ratio": round(energies.mismatch_ratio, 4),
         "folded_voxels": quality.folded_voxels,
@@ -81,7 +87,8 @@ def _row(pair: PairPaths, folder: Path) -> Row:
 _OVERLAPS = (("before", "overlap_before"), ("after", "overlap"))
 
 
-def _badness(row: Row) -> tuple[bool, int, float]:
-    """What failed, then what folds, then what is least alike: by its labels where there are any."""
+def _badness(row: Row) -> tuple[bool, int, int, float]:
+    """What failed, then by the verdict, then what folds, then what is least alike."""
     alike = 1 - row["overlap"] if "overlap" in row else row.get("mismatch_ratio", 0.0)
-    return row["status"] != "done", row.get("folded_voxels", 0), alike
+    verdict = LEVELS.index(row["verdict"]) if row.get("verdict") in LEVELS else 0
+    return row["status"] != "done", verdict, row.get("folded_voxels", 0), alike

@@ -16,10 +16,17 @@ from quicksilver.registration.options import PairOptions
 if TYPE_CHECKING:
     from quicksilver.api import Registration
 
+NOT_GOOD = 3
+"""Exit code of --strict where a registration is not good."""
+
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
 
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Saved = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that register or fit wrote.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit with 3 if a registration is not good (see verdict)."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 ModelFile = Annotated[
     Path | None,
@@ -37,8 +44,13 @@ def write_registration(
     options: SomeOptions,
     output: Path,
     about: dict[str, Any],
+    strict: bool,
 ) -> None:
-    """Register two images with progress shown, write the results, and print a summary."""
+    """Register two images with progress shown, write the results, and print a summary.
+
+    Raises:
+        typer.Exit: With `NOT_GOOD`, where `strict` and the verdict is not good.
+    """
     from quicksilver.commands import console
     from quicksilver.io import files
 
@@ -51,4 +63,8 @@ def write_registration(
     console.show_registration(summary)
     for note in found.notes:
         typer.echo(f"note: {note}")
+    verdict = found.verdict
+    typer.echo(": ".join(["verdict", verdict.level, "; ".join(verdict.reasons)]).removesuffix(": "))
     typer.echo(f"report: {output / 'report.html'}")
+    if strict and verdict.level != "good":
+        raise typer.Exit(NOT_GOOD)

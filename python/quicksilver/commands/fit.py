@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from quicksilver.commands.common import Folder, write_registration
+from quicksilver.commands.common import Folder, Strict, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.registration.options import FitOptions
 
@@ -27,6 +27,7 @@ def fit(
         ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pairs of a list fitted together.")] = 1,
+    strict: Strict = False,
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
@@ -41,7 +42,7 @@ def fit(
     elif moving is not None and target is not None and pairs is None:
         from quicksilver.api import run_fit
 
-        write_registration(run_fit, moving, target, options, output, {"command": "fit"})
+        write_registration(run_fit, moving, target, options, output, {"command": "fit"}, strict)
     else:
         raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
 

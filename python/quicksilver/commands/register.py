@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quicksilver.commands.common import Folder, write_registration
+from quicksilver.commands.common import NOT_GOOD, Folder, Strict, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.registration.options import Options
 
@@ -46,6 +46,7 @@ def register(
             min=1, help="Pairs of a list at once; as many as cores and memory allow by default."
         ),
     ] = None,
+    strict: Strict = False,
 ) -> None:
     """Register two skull-stripped images, or many: align, predict, shoot, correct, shoot.
 
@@ -58,11 +59,11 @@ def register(
     masked = options.moving_mask is not None or options.target_mask is not None
     two = moving is not None and target is not None and pairs is None
     if pairs is not None and moving is None and not masked:
-        _register_list(pairs, None, output, jobs, options)
+        _register_list(pairs, None, output, jobs, options, strict)
     elif two and moving is not None and is_folder(moving):
-        _register_list(moving, target, output, jobs, options)
+        _register_list(moving, target, output, jobs, options, strict)
     elif two and moving is not None and target is not None and jobs is None:
-        _register_pair(moving, target, output, options)
+        _register_pair(moving, target, output, options, strict)
     else:
         raise typer.BadParameter(
             "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is of "
@@ -70,11 +71,13 @@ def register(
         )
 
 
-def _register_pair(moving: Path, target: Path, output: Path, options: Options) -> None:
+def _register_pair(
+    moving: Path, target: Path, output: Path, options: Options, strict: bool
+) -> None:
     from quicksilver.api import run_register
 
     about = {"command": "register", "model": _name_model(options)}
-    write_registration(run_register, moving, target, options, output, about)
+    write_registration(run_register, moving, target, options, output, about, strict)
 
 
 def _name_model(options: Options) -> str:
@@ -84,7 +87,12 @@ def _name_model(options: Options) -> str:
 
 
 def _register_list(
-    source: Path, target: Path | None, output: Path, jobs: int | None, options: Options
+    source: Path,
+    target: Path | None,
+    output: Path,
+    jobs: int | None,
+    options: Options,
+    strict: bool,
 ) -> None:
     """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
@@ -115,6 +123,8 @@ def _register_list(
     if target is not None:
         bids.describe(output, source)
     _report(rows, outcomes, output)
+    if strict and any(row.get("verdict") != "good" for row in rows):
+        raise typer.Exit(NOT_GOOD)
 
 
 def _settings(options: Options) -> dict[str, Any]:

@@ -99,6 +99,8 @@ class Options(PairOptions):
         model: A model, its file, or the name of one that ships; None: the default one.
         steps: Time steps of the geodesic; None: the model's own.
         correction: Whether the model's correction networks are used.
+        decide: Whether the LDDMM energy decides which corrections are kept and how much of the
+            momentum is shot (`quicksilver.registration.decision`); otherwise all of it is.
         samples: Number of predictions with dropout on, whose mean momentum is taken and whose
             variance is kept; None: one prediction without dropout.
         seed: Random seed of the samples.
@@ -121,6 +123,13 @@ class Options(PairOptions):
     )
     correction: bool = field(
         default=True, metadata=shown("Predict only.", flags=" /--no-correction")
+    )
+    decide: bool = field(
+        default=True,
+        metadata=shown(
+            "Let the LDDMM energy decide how much of the prediction is used.",
+            flags="--decide/--no-decide",
+        ),
     )
     samples: int | None = field(
         default=None,

@@ -20,7 +20,7 @@ from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.dropout import Uncertainty, sample
 from quicksilver.networks.inference import predicted_momenta
-from quicksilver.networks.model import Model
+from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.shipped import open_model
 from quicksilver.registration.decision import decide
 from quicksilver.registration.optimise import refine_momentum
@@ -44,7 +44,8 @@ def register(
 ) -> Registration:
     """Register by prediction: momentum from the network, geodesic, correction, geodesic.
 
-    The momentum is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
+    The LDDMM energy decides how much of the momentum is shot (`quicksilver.registration.decision`),
+    which is smoothed where its map would fold (`quicksilver.lddmm.unfolding`).
 
     Args:
         moving: Image that is deformed.
@@ -85,29 +86,50 @@ def register(
             )
         _check_patch(pair, config.spacing, config.patch_size)
         momenta, drawn = _predict(pair, model, options, settings, stages)
-        with stages("decide"):
-            decision = decide(momenta, Images(pair.moving, pair.target), config.fluid_metric())
-        settings = replace(
-            settings, kept_corrections=decision.corrections, kept_scale=decision.scale
-        )
-        momentum = decision.momentum
+        momentum, settings = _choose(momenta, pair, config, options, settings, stages)
         if options.refine > 0:
             with stages("refine") as tell:
                 momentum = refine_momentum(
                     pair, momentum, config.fluid_metric(), settings.steps, options.refine, tell
                 )
-        shoot = partial(config.shoot, steps=settings.steps)
-
-        def finish(momentum: Tensor) -> Registration:
-            with stages("shoot again" if settings.correction and drawn is None else "shoot"):
-                last = unfolded(momentum, shoot, config.prediction_factor)
-            metric = config.fluid_metric()
-            return judge_registration(pair, last, settings, metric, stages, uncertainty=drawn)
-
-        found = finish(momentum)
-        if found.energies.improved or not momentum.any():
+        found = _finish(momentum, pair, config, settings, stages, drawn)
+        if found.energies.improved or not options.decide or not momentum.any():
             return found
-        return finish(torch.zeros_like(momentum))
+        nothing, settings = torch.zeros_like(momentum), replace(settings, kept_scale=0.0)
+        return _finish(nothing, pair, config, settings, stages, drawn)
+
+
+def _choose(
+    momenta: list[Tensor],
+    pair: Pair,
+    config: ModelConfig,
+    options: Options,
+    settings: PredictionSettings,
+    stages: Stages,
+) -> tuple[Tensor, PredictionSettings]:
+    """The momentum that the energy decides for, or the last one; and the settings that say so."""
+    if not options.decide:
+        return momenta[-1], settings
+    with stages("decide"):
+        chosen = decide(momenta, Images(pair.moving, pair.target), config.fluid_metric())
+    kept = replace(settings, kept_corrections=chosen.corrections, kept_scale=chosen.scale)
+    return chosen.momentum, kept
+
+
+def _finish(
+    momentum: Tensor,
+    pair: Pair,
+    config: ModelConfig,
+    settings: PredictionSettings,
+    stages: Stages,
+    drawn: Uncertainty | None,
+) -> Registration:
+    """Shoot a momentum, free of folds, and judge its maps."""
+    shoot = partial(config.shoot, steps=settings.steps)
+    with stages("shoot again" if settings.correction and drawn is None else "shoot"):
+        last = unfolded(momentum, shoot, config.prediction_factor)
+    metric = config.fluid_metric()
+    return judge_registration(pair, last, settings, metric, stages, uncertainty=drawn)
 
 
 def _settle(options: Options, model: Model) -> PredictionSettings:

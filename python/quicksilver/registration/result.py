@@ -112,7 +112,8 @@ class Registration:
         """What to know about the images, their alignment and the match, in sentences."""
         notes = self.pair.placement.notes
         worse = self.energies.mismatch_after > self.energies.mismatch_before
-        still = not self.energies.improved and not self.momentum.any()
+        source = self.settings.source
+        still = isinstance(source, PredictionSettings) and source.kept_scale == 0
         return (*notes, *([WORSE] if worse else []), *([STILL] if still else []))
 
     @cached_property

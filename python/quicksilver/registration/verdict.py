@@ -14,6 +14,7 @@ from quicksilver.registration.pair import Placement
 from quicksilver.registration.quality import Energies, Quality
 
 Level = Literal["good", "doubtful", "failed"]
+LEVELS: tuple[Level, ...] = ("good", "doubtful", "failed")
 
 SCALE = 1.3, 2.0
 """Factor along an axis by which brains differ that is doubtful, and that is no brain of an adult."""

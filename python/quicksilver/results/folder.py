@@ -112,6 +112,7 @@ def _summary(
         "energies": registration.energies.to_json(),
         "quality": registration.quality.to_json(),
         "settings": registration.settings.to_json(),
+        "verdict": registration.verdict.to_json(),
         "notes": list(registration.notes),
         "versions": versions(),
     }

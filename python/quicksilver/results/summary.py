@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quicksilver.registration.quality import Energies, Quality
+from quicksilver.registration.verdict import Verdict
 
 Rows = list[tuple[str, str]]
 
@@ -14,6 +15,7 @@ def headline(summary: dict[str, Any]) -> str:
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     facts = (
         "Quicksilver",
+        summary["verdict"]["level"],
         f"squared difference {100 * (energies.mismatch_ratio - 1):+.0f} %",
         f"largest displacement {quality.displacement_mm.max:.1f} mm",
         f"folded voxels {quality.folded_voxels}",
@@ -29,10 +31,16 @@ def tables(summary: dict[str, Any]) -> dict[str, Rows]:
     given = {name: summary[name] for name in ("moving", "target", "model") if name in summary}
     return {
         "command": [("", summary["line"])] if "line" in summary else [],
+        "verdict": _verdict(summary),
         "quality": _quality(summary),
         "time": [(stage, f"{seconds:.2f} s") for stage, seconds in summary["seconds"].items()],
         "settings": [(name, str(value)) for name, value in {**given, **settings}.items()],
     }
+
+
+def _verdict(summary: dict[str, Any]) -> Rows:
+    verdict = Verdict.from_json(summary["verdict"])
+    return [(verdict.level, reason) for reason in verdict.reasons or ("nothing found against it",)]
 
 
 def _quality(summary: dict[str, Any]) -> Rows:
@@ -43,6 +51,8 @@ def _quality(summary: dict[str, Any]) -> Rows:
         ("squared difference, before and after", f"{before:.1f}, {after:.1f}"),
         ("kinetic energy", f"{energies.kinetic:.1f}"),
         ("displacement, mean and largest", f"{length.mean:.2f} mm, {length.max:.2f} mm"),
+        ("correlation of intensities", f"{quality.correlation:.3f}"),
+        ("overlap of the brains (Dice)", f"{quality.brain_overlap:.3f}"),
         ("folded voxels", str(quality.folded_voxels)),
         ("sd of log Jacobian", f"{quality.log_jacobian_sd:.3f}"),
         (

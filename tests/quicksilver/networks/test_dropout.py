@@ -55,7 +55,9 @@ def elsewhere(brains):
 
 @pytest.fixture(scope="module")
 def found(elsewhere, probabilistic):
-    return register(*elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu"), PLACEMENT)
+    return register(
+        *elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu", decide=False), PLACEMENT
+    )
 
 
 def dropouts(model: Model) -> list[nn.Dropout]:
@@ -114,23 +116,25 @@ def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
 def test_the_seed_decides_and_nobody_else_notices(brains, elsewhere, probabilistic, found):
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    again = register(*elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu"), PLACEMENT)
+    again = register(
+        *elsewhere, Options(probabilistic, samples=4, seed=3, device="cpu", decide=False), PLACEMENT
+    )
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(again.momentum, found.momentum)
     assert torch.equal(again.uncertainty.psi.variance, found.uncertainty.psi.variance)
-    other = register(*brains, Options(probabilistic, samples=2, seed=4, device="cpu"))
+    other = register(*brains, Options(probabilistic, samples=2, seed=4, device="cpu", decide=False))
     assert not torch.equal(other.momentum, found.momentum)
     assert not any(layer.training for layer in dropouts(probabilistic))
 
 
 def test_without_probability_there_is_no_variance(brains, probabilistic):
     config = probabilistic.config
-    plain = register(*brains, Options(probabilistic, device="cpu"))
+    plain = register(*brains, Options(probabilistic, device="cpu", decide=False))
     layers = dropouts(probabilistic)
     try:
         for layer in layers:
             layer.p = 0.0
-        still = register(*brains, Options(probabilistic, samples=3, device="cpu"))
+        still = register(*brains, Options(probabilistic, samples=3, device="cpu", decide=False))
     finally:
         for layer in layers:
             layer.p = 0.2
@@ -172,7 +176,7 @@ def test_one_sample_has_no_variance(probabilistic, samples):
 
 def test_a_model_without_dropout_is_refused(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path / "out", "--model", model_file, "--no-affine")
-    code, shown, error = command(*words, "--samples", 5)
+    code, shown, error = command(*words, "--no-decide", "--samples", 5)
     assert code == 2 and shown == "" and "Traceback" not in error
     sentence = error.strip().splitlines()[-1]
     assert sentence.startswith("quicksilver: expected a probabilistic model")
@@ -185,7 +189,9 @@ def test_the_command_writes_mean_and_variance(
     save_model(probabilistic, tmp_path / "model.safetensors")
     words = ("register", *brain_files, "--model", tmp_path / "model.safetensors", "--no-affine")
     for name in ("out", "again"):
-        code, shown, error = command(*words, "--samples", 3, "--seed", 7, "-o", tmp_path / name)
+        code, shown, error = command(
+            *words, "--no-decide", "--samples", 3, "--seed", 7, "-o", tmp_path / name
+        )
         assert code == 0 and "standard deviation of the samples" in shown, error
     out = tmp_path / "out"
     for name in ("displacement", "inverse_displacement"):

@@ -43,9 +43,9 @@ def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model
         _, phi = qs.shoot(momentum, isolated(qs.FluidMetric()), 4, composition="linear")
         back = qs.warp(pair.target, phi)
         momentum = momentum + predict_momentum(model.correction, pair.moving, back)
-    found = register(*brains, Options(twice, device="cpu"))
+    found = register(*brains, Options(twice, device="cpu", decide=False))
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
-    once = register(*brains, Options(model, device="cpu"))
+    once = register(*brains, Options(model, device="cpu", decide=False))
     assert (found.momentum - once.momentum).abs().max() > 1e-3
 
 
@@ -57,7 +57,7 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     three = Model(config, *(config.network().eval() for _ in range(3)))
     for network in three.networks().values():
         torch.nn.init.normal_(network.factor.weight, std=0.003)
-    found = register(*brains, Options(three, device="cpu"))
+    found = register(*brains, Options(three, device="cpu", decide=False))
     assert found.quality.damping_rounds == 0
     fine, metric = (found.pair.moving, found.pair.target), isolated(qs.FluidMetric())
     coarse = [coarser(image, 2) for image in fine]
@@ -72,13 +72,14 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     momentum = corrected(three.correction, finer(momentum, 2, fine[0].shape[2:]) / 2, fine, 1)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
     alone = register(
-        *brains, Options(dataclasses.replace(three, coarse_correction=None), device="cpu")
+        *brains,
+        Options(dataclasses.replace(three, coarse_correction=None), device="cpu", decide=False),
     )
     assert (found.momentum - alone.momentum).abs().max() > 1e-3
 
 
 def test_without_correction_and_with_other_steps(brains, model):
-    found = register(*brains, Options(model, correction=False, steps=2, device="cpu"))
+    found = register(*brains, Options(model, correction=False, steps=2, device="cpu", decide=False))
     pair = found.pair
     momentum = predict_momentum(model.prediction, pair.moving, pair.target)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
@@ -116,7 +117,7 @@ def test_a_zero_momentum_changes_nothing(brains, model):
     network = config.network().eval()
     for parameter in network.parameters():
         torch.nn.init.zeros_(parameter)
-    found = register(*brains, Options(Model(config, network), device="cpu"))
+    found = register(*brains, Options(Model(config, network), device="cpu", decide=False))
     assert not found.psi.any() and not found.phi.any()
     assert found.energies.mismatch_before == found.energies.mismatch_after
     assert found.quality.folded_voxels == 0 and found.quality.log_jacobian_sd == 0
@@ -131,7 +132,7 @@ def test_progress_is_told(brains, model):
         ),
     )
     stages = list(dict.fromkeys(stage for stage, _ in told))
-    assert stages == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+    assert stages == ["prepare", "predict", "shoot", "correct", "decide", "shoot again", "judge"]
     assert any(detail.endswith("patches") for _, detail in told)
 
 
@@ -145,7 +146,7 @@ def test_no_registration_folds(brains, model):
     pair = prepare(*brains, 2.0)
     predicted = predict_momentum(wild, pair.moving, pair.target)
     assert count_folds(config.shoot(predicted)[0]).voxels > 0
-    found = register(*brains, Options(Model(config, wild), device="cpu"))
+    found = register(*brains, Options(Model(config, wild), device="cpu", decide=False))
     assert found.quality.folded_voxels == 0 < found.quality.damping_rounds
     torch.testing.assert_close(found.psi, config.shoot(found.momentum)[0])
     assert found.energies.mismatch_after > found.energies.mismatch_before
@@ -155,7 +156,7 @@ def test_no_registration_folds(brains, model):
 def test_brains_smaller_than_a_patch_are_refused(model):
     small = make_brain(0, (14, 40, 40))
     with pytest.raises(QuicksilverError, match="one patch, 15 voxels of 2 mm"):
-        register(small, small, Options(model, device="cpu"))
+        register(small, small, Options(model, device="cpu", decide=False))
 
 
 def test_an_exploding_model_is_refused(brains, model):
