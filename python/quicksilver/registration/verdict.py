@@ -19,6 +19,9 @@ LEVELS: tuple[Level, ...] = ("good", "doubtful", "failed")
 SCALE = 1.3, 2.0
 """Factor along an axis by which brains differ that is doubtful, and that is no brain of an adult."""
 
+UNLIKE = 0.7
+"""Similarity of aligned images (`quicksilver.registration.alignment`) below which they show other things."""
+
 CORRELATION = 0.6, 0.0
 """Correlation of intensities below which a match is doubtful, and below which it has failed."""
 
@@ -68,9 +71,8 @@ def _judge_placement(placement: Placement) -> list[tuple[Level, str]]:
         findings.append(("doubtful", "the affine exchanges left and right"))
     similarity = placement.affine_similarity
     if similarity is not None and similarity < ALIKE:
-        findings.append(
-            ("doubtful", f"the aligned images are unlike (similarity {similarity:.2f})")
-        )
+        level = "failed" if similarity < UNLIKE else "doubtful"
+        findings.append((level, f"the aligned images are unlike (similarity {similarity:.2f})"))
     return findings
 
 
