@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from quicksilver.io.files import write_json
-from quicksilver.registration.evaluation import mean_scores, score_labels
+from quicksilver.registration.evaluation import average_scores, score_labels
 
 from .machine import machine
 from .methods import Method, Subject, digest, methods
@@ -80,7 +80,7 @@ def measure(moving: Subject, target: Subject, method: Method) -> Record:
     found = method.run(moving, target)
     field = found.displacement.onto(target.labels.grid)
     warped = field.warp(moving.labels, "nearest").data
-    scores = mean_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
+    scores = average_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
     numbers = {name: value for name, value in vars(found).items() if name != "displacement"}
     where = machine()
     kept = ("date", "processor", "cores", "load_average")
