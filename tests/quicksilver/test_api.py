@@ -9,7 +9,7 @@ import quicksilver
 from quicksilver import demo
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.images.resampling import resample
 from quicksilver.io.affines import read_affine, write_affine
 from quicksilver.io.fields import read_field
@@ -21,7 +21,7 @@ from tests.quicksilver.phantoms import make_affine, write_nifti
 @pytest.fixture(scope="module")
 def elsewhere() -> tuple[Image, Image, np.ndarray]:
     """A brain, a copy of it turned and scaled on another grid, and the affine between their points."""
-    target = demo.brain()
+    target = demo.make_brain()
     affine = make_affine((12, -8, 15), (1.1, 0.95, 1.05), origin=(20, -30, 10))
     grid = Grid((80, 96, 84), affine @ target.affine @ np.diag([1.05, 1.1, 1.0, 1.0]))
     copy = Image(target.data, affine @ target.affine)
@@ -157,7 +157,7 @@ def test_masks_and_a_reference(brains, model):
 def test_a_mask_of_nothing_is_refused(brains):
     image = brains[0]
     with pytest.raises(QuicksilverError, match="mask that covers"):
-        masked(
+        apply_mask(
             image,
             Image(
                 np.ones((9, 9, 9), np.uint8), make_affine((0,) * 3, (1,) * 3, origin=(500, 0, 0))

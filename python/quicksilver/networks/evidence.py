@@ -6,7 +6,7 @@ nothing moves. A network learns that only about, so its momentum is bound to it,
 
     m(I0, I1) = e(I0, I1) (N(I0, I1) - N(I0, I0)),    e = r^2 / (r^2 + NOISE^2).
 
-r is the mean size of the difference I1 - I0 around a voxel, once noise is blurred and what differs
+r is the mean size of the difference I1 - I0 around a voxel, once noise is blur and what differs
 evenly (a gain, a bias field) is taken away.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from quicksilver.images.filters import averaged, blurred
+from quicksilver.images.filters import average, blur
 
 NOISE = 0.02
 """A difference of normalised intensities that is as likely noise as a change."""
@@ -45,7 +45,7 @@ def find_evidence(moving: Tensor, target: Tensor) -> Tensor:
     """
     difference = target - moving
     inside = ((moving != 0) | (target != 0)).to(difference.dtype)
-    even = averaged(difference, EVEN) / averaged(inside, EVEN).clamp(min=1e-3)
-    uneven = (blurred(difference) - even * inside) * inside
-    squared = averaged(uneven.abs(), REACH).square()
+    even = average(difference, EVEN) / average(inside, EVEN).clamp(min=1e-3)
+    uneven = (blur(difference) - even * inside) * inside
+    squared = average(uneven.abs(), REACH).square()
     return squared / (squared + NOISE**2)

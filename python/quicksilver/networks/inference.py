@@ -1,4 +1,4 @@
-"""The momentum that a model predicts for two images on one grid: predict, shoot, correct."""
+"""Infer the momentum of two images on one grid with a model: predict, shoot, correct."""
 
 from __future__ import annotations
 
@@ -8,26 +8,19 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer_momentum
+from quicksilver.images.pyramid import downsample, upsample_momentum
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.evidence import find_evidence
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.networks.tiling import find_brains, predict_momentum, whole_momentum
+from quicksilver.networks.tiling import find_brains, predict_momentum, predict_with_gradient
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
-"""Of a geodesic along which the correction network is shown the target. Of three pairs of held-out IXI
-people at 2 mm that moves phi by 0.04 voxels rms in the brain, with low frequencies alone by 0.08; the
-overlap of six such pairs is the same within 0.001 (sources that became e6c7390, two cores of an AMD EPYC)."""
-
-
-def predicted_momentum(model: Model, moving: Tensor, target: Tensor) -> Tensor:
-    """Return the last of `predicted_momenta`."""
-    return predicted_momenta(model, moving, target)[-1]
+"""Time steps of a map that is only shown to the correction network (docs/register.md)."""
 
 
 @torch.no_grad()
-def predicted_momenta(
+def infer_momenta(
     model: Model,
     moving: Tensor,
     target: Tensor,
@@ -54,18 +47,20 @@ def predicted_momenta(
         >>> from quicksilver.networks.model import ModelConfig
         >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
         >>> image = torch.rand(1, 1, 16, 16, 16)
-        >>> predicted_momenta(Model(untrained, untrained.network()), image, image)[-1].abs().max()
+        >>> infer_momenta(Model(untrained, untrained.network()), image, image)[-1].abs().max()
         tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
     factor = config.prediction_factor
-    coarse = Inference(config, coarser(moving, factor), coarser(target, factor), factor, stages)
+    coarse = Inference(
+        config, downsample(moving, factor), downsample(target, factor), factor, stages
+    )
     with stages("predict") as tell:
         momentum = coarse.ask(model.prediction, coarse.target, tell)
     if not correction:
-        return [finer_momentum(momentum, factor, moving.shape[2:])]
+        return [upsample_momentum(momentum, factor, moving.shape[2:])]
     momenta = coarse.correct(momentum, model.coarse_correction, config.coarse_corrections, steps)
-    momentum = finer_momentum(momenta[-1], factor, moving.shape[2:])
+    momentum = upsample_momentum(momenta[-1], factor, moving.shape[2:])
     fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages)
     return fine.correct(momentum, model.correction, config.corrections, steps)
 
@@ -119,7 +114,7 @@ class Inference:
         momenta = [momentum]
         for _ in range(times if network is not None else 0):
             with self.stages("shoot"):
-                back = warped_back(self.config, momenta[-1], self.target, steps, self.factor)
+                back = warp_target_back(self.config, momenta[-1], self.target, steps, self.factor)
             with self.stages("correct") as tell:
                 assert network is not None
                 momenta.append(momenta[-1] + self.ask(network, back, tell))
@@ -146,25 +141,31 @@ class Inference:
                 tell(f"{done} of {count} patches")
 
         if torch.is_grad_enabled():
-            return whole_momentum(network, self.moving, target, region=self.region)
+            return predict_with_gradient(network, self.moving, target, region=self.region)
         stride = self.config.stride
         return predict_momentum(
             network, self.moving, target, stride, progress=report, region=self.region
         )
 
 
-def warped_back(
+def warp_target_back(
     config: ModelConfig,
     momentum: Tensor,
     target: Tensor,
     steps: int | None = None,
     factor: int = 1,
 ) -> Tensor:
-    """The target warped back along a momentum's geodesic, as the correction network is shown it; on
-    a grid coarser than the model's by `factor`.
+    """Warp the target back along a momentum's geodesic, for the correction network to see.
 
-    No map that anyone keeps comes of it: by "ab2" it is shot in few steps, of low frequencies, with
-    linear composition, a quarter of the cost.
+    The map is only shown to the correction network, so few steps of low frequencies and linear
+    composition suffice, at a quarter of the cost; by "rk4" it is shot as the original does.
+
+    Args:
+        config: Of the model.
+        momentum: (B, 3, X, Y, Z) in voxels of the target's grid.
+        target: (B, 1, X, Y, Z).
+        steps: Time steps of the geodesic; None: the model's own.
+        factor: How much coarser the grid is than the model's.
     """
     if config.method == "ab2":
         steps = min(steps or config.steps, LOOKING_STEPS)

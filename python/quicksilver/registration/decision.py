@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser_momentum
+from quicksilver.images.pyramid import downsample_momentum
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.matching import FitSettings, Matching
 
@@ -61,7 +61,7 @@ def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) ->
     matching = Matching.at(images, metric, FitSettings(steps=STEPS, folding=0.0), FACTOR)
 
     def energy(momentum: Tensor) -> float:
-        return matching.energies(coarser_momentum(momentum, FACTOR), [0]).item()
+        return matching.energies(downsample_momentum(momentum, FACTOR), [0]).item()
 
     energies = [energy(momentum) for momentum in momenta]
     least = min(energies)

@@ -17,9 +17,9 @@ from torch import Tensor
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, brain_box
 from quicksilver.lddmm.energy import Images
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.dropout import Uncertainty, sample
-from quicksilver.networks.inference import predicted_momenta
+from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.shipped import open_model
 from quicksilver.registration.decision import decide
@@ -107,7 +107,7 @@ def _choose(
     settings: PredictionSettings,
     stages: Stages,
 ) -> tuple[Tensor, PredictionSettings]:
-    """The momentum that the energy decides for, or the last one; and the settings that say so."""
+    """Return the momentum that the energy decides for, or the last; and the settings that say so."""
     if not options.decide:
         return momenta[-1], settings
     with stages("decide"):
@@ -127,13 +127,13 @@ def _finish(
     """Shoot a momentum, free of folds, and judge its maps."""
     shoot = partial(config.shoot, steps=settings.steps)
     with stages("shoot again" if settings.correction and drawn is None else "shoot"):
-        last = unfolded(momentum, shoot, config.prediction_factor)
+        last = unfold(momentum, shoot, config.prediction_factor)
     metric = config.fluid_metric()
     return judge_registration(pair, last, settings, metric, stages, uncertainty=drawn)
 
 
 def _settle(options: Options, model: Model) -> PredictionSettings:
-    """The settings that options and model make together."""
+    """Return the settings that options and model make together."""
     sampled = options.samples is not None
     return PredictionSettings(
         correction=options.correction and model.correction is not None,
@@ -148,9 +148,11 @@ def _settle(options: Options, model: Model) -> PredictionSettings:
 def _predict(
     pair: Pair, model: Model, options: Options, settings: PredictionSettings, stages: Stages
 ) -> tuple[list[Tensor], Uncertainty | None]:
-    """The momenta as predicted and corrected; with samples their mean alone, and their moments."""
+    """Predict the momentum, before and after corrections; with samples their mean, and their
+    moments.
+    """
     predict = partial(
-        predicted_momenta,
+        infer_momenta,
         model,
         pair.moving,
         pair.target,
@@ -171,9 +173,9 @@ def _predict(
 
 
 def _check_patch(pair: Pair, spacing: float, size: int) -> None:
-    """Raise QuicksilverError unless both brains are as large as one patch."""
+    """Check that both brains are at least as large as one patch."""
     frame = pair.placement.frame
-    low, high = brain_box(pair.placed.moved(frame), pair.target_image.moved(frame))
+    low, high = brain_box(pair.placed.reframe(frame), pair.target_image.reframe(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1
     if counts.min() < size:
         raise QuicksilverError(

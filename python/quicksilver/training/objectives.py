@@ -1,4 +1,5 @@
-"""What a network is trained to lower: the LDDMM energy of its maps, or the distance of its momenta to known ones.
+"""Objectives of training: the LDDMM energy of a network's maps, or the distance of its momenta to
+known ones.
 
 Both are relative to the prediction zero, so that pairs of every difficulty count alike.
 """
@@ -15,11 +16,10 @@ from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.losses import Loss, make_loss
 from quicksilver.training.batches import Batch
 from quicksilver.training.recipe import Stage
-from quicksilver.transforms.folds import crowding
+from quicksilver.transforms.folds import penalise_folds
 
 NOTHING = 0.02
-"""Mismatch per voxel of the head, with either loss, that counts as none: what is divided by where two images are
-alike from the start."""
+"""Mismatch per voxel of the head that counts as none, so that pairs alike from the start count little."""
 
 
 class Objective(Protocol):
@@ -28,14 +28,15 @@ class Objective(Protocol):
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor: ...
 
 
-class Energy:
+class EnergyObjective:
     """The LDDMM energy through `shoot`, relative to that of the identity map.
 
         E(m0) / (E(0) + NOTHING),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
-    summed over voxels, NOTHING over those of the head, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
-    integrator. `unfolding` adds the mean square of what the ten determinants of
-    `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
+    on the images as they were before they were disturbed (`quicksilver.lddmm.energy`); NOTHING per
+    voxel of the head. The gradient is the exact adjoint of the integrator. `unfolding` adds the mean
+    square of the shortfall of the ten determinants of `quicksilver.transforms.folds` below 0.3 (at
+    most 1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
@@ -50,13 +51,13 @@ class Energy:
         nothing = NOTHING * (batch.target > 0).flatten(1).sum(1)
         loss = (energy / (mismatch(images, self.loss) + nothing)).float().mean()
         if stage.unfolding > 0:
-            # Where a map has gone wild its determinants are in the hundreds: they must not rule.
-            crowded = crowding(psi, most=1).mean() / psi[0, 0].numel()
+            # Determinants of a map gone wild are in the hundreds: cap them.
+            crowded = penalise_folds(psi, most=1).mean() / psi[0, 0].numel()
             loss = loss + 1e3 * stage.unfolding * crowded
         return loss
 
 
-class Momentum:
+class MomentumObjective:
     """The distance to a known momentum: L1, and the energy <r, K r> of the residual's velocity.
 
     K passes low frequencies a hundred times better than high ones: L1 alone learns edges well and

@@ -1,7 +1,7 @@
-"""What a recipe file says: images, network, stages of training, and the words on the card.
+"""Recipes of training: images, network, stages, and the words on the card.
 
-YAML, checked by pydantic: an unknown or misspelt entry is refused. The files in `recipes/` beside
-this module ship with the package and can be read by name.
+A recipe is YAML, checked by pydantic: an unknown or misspelt entry is refused. The files in
+`recipes/` beside this module ship with the package and can be read by name.
 """
 
 from __future__ import annotations
@@ -35,12 +35,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Images(_Part):
-    """Which images, relative to the folder given with --data, and the frame they are brought to.
+class Data(_Part):
+    """Images, relative to the folder given with --data, and the frame they are brought to.
 
-    images, labels: patterns with one `*`, which stands for a person's name; without `images`, images are
-    synthesised from the label maps. matrices: JSON with, per person, a 4 x 4 `M` from the frame to
-    the person, RAS mm. held_out: the last so many by name, two at least, are for validation only.
+    Args:
+        images: Pattern with one `*`, which stands for a subject's name; None: images are painted
+            after the label maps.
+        labels: Pattern of the label maps, likewise.
+        matrices: JSON with a 4 x 4 `M` per subject, from the frame to the subject, RAS mm.
+        shape: Voxels of the frame.
+        spacing: Of the frame, mm.
+        origin: Of the frame, mm.
+        held_out: Number of subjects, the last by name and at least two, used for validation only.
+        validation_pairs: Number of pairs on which networks are validated.
     """
 
     images: str | None = None
@@ -53,31 +60,37 @@ class Images(_Part):
     validation_pairs: PositiveInt = 6
 
     @model_validator(mode="after")
-    def _names_something(self) -> Images:
+    def _names_something(self) -> Data:
         for pattern in (self.images, self.labels):
             if pattern is not None and pattern.count("*") != 1:
-                raise ValueError("a pattern has one * for the person's name")
+                raise ValueError("a pattern has one * for the subject's name")
         if self.images is None and self.labels is None:
             raise ValueError("give images or labels")
         return self
 
     @property
     def named(self) -> str:
-        """The pattern that decides who there is."""
+        """The pattern that decides which subjects there are."""
         pattern = self.images or self.labels
         assert pattern is not None
         return pattern
 
 
 class Network(_Part):
-    """The architecture (see `quicksilver.networks.model.ModelConfig`).
+    """Architecture of the networks (see `quicksilver.networks.model.ModelConfig`).
 
-    prediction_factor: how much coarser than the frame the prediction network sees the images.
-    corrections: how often the correction network is asked, each time with the target warped back
-    once more. coarse_corrections: how often the correction network of the model in `start` corrects
-    before, on the grid of the prediction. sharpness: images sharper than that (`quicksilver.images.filters`) are softened before a
-    network sees them, in training and after; None: none are. relative: whether momenta are bound to
-    what differs between the images (`quicksilver.networks.evidence`).
+    Args:
+        architecture: "patch" or "horizontal".
+        features: Channels at full resolution.
+        prediction_factor: How much coarser than the frame the prediction network sees the images.
+        coarse_corrections: Number of corrections on the grid of the prediction, by the correction
+            network of the model in `start`.
+        corrections: Number of corrections, each with the target warped back once more.
+        dropout: Whether the networks have dropout.
+        sharpness: Images sharper than this (`quicksilver.images.sharpness`) are softened before a
+            network sees them, in training and after; None: none are.
+        relative: Whether momenta are bound to what differs between the images
+            (`quicksilver.networks.evidence`).
     """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
@@ -104,15 +117,23 @@ class Shooting(_Part):
 
 
 class Variation(_Part):
-    """How training images are changed at random, so that the network sees more than it is given.
+    """Random changes of training images, so that the network sees more than it is given.
 
-    scanner: of sharpness and contrast that both images of a pair have in common
-    (`quicksilver.training.synthesis.rescan`), 1 is a wide range of scanners. intensity: of contrast, bias
-    field, blur and noise that the network sees in each (`quicksilver.training.synthesis.disturb`). rotation (degrees), scale, shift (voxels): standard deviations of a pose
-    common to both images. misalignment: of what an affine alignment leaves between them. Every pair
-    is mirrored with probability one half. window: a random box of so many voxels of every pair, the
-    same of both images, where a step on the whole frame is too dear. rescans: the part of the pairs
-    that are one person scanned twice, in half of which a small geodesic has moved something.
+    Every pair is mirrored with probability one half.
+
+    Args:
+        scanner: Of sharpness and contrast, common to both images of a pair
+            (`quicksilver.training.synthesis.vary_scanner`); 1 is a wide range of scanners.
+        intensity: Of contrast, bias field, blur and noise in each image
+            (`quicksilver.training.synthesis.disturb`).
+        rotation: Standard deviation of a pose common to both images, degrees.
+        scale: Likewise, of the logarithm of its scale.
+        shift: Likewise, voxels.
+        misalignment: Standard deviation of what an affine alignment leaves between them.
+        window: A random box of this many voxels, the same of both images, where a step on the whole
+            frame is too expensive; None: the whole frame.
+        rescans: Part of the pairs that are one subject scanned twice, in half of which a small
+            geodesic has moved something.
     """
 
     scanner: NonNegativeFloat = 1.0
@@ -126,10 +147,14 @@ class Variation(_Part):
 
 
 class Fits(_Part):
-    """The teacher's pairs: how many random ones, and how each is fitted (`quicksilver fit`).
+    """Random pairs for the teacher, and how each is fitted (`quicksilver fit`).
 
-    method: "lbfgs" with these levels, iterations and steps, or "quicksilver", the original's 50
-    equal steps at full resolution.
+    Args:
+        pairs: Number of pairs.
+        method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
+        levels: Of "lbfgs": how much coarser each level is.
+        iterations: Of "lbfgs": largest number of iterations on each level.
+        steps: Of "lbfgs": time steps of the geodesic.
     """
 
     pairs: PositiveInt
@@ -139,7 +164,7 @@ class Fits(_Part):
     steps: PositiveInt = 10
 
     def fitting(self) -> FitSettings:
-        """The settings of `quicksilver.lddmm.matching.fit`."""
+        """Return the settings of `quicksilver.lddmm.matching.fit`."""
         if self.method == "quicksilver":
             return QUICKSILVER
         return FitSettings(levels=self.levels, iterations=self.iterations, steps=self.steps)
@@ -148,12 +173,27 @@ class Fits(_Part):
 class Stage(_Part):
     """How one network is trained.
 
-    source: what a batch is: "images" (random pairs of people), "geodesics" (a person and a random
-    geodesic: the true momentum is known) or "fits" (patches of the teacher's pairs). objective: "energy", the LDDMM
-    energy through `shoot`, or "momentum", the distance to the known one. loss, sigma, shooting_steps:
-    of the energy (`quicksilver.lddmm.losses`). unfolding: weight of small Jacobian determinants. batch: pairs, or patches, per
-    process. decay: the part of the steps at the end in which the learning rate falls to zero.
-    average: decay per step of the mean of the weights, which is what is validated and kept.
+    Args:
+        source: "images" (random pairs of subjects), "geodesics" (a subject and a random geodesic:
+            the true momentum is known) or "fits" (patches of the teacher's pairs).
+        objective: "energy", the LDDMM energy through `shoot`, or "momentum", the distance to the
+            known one.
+        steps: Number of updates.
+        batch: Pairs, or patches, per process.
+        learning_rate: The largest one.
+        warm_up: Steps in which it rises.
+        decay: Part of the steps, at the end, in which it falls to zero.
+        weight_decay: Of AdamW.
+        clip: Largest norm of the gradient.
+        average: Decay per step of the mean of the weights, which is what is validated and kept.
+        precision: Type in which the network computes.
+        loss: Of the energy (`quicksilver.lddmm.losses`).
+        sigma: Of the loss.
+        shooting_steps: Time steps of the geodesic in the energy.
+        unfolding: Weight of the penalty of small Jacobian determinants.
+        velocity: Weight of the velocity in the distance of momenta.
+        validations: Number of validations.
+        workers: Processes that make batches; 0: this one.
     """
 
     source: Literal["images", "geodesics", "fits"] = "images"
@@ -177,15 +217,27 @@ class Stage(_Part):
 
 
 class Recipe(_Part):
-    """A recipe: everything that decides which model comes out.
+    """Everything that decides which model comes out.
 
-    start: a model file, or the name of a model that ships: networks begin with its weights. A network
-    without a stage then stays as it is there.
+    Args:
+        name: Name of the model.
+        seed: Random seed.
+        data: Images.
+        network: Architecture.
+        shooting: Metric and integrator.
+        variation: Random changes of images.
+        fits: The teacher's pairs.
+        start: A model file, or the name of a model that ships, with whose weights networks begin. A
+            network without a stage stays as it is there.
+        prediction: Stage of the prediction network.
+        correction: Stage of the correction network.
+        training_data: For the card.
+        licence: For the card.
     """
 
     name: str
     seed: int = 0
-    data: Images
+    data: Data
     network: Network = Network()
     shooting: Shooting = Shooting()
     variation: Variation = Variation()
@@ -219,7 +271,7 @@ class Recipe(_Part):
 
 
 def shipped_recipes() -> list[str]:
-    """The names of the recipes that ship with the package."""
+    """List the names of the recipes that ship with the package."""
     names = (file.name for file in RECIPES.iterdir())
     return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 

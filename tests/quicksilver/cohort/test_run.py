@@ -221,7 +221,7 @@ def test_a_bids_folder_is_brought_to_a_target(tmp_path, command, model_file):
     mask = data / "sub-02/ses-a/anat/sub-02_ses-a_desc-brain_mask.nii.gz"
     write_nifti(mask, Image((brain(3).data > 0).astype(np.uint8), brain(3).affine))
     target = write_nifti(tmp_path / "target.nii.gz", brain(4))
-    pairs = bids.pairs_to(data, target)
+    pairs = bids.find_pairs(data, target)
     assert [(p.id, p.moving_mask) for p in pairs] == [
         ("sub-01_T1w", None),
         ("sub-02_ses-a_desc-preproc_T1w", mask),
@@ -243,7 +243,7 @@ def test_stripped_images_of_a_bids_folder_are_preferred(tmp_path):
         (tmp_path / "sub-1/anat").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"sub-1/anat/{name}.nii.gz").touch()
     (tmp_path / "sub-1/anat/sub-1_desc-brain_mask.nii.gz").touch()
-    pairs = bids.pairs_to(tmp_path, tmp_path / "t.nii.gz")
+    pairs = bids.find_pairs(tmp_path, tmp_path / "t.nii.gz")
     assert [(p.id, p.moving_mask) for p in pairs] == [("sub-1_desc-brain_T1w", None)]
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm import checkpoint, matching
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.lddmm.metric import metric_at
-from quicksilver.training.synthesis import random_geodesic
-from quicksilver.transforms.folds import LEAST, count_folds, crowding
+from quicksilver.lddmm.metric import coarsen_metric
+from quicksilver.training.synthesis import draw_geodesic
+from quicksilver.transforms.folds import LEAST, count_folds, penalise_folds
 from tests.quicksilver.phantoms import texture
 
 SHAPE = (18, 16, 20)
@@ -25,7 +25,7 @@ METRIC = qs.FluidMetric(pad=8)
 def displaced(seed: int = 0, largest=(1.5, 1.5)):
     """An image, its copy carried along a random geodesic, and the geodesic's momentum."""
     image = texture(seed)
-    momentum, psi, _ = random_geodesic(
+    momentum, psi, _ = draw_geodesic(
         image, METRIC, torch.Generator().manual_seed(seed), steps=6, largest=largest
     )
     return image, qs.warp(image, psi), momentum
@@ -53,7 +53,7 @@ def test_the_gradient_is_that_of_the_energy(loss, masked):
     images = Images(moving, target, *masks)
     problem = matching.Matching(images, METRIC, settings)
     here = (3 * momentum).requires_grad_()
-    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], LEAST)
+    crowded = penalise_folds(qs.shoot(here, METRIC, steps=4)[0], LEAST)
     assert (crowded > 1e-3).all(), "the crowding is not at work in this test"
     (gradient,) = torch.autograd.grad(problem.energies(here, [0, 1]).sum(), here)
     generator = torch.Generator().manual_seed(1)
@@ -185,17 +185,17 @@ def test_levels_agree_on_what_a_smooth_momentum_does():
         displaced()[2][..., ::4, ::4, ::4], size=(32,) * 3, mode="trilinear"
     )
     momentum = momentum / METRIC.sharp(momentum).abs().max()
-    coarse = coarser(momentum, 2) * 2
+    coarse = downsample(momentum, 2) * 2
     fine_psi, _ = qs.shoot(momentum, METRIC, steps=6)
-    coarse_psi, _ = qs.shoot(coarse, metric_at(METRIC, 2), steps=6)
-    torch.testing.assert_close(2 * coarse_psi, coarser(fine_psi, 2), atol=0.05, rtol=0)
+    coarse_psi, _ = qs.shoot(coarse, coarsen_metric(METRIC, 2), steps=6)
+    torch.testing.assert_close(2 * coarse_psi, downsample(fine_psi, 2), atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(18, 16, 20), (17, 15, 19)])
 def test_a_linear_momentum_survives_the_way_to_a_coarser_grid_and_back(shape):
     x, y, z = (torch.linspace(-1, 1, n) for n in shape)
     ramp = (x[:, None, None] + 2 * y[:, None] - z).expand(1, 3, *shape)
-    back = finer(coarser(ramp, 2), 2, shape)
+    back = upsample(downsample(ramp, 2), 2, shape)
     assert back.shape == ramp.shape
     inner = (..., *(slice(3, n - 3) for n in shape))
     torch.testing.assert_close(back[inner], ramp[inner])
@@ -295,5 +295,5 @@ def test_arguments_that_do_not_fit_together_are_refused():
 
 
 def test_the_coarse_metric_keeps_its_pad_in_millimetres():
-    coarse = metric_at(METRIC, 2)
+    coarse = coarsen_metric(METRIC, 2)
     assert coarse == dataclasses.replace(METRIC, spacing=(2, 2, 2), pad=4)

@@ -15,7 +15,7 @@ from torch import nn
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.fields import read_field
-from quicksilver.lddmm.metric import isolated
+from quicksilver.lddmm.metric import pad_metric
 from quicksilver.networks.dropout import Moments, sample
 from quicksilver.networks.files import save_model
 from quicksilver.networks.model import Model
@@ -25,8 +25,8 @@ from quicksilver.registration.pair import Placement
 from quicksilver.registration.predict import register
 from quicksilver.results.folder import save_registration
 from quicksilver.results.png import draw
-from quicksilver.results.views import shown
-from quicksilver.transforms.field import carry
+from quicksilver.results.views import make_views
+from quicksilver.transforms.field import regrid
 from tests.quicksilver.phantoms import make_affine
 
 
@@ -50,7 +50,7 @@ PLACEMENT = Placement(AFFINE, FRAME)
 def elsewhere(brains):
     """The pair with a moving image that lies elsewhere, so that the axes of all worlds differ."""
     moving, target = brains
-    return moving.moved(np.linalg.inv(AFFINE)), target
+    return moving.reframe(np.linalg.inv(AFFINE)), target
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_every_sample_goes_through_both_networks(brains, probabilistic, found):
 
 def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
     torch.testing.assert_close(found.momentum, found.uncertainty.momentum)
-    psi, phi = qs.shoot(found.momentum, isolated(qs.FluidMetric()), steps=2)
+    psi, phi = qs.shoot(found.momentum, pad_metric(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.phi, phi, rtol=1e-4, atol=1e-4)
     assert list(found.seconds) == ["prepare", "sample", "shoot", "judge"]
@@ -221,20 +221,20 @@ def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
         ("inverse_displacement", drawn.phi, pair.placed, pair.backward(drawn.phi.mean)),
     ):
         stored = np.asarray(nib.load(tmp_path / f"{name}_variance.nii.gz").dataobj)
-        millimetres = carry(moments.variance, pair.grid, there.grid)[0]
+        millimetres = regrid(moments.variance, pair.grid, there.grid)[0]
         assert np.allclose(stored.transpose(3, 0, 1, 2), millimetres, rtol=1e-5)
         mean = read_field(tmp_path / f"{name}_mean.nii.gz").vectors
         torch.testing.assert_close(mean, expected.vectors)
 
 
 def test_the_report_has_one_more_column(found, registration, tmp_path):
-    draw(shown(found), "", tmp_path / "with.png")
-    draw(shown(registration), "", tmp_path / "without.png")
+    draw(make_views(found), "", tmp_path / "with.png")
+    draw(make_views(registration), "", tmp_path / "without.png")
     wide, narrow = (png.imread(tmp_path / f"{name}.png") for name in ("with", "without"))
     assert wide.shape[1] - narrow.shape[1] == 260
     last = np.array_split(wide[90:-60, 40:, :3], 8, axis=1)[-1]
     for plane in np.array_split(last, 3, axis=0):
         assert plane.std() > 0.03 and np.ptp(plane, axis=-1).mean() > 0.01
-    volumes = shown(found)
+    volumes = make_views(found)
     root = found.uncertainty.psi.variance.sum(dim=1).sqrt().max().item()
     assert 0.8 * root < volumes.deviation.max() <= root * (1 + 1e-5)

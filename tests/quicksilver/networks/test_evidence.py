@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from quicksilver.networks.evidence import find_evidence
-from quicksilver.networks.inference import predicted_momenta
+from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.tiling import find_brains, predict_momentum
 from quicksilver.training.synthesis import disturb
@@ -62,9 +62,9 @@ def test_scanners_are_no_evidence(image, moved):
 @pytest.mark.parametrize("architecture", ["horizontal", "patch"])
 @pytest.mark.parametrize("correction", [False, True])
 def test_equal_images_give_no_momentum(image, architecture, correction):
-    momenta = predicted_momenta(wild_model(True, architecture), image, image, correction=correction)
+    momenta = infer_momenta(wild_model(True, architecture), image, image, correction=correction)
     assert not momenta[-1].any()
-    without = predicted_momenta(wild_model(False, architecture), image, image)
+    without = infer_momenta(wild_model(False, architecture), image, image)
     assert without[-1].any()
 
 
@@ -73,7 +73,7 @@ def test_dropout_is_the_same_for_both_answers(image):
     model = wild_model(True, dropout=True)
     for network in model.networks().values():
         network.train()
-    assert not predicted_momenta(model, image, image)[-1].any()
+    assert not infer_momenta(model, image, image)[-1].any()
 
 
 def test_the_answer_is_relative_and_weighed(image, moved):
@@ -82,6 +82,6 @@ def test_the_answer_is_relative_and_weighed(image, moved):
     answer, itself = (
         predict_momentum(model.prediction, image, other, region=region) for other in (moved, image)
     )
-    [found] = predicted_momenta(model, image, moved)
+    [found] = infer_momenta(model, image, moved)
     torch.testing.assert_close(found, find_evidence(image, moved) * (answer - itself))
     assert found.any()

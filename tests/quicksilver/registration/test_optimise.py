@@ -7,7 +7,7 @@ import quicksilver_ext as qs
 from quicksilver.images.image import Image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.matching import FitSettings, fit
-from quicksilver.lddmm.metric import isolated
+from quicksilver.lddmm.metric import pad_metric
 from quicksilver.registration.optimise import optimise
 from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.predict import register
@@ -45,7 +45,7 @@ def test_refinement_goes_on_from_the_prediction(brains, model, registration):
     assert list(found.seconds) == stages
     details = [detail for stage, detail in told if stage == "refine" and detail]
     assert [detail.split(",")[1] for detail in details] == [f" iteration {n}" for n in (1, 2, 3)]
-    metric = isolated(qs.FluidMetric())
+    metric = pad_metric(qs.FluidMetric())
     settings = FitSettings(steps=4, levels=(1,), iterations=(3,))
     images = Images(found.pair.moving, found.pair.target)
     expected = fit(images, metric, settings, start=registration.momentum)

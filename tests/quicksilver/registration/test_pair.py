@@ -19,7 +19,7 @@ def placed(brains):
     moving, target = brains
     affine = make_affine((20, -10, 15), (1.1, 0.9, 1.05), origin=(30, -20, 10))
     frame = make_affine((-12, 5, 8), (0.9, 0.95, 0.85), origin=(4, 5, 6))
-    elsewhere = moving.moved(np.linalg.inv(affine))
+    elsewhere = moving.reframe(np.linalg.inv(affine))
     return prepare(elsewhere, target, 2.0, placement=Placement(affine, frame))
 
 

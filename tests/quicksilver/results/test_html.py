@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from quicksilver.results import html
-from quicksilver.results.views import Shown
+from quicksilver.results.views import Views
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -22,14 +22,14 @@ TABLES = {"quality": [("folded voxels", "0")], "command": [("", "quicksilver </s
 
 
 @pytest.fixture(scope="module")
-def shown() -> Shown:
+def shown() -> Views:
     x, y, z = np.indices((30, 34, 26))
     radius = ((x - 15) / 11) ** 2 + ((y - 17) / 12) ** 2 + ((z - 13) / 9) ** 2
     brain = np.where(radius < 1, 0.3 + 0.02 * x, 0)
     field = np.stack([np.sin(y / 5), np.cos(x / 6), 0.5 * np.sin(z / 4)])
     jacobian = 2.0 ** np.sin(x / 4)
     jacobian[15, 17, 13] = -1  # a fold
-    return Shown(0.5 * brain, brain, 0.9 * brain, field, jacobian, np.exp(-radius), 1.5)
+    return Views(0.5 * brain, brain, 0.9 * brain, field, jacobian, np.exp(-radius), 1.5)
 
 
 @pytest.fixture(scope="module")

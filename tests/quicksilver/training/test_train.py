@@ -18,11 +18,11 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import normalise
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
-from quicksilver.lddmm.metric import metric_at
+from quicksilver.lddmm.metric import coarsen_metric
 from quicksilver.networks.files import load_model
-from quicksilver.networks.inference import predicted_momenta
+from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import predict_momentum
@@ -137,16 +137,16 @@ def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_
     images = people(2)
     moving, target = images.image(0), images.image(1)
     torch.nn.init.normal_(loaded.prediction.factor.weight)
-    momentum = predicted_momenta(loaded, moving, target, correction=False)[-1]
-    half = predict_momentum(loaded.prediction, coarser(moving, 2), coarser(target, 2))
-    torch.testing.assert_close(momentum, finer(half, 2, moving.shape[2:]) / 2)
+    momentum = infer_momenta(loaded, moving, target, correction=False)[-1]
+    half = predict_momentum(loaded.prediction, downsample(moving, 2), downsample(target, 2))
+    torch.testing.assert_close(momentum, upsample(half, 2, moving.shape[2:]) / 2)
     # In world units nothing changes: a velocity in fine voxels is twice that in coarse ones.
     metric = qs.FluidMetric(pad=8)
-    smooth = finer(coarser(momentum, 4), 4, moving.shape[2:])
+    smooth = upsample(downsample(momentum, 4), 4, moving.shape[2:])
     fine = metric.sharp(smooth)
-    coarse = metric_at(metric, 2).sharp(coarser(smooth, 2) * 2)
+    coarse = coarsen_metric(metric, 2).sharp(downsample(smooth, 2) * 2)
     torch.testing.assert_close(
-        coarser(fine, 2), coarse * 2, atol=0.05 * fine.abs().max().item(), rtol=0
+        downsample(fine, 2), coarse * 2, atol=0.05 * fine.abs().max().item(), rtol=0
     )
 
 
