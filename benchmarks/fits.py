@@ -21,8 +21,9 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.images.intensity import normalise
 from quicksilver.io.images import read_image
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.lddmm.matching import FitSettings, Images, fit
+from quicksilver.lddmm.matching import FitSettings, fit
 from quicksilver.lddmm.metric import isolated
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.networks.inference import predicted_momentum

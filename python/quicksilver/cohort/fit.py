@@ -1,9 +1,9 @@
-"""Fits of a list of pairs, shared by any number of processes: the data sets of fitted momenta."""
+"""Fit a list of pairs, shared by any number of processes: the data sets of fitted momenta."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, Image
+from quicksilver.images.image import Image
 from quicksilver.images.intensity import normalise
 from quicksilver.io.images import read_image
-from quicksilver.lddmm import matching
-from quicksilver.lddmm.fits import SUFFIX, FittedPair, save_pair
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.energy import Images
+from quicksilver.lddmm.fits import SUFFIX
+from quicksilver.lddmm.fitting import FitJob, fit_batch
+from quicksilver.lddmm.matching import FitSettings
 from quicksilver.results.folder import versions
 from quicksilver.runtime import distributed
-from quicksilver.transforms.folds import count_folds
 
 Tell = Callable[[str], None]
 
@@ -33,103 +33,69 @@ def fit_list(
     pairs: Sequence[PairPaths],
     folder: str | Path,
     metric: qs.FluidMetric,
-    settings: matching.FitSettings | None = None,
+    settings: FitSettings | None = None,
     *,
     batch: int = 1,
     device: torch.device | str = "cpu",
     tell: Tell = lambda detail: None,
 ) -> list[Path]:
-    """Fit every pair of a list that has no file in `folder` yet; returns the files written.
+    """Fit every pair of a list that has no file in `folder` yet.
 
-    The images of a pair must lie on one grid (aligned and resampled alike), in whose voxels the
-    metric and the momentum are; up to `batch` pairs in turn whose grids have equal sizes are fitted
-    together. Of several processes (`torchrun`) each takes every n-th pair. A file is complete or
-    absent, and what is under way saves its state beside them: stop at any time and call again.
-    tell: told of every iteration. What still folds is damped (`quicksilver.lddmm.unfolding`).
+    Of several processes (`torchrun`) each takes every n-th pair. A file is complete or absent, and
+    what is under way saves its state beside them: stop at any time and call again.
+
+    Args:
+        pairs: The images of a pair must lie on one grid (aligned and resampled alike), in whose
+            voxels the metric and the momentum are.
+        folder: Folder of the files.
+        metric: In voxels of each pair's grid.
+        settings: Of the fits.
+        batch: Largest number of consecutive pairs, on grids of equal sizes, that are fitted together.
+        device: Computes.
+        tell: Told of every iteration.
+
+    Returns:
+        The files written.
+
+    Raises:
+        QuicksilverError: An image cannot be read, or two of a pair lie on different grids.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = settings or matching.FitSettings()
-    own = pairs[distributed.rank() :: distributed.count()]
-    missing = [pair for pair in own if not _file(folder, pair).exists()]
+    jobs = [(pair, folder / f"{pair.id}{SUFFIX}") for pair in distributed.own_share(pairs)]
+    missing = [(pair, file) for pair, file in jobs if not file.exists()]
     done: list[Path] = []
     for group in _batches(missing, batch):
-        state = folder / f".{group[0].paths.id}.state"
-        images = _stacked([loaded.images for loaded in group]).each(lambda t: t.to(device))
-        counted = partial(_tell, tell, f"{len(done)} of {len(missing)} pairs", group)
-        fit = matching.fit(images, metric, settings, state=state, progress=counted)
-        fitted = [
-            _fitted(*one, metric, settings)
-            for one in zip(group, fit.momentum.split(1), fit.energies, strict=True)
-        ]
-        # All at once: who is missing from a batch that is begun again changes the others' state.
-        for loaded, pair in zip(group, fitted, strict=True):
-            done.append(_file(folder, loaded.paths))
-            save_pair(pair, done[-1])
-        state.unlink(missing_ok=True)
+        count = f"{len(done)} of {len(missing)} pairs"
+        progress = partial(_tell, tell, count, [job.file.stem for job in group])
+        fit_batch(group, metric, settings or FitSettings(), device, progress)
+        done += [job.file for job in group]
     return done
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    paths: PairPaths
-    grid: Grid
-    images: matching.Images
-
-
 def _tell(
-    tell: Tell,
-    count: str,
-    group: Sequence[_Loaded],
-    row: int,
-    level: int,
-    iteration: int,
-    energy: float,
+    tell: Tell, count: str, ids: Sequence[str], row: int, level: int, iteration: int, energy: float
 ) -> None:
-    place = f"level {level}, iteration {iteration}, energy {energy:.5g}"
-    tell(f"{count}, {group[row].paths.id}: {place}")
+    tell(f"{count}, {ids[row]}: level {level}, iteration {iteration}, energy {energy:.5g}")
 
 
-def _fitted(
-    loaded: _Loaded,
-    momentum: Tensor,
-    energies: list[list[float]],
-    metric: qs.FluidMetric,
-    settings: matching.FitSettings,
-) -> FittedPair:
-    """What is written of a pair, its momentum free of folds."""
-    tame = unfolded(momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
-    about = {
-        **{name: str(path) for name, path in asdict(loaded.paths).items() if path},
-        "affine": loaded.grid.affine.tolist(),
-        "metric": asdict(metric),
-        "settings": settings.to_json(),
-        "energies": energies,
-        "damping_rounds": tame.rounds,
-        "folded_voxels": count_folds(tame.psi).voxels,
-        "versions": versions(),
-    }
-    return FittedPair(loaded.images.moving, loaded.images.target, tame.momentum, about)
-
-
-def _file(folder: Path, pair: PairPaths) -> Path:
-    return folder / f"{pair.id}{SUFFIX}"
-
-
-def _batches(pairs: Iterable[PairPaths], size: int) -> Iterator[list[_Loaded]]:
+def _batches(pairs: Iterable[tuple[PairPaths, Path]], size: int) -> Iterator[list[FitJob]]:
     """Pairs in turn, at most `size` at a time, while their grids have equal sizes."""
-    group: list[_Loaded] = []
-    for loaded in map(_load, pairs):
-        if group and (len(group) == size or loaded.grid.shape != group[0].grid.shape):
+    group: list[FitJob] = []
+    for paths, file in pairs:
+        job = _load(paths, file)
+        if group and (
+            len(group) == size or job.images.moving.shape != group[0].images.moving.shape
+        ):
             yield group
             group = []
-        group.append(loaded)
+        group.append(job)
     if group:
         yield group
 
 
-def _load(paths: PairPaths) -> _Loaded:
-    """The images of a pair, which must lie on one grid."""
+def _load(paths: PairPaths, file: Path) -> FitJob:
+    """Read the images of a pair, which must lie on one grid."""
     given = {name: getattr(paths, name) for name in ("moving", *OTHERS)}
     read = {name: read_image(path) for name, path in given.items() if path is not None}
     grid = read["moving"].grid
@@ -141,20 +107,14 @@ def _load(paths: PairPaths) -> _Loaded:
                 "first"
             )
     images = {name: _tensor(image, name.endswith("mask")) for name, image in read.items()}
-    return _Loaded(paths, grid, matching.Images(**images))
+    about = {
+        **{name: str(path) for name, path in asdict(paths).items() if path},
+        "affine": grid.affine.tolist(),
+        "versions": versions(),
+    }
+    return FitJob(file, Images(**images), about)
 
 
 def _tensor(image: Image, mask: bool) -> Tensor:
     data = torch.from_numpy(image.data)[None, None]
     return (data > 0).float() if mask else normalise(data)
-
-
-def _stacked(group: Sequence[matching.Images]) -> matching.Images:
-    """One batch; who has no mask where another has one counts everywhere."""
-    names = {name for images in group for name in images.given()}
-
-    def rows(name: str) -> Tensor:
-        ones = torch.ones_like(group[0].moving)
-        return torch.cat([images.given().get(name, ones) for images in group])
-
-    return matching.Images(**{name: rows(name) for name in names})

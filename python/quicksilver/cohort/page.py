@@ -13,7 +13,7 @@ from typing import Any
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import FAILURES
 from quicksilver.io.files import RESULT, replacing
-from quicksilver.registration.result import Energies, Quality
+from quicksilver.registration.quality import Energies, Quality
 
 COLUMNS = (
     "id",

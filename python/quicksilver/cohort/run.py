@@ -59,7 +59,7 @@ def run_cohort(
     computes. A QuicksilverError or a lack of memory ends its pair alone; any other error is a defect
     and ends the run. Returns the outcomes of the pairs of this process that were not done before.
     """
-    own = pairs[distributed.rank() :: distributed.count()]
+    own = distributed.own_share(pairs)
     keys = {pair.id: key_of(pair, settings) for pair in own}
     missing = [pair for pair in own if not is_done(folder / pair.id, keys[pair.id])]
     threads = max(1, torch.get_num_threads() // jobs)

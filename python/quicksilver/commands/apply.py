@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from quicksilver.transforms.field import Mode
 
 
+Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the moving image.")]
+Lps = Annotated[
+    bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
+]
+Reference = Annotated[
+    Path | None, typer.Option(help="Image on whose grid to write; the target's by default.")
+]
+
+
 def apply(
     words: Annotated[
         list[Path],
@@ -38,15 +47,9 @@ def apply(
     majority: Annotated[
         bool, typer.Option("--majority", help="Labels by their linear weights: smoother outlines.")
     ] = False,
-    inverse: Annotated[
-        bool, typer.Option("--inverse", help="From the target to the moving image.")
-    ] = False,
-    reference: Annotated[
-        Path | None, typer.Option(help="Image on whose grid to write; the target's by default.")
-    ] = None,
-    lps: Annotated[
-        bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
-    ] = False,
+    inverse: Inverse = False,
+    reference: Reference = None,
+    lps: Lps = False,
 ) -> None:
     """Carry an image, points, a surface or streamlines over, resampled at most once.
 

@@ -14,6 +14,17 @@ def coarser(field: Tensor, factor: int) -> Tensor:
     return F.avg_pool3d(F.pad(field, ends), factor) if factor > 1 else field
 
 
+def coarser_momentum(momentum: Tensor, factor: int) -> Tensor:
+    """A momentum (B, 3, X, Y, Z) in voxels of its grid, on a grid coarser by `factor`, in its voxels."""
+    # A momentum in voxels of a grid with spacing h is h times the physical one.
+    return coarser(momentum, factor) * factor
+
+
+def finer_momentum(momentum: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
+    """The reverse of `coarser_momentum`."""
+    return finer(momentum, factor, shape) / factor
+
+
 def finer(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
     """Linear interpolation between the centres of the cubes of `coarser`, cropped to `shape`."""
     if factor == 1:

@@ -21,6 +21,7 @@ from nibabel.gifti.gifti import GiftiCoordSystem
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io.files import replacing, require_file
+from quicksilver.transforms.field import LPS
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 STREAMLINES = (".trk", ".tck")
@@ -29,8 +30,6 @@ FREESURFER = b"\xff\xff\xfe"
 
 TKRAS_AXES = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 """Columns: the directions of a volume's axes in FreeSurfer's surface coordinates."""
-
-LPS = np.array([-1.0, -1.0, 1.0])
 
 Writer = Callable[[Path, np.ndarray, Grid | None], None]
 """Writes points in the place of those that were read; the grid is that of the space they are in."""

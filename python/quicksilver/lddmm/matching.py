@@ -1,12 +1,7 @@
 """LDDMM matching: the initial momentum of the geodesic that best carries one image onto another.
 
-    E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
-
-summed over the voxels of the finest grid: the loss is one of `quicksilver.lddmm.losses` or a user's own,
-w the product of the masks, where there are some. The last term, `quicksilver.transforms.folds.crowding`, is
-zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
-grid, and once a map has folded, no later iteration finds out of it. The gradient is the exact
-discrete adjoint of `shoot`, by autograd.
+The energy is that of `quicksilver.lddmm.energy`, over the voxels of the finest grid. Its gradient is
+the exact discrete adjoint of `shoot`, by autograd.
 """
 
 from __future__ import annotations
@@ -20,9 +15,10 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import coarser, coarser_momentum, finer_momentum
 from quicksilver.io.records import Record
 from quicksilver.lddmm.checkpoint import Saved
+from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
 from quicksilver.lddmm.losses import LNCC, SSD, Loss
 from quicksilver.lddmm.metric import metric_at
@@ -32,9 +28,6 @@ from quicksilver.transforms.folds import crowding
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
 coarsest, iteration 0 its start."""
-
-LEAST = 0.3
-"""Jacobian determinant below which a cube of voxels counts as crowded."""
 
 
 @dataclass(frozen=True)
@@ -66,38 +59,6 @@ class FitSettings(Record):
 
 QUICKSILVER = FitSettings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
 """The original Quicksilver's scheme: 50 steps of one length from zero."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """What is matched, in a batch on one grid: (B, 1, X, Y, Z) each; masks may be left out.
-
-    Intensities as `quicksilver.images.intensity.normalise` scales them. Voxels count as much as the target's
-    mask times the moving image's, warped, says: from 0 to 1. A loss that looks at windows sees what
-    is beside a mask, too.
-    """
-
-    moving: Tensor
-    target: Tensor
-    moving_mask: Tensor | None = None
-    target_mask: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        for name, image in self.given().items():
-            if image.dim() != 5 or image.shape[1] != 1 or image.shape != self.moving.shape:
-                raise ValueError(
-                    f"Images: {name} must be (B, 1, X, Y, Z) as moving is, found "
-                    f"{tuple(image.shape)} beside {tuple(self.moving.shape)}; bring all images "
-                    "onto one grid first"
-                )
-
-    def given(self) -> dict[str, Tensor]:
-        """Those that there are, by name."""
-        return {name: image for name, image in vars(self).items() if image is not None}
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Images:
-        """The same images, changed."""
-        return Images(**{name: change(image) for name, image in self.given().items()})
 
 
 @dataclass(frozen=True)
@@ -184,13 +145,12 @@ class Matching:
     @staticmethod
     def at(images: Images, metric: qs.FluidMetric, settings: FitSettings, factor: int) -> Matching:
         """That of images and a metric given on the finest grid."""
-        coarse = images.each(partial(coarser, factor=factor))
+        coarse = images.map(partial(coarser, factor=factor))
         return Matching(coarse, metric_at(metric, factor), settings, factor)
 
     def descents(self, momentum: Tensor, iterations: int) -> list[Descent]:
         """From momenta on the finest grid, (B, 3, *S)."""
-        # A momentum in voxels of a grid with spacing h is h times the physical one.
-        start = coarser(momentum, self.factor) * self.factor
+        start = coarser_momentum(momentum, self.factor)
         if self.settings.folding > 0:
             # What another grid bears may fold this one, and out of folds, which it pays for, no
             # descent finds.
@@ -201,7 +161,7 @@ class Matching:
     def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
         """Where they are, on the finest grid."""
         points = torch.cat([descent.point for descent in descents])
-        return finer(points, self.factor, shape) / self.factor
+        return finer_momentum(points, self.factor, shape)
 
     def shoot(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
         """psi and phi of momenta in voxels of this level."""
@@ -209,19 +169,10 @@ class Matching:
 
     def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
         """(b,), in double precision, of momenta (b, 3, *S) for these rows of the images."""
-        images = self.images.each(lambda image: image[rows])
+        images = self.images.map(lambda image: image[rows])
         # As what uses the momentum shoots it: linear composition hides folds, and saves a tenth.
         psi, _ = self.shoot(momentum)
-        mismatch = self.settings.loss(qs.warp(images.moving, psi), images.target)
-        if images.target_mask is not None:
-            mismatch = mismatch * images.target_mask
-        if images.moving_mask is not None:
-            mismatch = mismatch * qs.warp(images.moving_mask, psi)
-        energy = _sums(mismatch) + 0.5 * _sums(momentum * self.metric.sharp(momentum))
+        energy = mismatch(images, self.settings.loss, psi) + kinetic_energy(momentum, self.metric)
         if self.settings.folding > 0:
-            energy = energy + self.settings.folding * crowding(psi, LEAST)
+            energy = energy + self.settings.folding * crowding(psi)
         return self.factor**3 * energy
-
-
-def _sums(field: Tensor) -> Tensor:
-    return field.flatten(1).sum(1, dtype=torch.float64)

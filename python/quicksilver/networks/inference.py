@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import coarser, finer_momentum
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.tiling import predict_momentum
@@ -43,31 +45,62 @@ def predicted_momentum(
     tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
+    factor, times = config.prediction_factor, config.coarse_corrections
+    coarse = coarser(moving, factor), coarser(target, factor)
 
-    def corrected(
+    def correct(
         momentum: Tensor,
         network: MomentumNetwork | None,
-        times: int,
         images: tuple[Tensor, Tensor],
+        times: int,
         factor: int,
     ) -> Tensor:
         if network is None or not correction:
             return momentum
-        for _ in range(times):
-            with stages("shoot"):
-                back = warped_back(config, momentum, images[1], steps, factor)
-            with stages("correct") as tell:
-                momentum = momentum + _predict(network, images[0], back, config, tell)
-        return momentum
+        predict = partial(_predict, network, config=config)
+        return apply_corrections(
+            config, momentum, *images, predict, times, steps=steps, factor=factor, stages=stages
+        )
 
-    factor, times = config.prediction_factor, config.coarse_corrections
-    coarse = coarser(moving, factor), coarser(target, factor)
     with stages("predict") as tell:
-        momentum = _predict(model.prediction, *coarse, config, tell)
-    momentum = corrected(momentum, model.coarse_correction, times, coarse, factor)
-    # In voxels of a grid with spacing h a momentum is h times the physical one.
-    momentum = finer(momentum, factor, moving.shape[2:]) / factor
-    return corrected(momentum, model.correction, config.corrections, (moving, target), 1)
+        momentum = _predict(model.prediction, *coarse, tell, config=config)
+    momentum = correct(momentum, model.coarse_correction, coarse, times, factor)
+    momentum = finer_momentum(momentum, factor, moving.shape[2:])
+    return correct(momentum, model.correction, (moving, target), config.corrections, 1)
+
+
+def apply_corrections(
+    config: ModelConfig,
+    momentum: Tensor,
+    moving: Tensor,
+    target: Tensor,
+    predict: Callable[[Tensor, Tensor, Tell], Tensor],
+    times: int,
+    *,
+    steps: int | None = None,
+    factor: int = 1,
+    stages: Stages | None = None,
+) -> Tensor:
+    """Correct a momentum several times: warp the target back along it, predict what is missing.
+
+    Args:
+        config: Of the model.
+        momentum: (B, 3, X, Y, Z), in voxels of the images' grid.
+        moving: (B, 1, X, Y, Z).
+        target: (B, 1, X, Y, Z).
+        predict: Gives the missing momentum of a moving image and a target warped back; told details.
+        times: Number of corrections.
+        steps: Of the integrator; None: the model's own.
+        factor: How much coarser the images' grid is than the model's.
+        stages: Measures the parts.
+    """
+    stages = stages or Stages()
+    for _ in range(times):
+        with stages("shoot"):
+            back = warped_back(config, momentum, target, steps, factor)
+        with stages("correct") as tell:
+            momentum = momentum + predict(moving, back, tell)
+    return momentum
 
 
 def warped_back(
@@ -93,11 +126,7 @@ def warped_back(
 
 
 def _predict(
-    network: MomentumNetwork,
-    moving: Tensor,
-    target: Tensor,
-    config: ModelConfig,
-    tell: Tell,
+    network: MomentumNetwork, moving: Tensor, target: Tensor, tell: Tell, *, config: ModelConfig
 ) -> Tensor:
     def report(done: int, count: int) -> None:
         tell(f"{done} of {count} patches")

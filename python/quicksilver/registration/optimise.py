@@ -11,8 +11,9 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import make_loss
-from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, Images, fit
+from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
 from quicksilver.lddmm.metric import isolated
 from quicksilver.lddmm.unfolding import unfolded
 from quicksilver.registration.options import FitOptions

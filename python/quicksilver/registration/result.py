@@ -19,72 +19,17 @@ from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.evaluation import (
-    Spread,
-    inverse_consistency,
-    log_jacobian_sd,
     mean_overlap,
-    spread,
 )
 from quicksilver.registration.pair import Pair, Placement
+from quicksilver.registration.quality import Energies, Quality, measure_energies, measure_quality
 from quicksilver.runtime.stages import Stages, peak_memory
-from quicksilver.transforms.field import WorldField, carry, turn
-from quicksilver.transforms.folds import count_folds
+from quicksilver.transforms.field import WorldField, carry
 
 WORSE = (
     "the images match worse than before: the model has not learned what such images want; refine its "
     "prediction (--refine 10) or fit"
 )
-
-
-@dataclass(frozen=True)
-class Energies(Record):
-    """Energies of a registration, as sums over the voxels of the working grid.
-
-    Args:
-        kinetic: 1/2 <m, K m> of the initial momentum m.
-        mismatch_before: |moving - target|^2.
-        mismatch_after: |moving o psi - target|^2.
-        iterations: Of a fit: its energies per level and iteration.
-    """
-
-    kinetic: float
-    mismatch_before: float
-    mismatch_after: float
-    iterations: list[list[float]] | None = None
-
-    @property
-    def mismatch_ratio(self) -> float:
-        """The mismatch after over the mismatch before."""
-        return self.mismatch_after / max(self.mismatch_before, 1e-12)
-
-
-@dataclass(frozen=True)
-class Quality(Record):
-    """Regularity of psi on the working grid, measured in the target's brain.
-
-    Args:
-        folded_voxels: Number of folded voxels on the whole grid (`quicksilver.transforms.folds`).
-        folded_volume_voxels: Their non-diffeomorphic volume in voxels.
-        inverse_consistency_voxels: Lengths of phi o psi less the identity.
-        log_jacobian_sd: Standard deviation of the logarithm of det D psi.
-        displacement_mm: Lengths of the displacement.
-        damping_rounds: Rounds in which folds were smoothed away (`quicksilver.lddmm.unfolding`).
-        deviation_mm: Standard deviation of the dropout samples, if any were drawn.
-    """
-
-    folded_voxels: int
-    folded_volume_voxels: float
-    inverse_consistency_voxels: Spread
-    log_jacobian_sd: float
-    displacement_mm: Spread
-    damping_rounds: int
-    deviation_mm: Spread | None = None
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Quality:
-        """Read what `to_json` wrote."""
-        spreads = {name: Spread(**v) for name, v in content.items() if isinstance(v, dict)}
-        return cls(**{**content, **spreads})
 
 
 @dataclass(frozen=True)
@@ -247,8 +192,8 @@ def judge_registration(
             "gives; use a model for such images, or more --steps"
         )
     with stages("judge"):
-        energies = _measure_energies(pair, unfolded.momentum, psi, metric, iterations)
-        quality = _measure_quality(pair, unfolded, uncertainty)
+        energies = measure_energies(pair, unfolded.momentum, psi, metric, iterations)
+        quality = measure_quality(pair, unfolded, uncertainty)
     return Registration(
         pair=pair,
         momentum=unfolded.momentum,
@@ -263,36 +208,3 @@ def judge_registration(
         memory_mb=peak_memory(psi.device),
         uncertainty=uncertainty,
     )
-
-
-def _measure_energies(
-    pair: Pair,
-    momentum: Tensor,
-    psi: Tensor,
-    metric: qs.FluidMetric,
-    iterations: list[list[float]] | None,
-) -> Energies:
-    return Energies(
-        kinetic=0.5 * (momentum * metric.sharp(momentum)).sum(dtype=torch.float64).item(),
-        mismatch_before=_squared_difference(pair.moving, pair.target),
-        mismatch_after=_squared_difference(qs.warp(pair.moving, psi), pair.target),
-        iterations=iterations,
-    )
-
-
-def _measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | None) -> Quality:
-    psi, brain = unfolded.psi, pair.target > 0
-    folds = count_folds(psi)
-    return Quality(
-        folded_voxels=folds.voxels,
-        folded_volume_voxels=folds.volume,
-        inverse_consistency_voxels=inverse_consistency(psi, unfolded.phi, brain),
-        log_jacobian_sd=log_jacobian_sd(psi, brain),
-        displacement_mm=spread(turn(pair.grid.affine[:3, :3], psi), brain),
-        damping_rounds=unfolded.rounds,
-        deviation_mm=None if uncertainty is None else spread(uncertainty.psi.deviation, brain),
-    )
-
-
-def _squared_difference(a: Tensor, b: Tensor) -> float:
-    return (a - b).square().sum(dtype=torch.float64).item()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from quicksilver.registration.result import Energies, Quality
+from quicksilver.registration.quality import Energies, Quality
 
 Rows = list[tuple[str, str]]
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+Item = TypeVar("Item")
 
 
 def rank() -> int:
@@ -22,6 +26,11 @@ def local_rank() -> int:
 def count() -> int:
     """How many processes there are."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def own_share(items: Sequence[Item]) -> Sequence[Item]:
+    """Every n-th item, of n processes, from this one's number on."""
+    return items[rank() :: count()]
 
 
 def is_first() -> bool:

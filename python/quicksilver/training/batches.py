@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser
+from quicksilver.images.pyramid import coarser, coarser_momentum
 from quicksilver.images.resampling import affine_displacement
 from quicksilver.training.dataset import Volumes
 from quicksilver.training.painting import paint, random_palette
@@ -46,7 +46,7 @@ class Batch:
         """The same batch on a grid coarser by `factor`, its momentum in that grid's voxels."""
         return self._each(
             lambda image: coarser(image, factor),
-            lambda momentum: coarser(momentum, factor) * factor,
+            lambda momentum: coarser_momentum(momentum, factor),
         )
 
     def _each(

@@ -11,13 +11,11 @@ from typing import Protocol
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.losses import Loss, make_loss
 from quicksilver.training.batches import Batch
 from quicksilver.training.recipe import Stage
 from quicksilver.transforms.folds import crowding
-
-MARGIN_DETERMINANT = 0.3
-"""Determinants below this are paid for where a stage asks for unfolding."""
 
 
 class Objective(Protocol):
@@ -43,13 +41,12 @@ class Energy:
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
         stage = self.stage
         psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps)
-        kinetic = 0.5 * (momentum * self.metric.sharp(momentum)).flatten(1).sum(1)
-        mismatch = self.loss(qs.warp(batch.moving, psi), batch.target).flatten(1).sum(1)
-        before = self.loss(batch.moving, batch.target).flatten(1).sum(1)
-        loss = ((mismatch + kinetic) / before).mean()
+        images = Images(batch.moving, batch.target)
+        energy = mismatch(images, self.loss, psi) + kinetic_energy(momentum, self.metric)
+        loss = (energy / mismatch(images, self.loss)).float().mean()
         if stage.unfolding > 0:
             # Where a map has gone wild its determinants are in the hundreds: they must not rule.
-            crowded = crowding(psi, MARGIN_DETERMINANT, most=1).mean() / psi[0, 0].numel()
+            crowded = crowding(psi, most=1).mean() / psi[0, 0].numel()
             loss = loss + 1e3 * stage.unfolding * crowded
         return loss
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.lddmm import matching
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.fitting import FitJob, fit_batch
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.tiling import predict_momentum
@@ -26,25 +26,16 @@ def fit_pairs(
     Returns `folder`, complete, when every process is done.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    fitting = settings.fitting()
     generator = torch.Generator().manual_seed(seed)
-    for index in range(settings.pairs):
-        one, other = torch.randperm(len(people), generator=generator)[:2].tolist()
-        file = folder / f"{people.names[one]}-{people.names[other]}{SUFFIX}"
-        if index % distributed.count() != distributed.rank() or file.exists():
-            continue
-        images = matching.Images(people.image(one), people.image(other))
-        state = file.with_name(f".{file.stem}.state")
-        found = matching.fit(images, metric, fitting, state=state)
-        tame = unfolded(found.momentum, lambda m: qs.shoot(m, metric, steps=fitting.steps))
-        about = {
-            "moving": people.names[one],
-            "target": people.names[other],
-            "settings": fitting.to_json(),
-            "energies": found.energies[0],
-        }
-        save_pair(FittedPair(images.moving, images.target, tame.momentum, about), file)
-        state.unlink(missing_ok=True)
+    pairs = [
+        torch.randperm(len(people), generator=generator)[:2].tolist() for _ in range(settings.pairs)
+    ]
+    for one, other in distributed.own_share(pairs):
+        names = {"moving": people.names[one], "target": people.names[other]}
+        file = folder / f"{names['moving']}-{names['target']}{SUFFIX}"
+        if not file.exists():
+            images = Images(people.image(one), people.image(other))
+            fit_batch([FitJob(file, images, names)], metric, settings.fitting())
     distributed.wait()
     return folder
 
@@ -60,7 +51,7 @@ def write_residuals(
     and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in pair_files(pairs)[distributed.rank() :: distributed.count()]:
+    for file in distributed.own_share(pair_files(pairs)):
         if (folder / file.name).exists():
             continue
         pair = load_pair(file)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,12 +21,13 @@ from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
 from quicksilver.lddmm.metric import metric_at
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.files import save_model
-from quicksilver.networks.inference import predicted_momentum, warped_back
+from quicksilver.networks.inference import apply_corrections, predicted_momentum
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.shipped import open_model
 from quicksilver.networks.tiling import whole_momentum
 from quicksilver.runtime import distributed
+from quicksilver.runtime.stages import Tell
 from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source
 from quicksilver.training.card import source_commit, write_card
 from quicksilver.training.dataset import load_volumes
@@ -167,20 +167,20 @@ class Training:
         if first is None:
             return volume_prediction
         frozen = first.to(self.device)
-        back = partial(warped_back, self.config)
 
-        def corrected(trained: MomentumNetwork, batch: Batch) -> Tensor:
-            moving = batch.seen_moving
-            begun = predicted_momentum(frozen, moving, batch.seen_target)
+        def correct(trained: MomentumNetwork, batch: Batch) -> Tensor:
+            def predict(moving: Tensor, back: Tensor, tell: Tell) -> Tensor:
+                return whole_momentum(trained, moving, back)
+
+            images = batch.seen_moving, batch.seen_target
+            momentum = predicted_momentum(frozen, *images)
+            # Whichever of its corrections it may be asked for; the step's seed decides.
+            before = int(torch.randint(self.config.corrections, ()))
             with torch.no_grad():
-                # Whichever of its corrections it may be asked for; the step's seed decides.
-                for _ in range(int(torch.randint(self.config.corrections, ()))):
-                    seen = back(begun, batch.seen_target)
-                    begun += whole_momentum(trained, moving, seen).float()
-                seen = back(begun, batch.seen_target)
-            return begun + whole_momentum(trained, moving, seen)
+                momentum = apply_corrections(self.config, momentum, *images, predict, before)
+            return apply_corrections(self.config, momentum, *images, predict, 1)
 
-        return corrected
+        return correct
 
     def _objective(self, stage: Stage, factor: int) -> Objective:
         metric = metric_at(self.metric, factor)

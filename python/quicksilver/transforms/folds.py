@@ -21,6 +21,9 @@ from torch import Tensor
 
 Corner = tuple[int, ...]
 
+LEAST = 0.3
+"""Determinant below which a cube of voxels counts as crowded."""
+
 # Edges (from, to) of the two middle tetrahedra, between corners of the cube; in this order each has
 # the determinant 2 under the identity.
 MIDDLES: tuple[tuple[tuple[Corner, Corner], ...], ...] = (
@@ -58,7 +61,7 @@ def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
     return where, volume
 
 
-def crowding(displacement: Tensor, least: float, most: float = math.inf) -> Tensor:
+def crowding(displacement: Tensor, least: float = LEAST, most: float = math.inf) -> Tensor:
     """How much of id + u is about to fold, (B,): the sum of (least - J)^2 over the determinants J
     that are below `least`, a tenth of each cube's ten. What falls short by more than `most` counts
     as that much, and has no gradient.

@@ -18,6 +18,7 @@ from quicksilver.cohort.pairs import PairPaths, read_list
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.images import write_image
 from quicksilver.lddmm import checkpoint, fits, matching
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import SSD
 from quicksilver.transforms.folds import count_folds
 
@@ -109,7 +110,7 @@ def test_masks_are_honoured(pairs, tmp_path):
     together = fit.fit_list([masked, pairs[0]], tmp_path / "fits", METRIC, SETTINGS, batch=2)
     first, second = map(fits.load_pair, together)
     tensors = [fit._tensor(fit.read_image(path), False) for path in (a, b)]
-    ours = matching.Images(*tensors, target_mask=torch.from_numpy(mask > 0)[None, None].float())
+    ours = Images(*tensors, target_mask=torch.from_numpy(mask > 0)[None, None].float())
     expected = matching.fit(ours, METRIC, SETTINGS).momentum
     torch.testing.assert_close(first.momentum.float(), expected, rtol=2e-3, atol=1e-5)
     assert second.about["energies"][0][0] > 1.2 * first.about["energies"][0][0]

@@ -11,10 +11,11 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import coarser, finer
 from quicksilver.lddmm import checkpoint, matching
+from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.lddmm.metric import metric_at
 from quicksilver.training.synthesis import random_geodesic
-from quicksilver.transforms.folds import count_folds, crowding
+from quicksilver.transforms.folds import LEAST, count_folds, crowding
 from tests.quicksilver.phantoms import texture
 
 SHAPE = (18, 16, 20)
@@ -38,7 +39,7 @@ def mismatch(moving, target, momentum):
 def fit(moving, target, *, start=None, progress=None, **options):
     """A fit of one pair with a few steps: its momentum and its energies by level."""
     settings = matching.FitSettings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
-    images = matching.Images(moving, target)
+    images = Images(moving, target)
     found = matching.fit(images, METRIC, settings, start=start, progress=progress)
     return found.momentum, found.energies[0]
 
@@ -49,10 +50,10 @@ def test_the_gradient_is_that_of_the_energy(loss, masked):
     moving, target, momentum = (torch.cat([t, t.flip(4)]).double() for t in displaced())
     masks = [texture(seed).expand_as(moving).double() for seed in (3, 4)] if masked else []
     settings = matching.FitSettings(loss, steps=4, folding=1e3)
-    images = matching.Images(moving, target, *masks)
+    images = Images(moving, target, *masks)
     problem = matching.Matching(images, METRIC, settings)
     here = (3 * momentum).requires_grad_()
-    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], matching.LEAST)
+    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], LEAST)
     assert (crowded > 1e-3).all(), "the crowding is not at work in this test"
     (gradient,) = torch.autograd.grad(problem.energies(here, [0, 1]).sum(), here)
     generator = torch.Generator().manual_seed(1)
@@ -78,11 +79,11 @@ def test_pairs_of_a_batch_go_their_own_ways():
     moving, target, _ = displaced()
     nearly = qs.warp(moving, torch.full((1, 3, *SHAPE), 0.05))
     targets = [target, moving, nearly]
-    images = matching.Images(torch.cat([moving] * 3), torch.cat(targets))
+    images = Images(torch.cat([moving] * 3), torch.cat(targets))
     settings = matching.FitSettings(SSD(), steps=4, iterations=(6, 4), tolerance=0.2)
     told = []
     together = matching.fit(images, METRIC, settings, progress=lambda *news: told.append(news))
-    alone = [matching.fit(matching.Images(moving, t), METRIC, settings) for t in targets]
+    alone = [matching.fit(Images(moving, t), METRIC, settings) for t in targets]
     counts = [[len(level) for level in energies] for energies in together.energies]
     assert counts == [[len(level) for level in one.energies[0]] for one in alone]
     assert counts[0] > counts[2] > counts[1] == [1, 1]
@@ -107,7 +108,7 @@ def test_what_a_mask_leaves_out_does_not_matter():
     other = torch.where(mask > 0, target, 1.2 * torch.rand_like(target))
     settings = matching.FitSettings(SSD(), steps=4, levels=(1,), iterations=(3,))
     fits = [
-        matching.fit(matching.Images(moving, t, target_mask=m), METRIC, settings)
+        matching.fit(Images(moving, t, target_mask=m), METRIC, settings)
         for t, m in ((target, mask), (other, mask), (target, torch.ones_like(mask)))
     ]
     torch.testing.assert_close(fits[0].momentum, fits[1].momentum)
@@ -120,7 +121,7 @@ def test_the_moving_images_mask_moves_with_it():
     psi, _ = qs.shoot(momentum, METRIC, steps=6)
     mask = torch.zeros_like(moving)
     mask[..., 5:12, 4:10, 6:13] = 1
-    images = matching.Images(moving, target + 1, moving_mask=mask)
+    images = Images(moving, target + 1, moving_mask=mask)
     problem = matching.Matching(images, METRIC, matching.FitSettings(SSD(), steps=6, folding=0.0))
     expected = qs.warp(mask, psi).sum() / (2 * 0.2**2)
     kinetic = 0.5 * (momentum * METRIC.sharp(momentum)).sum()
@@ -144,7 +145,7 @@ def test_a_users_own_loss():
 
 def test_quicksilvers_own_scheme():
     moving, target, _ = displaced()
-    images = matching.Images(moving, target)
+    images = Images(moving, target)
     settings = dataclasses.replace(matching.QUICKSILVER, iterations=(2,), steps=4)
     found = matching.fit(images, METRIC, settings)
     momentum = torch.zeros(1, 3, *SHAPE)
@@ -238,7 +239,7 @@ def test_progress_tells_pair_level_iteration_and_energy():
 def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, stop):
     monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
     moving, target, _ = displaced()
-    images = matching.Images(torch.cat([moving, target]), torch.cat([target, moving]))
+    images = Images(torch.cat([moving, target]), torch.cat([target, moving]))
     settings = matching.FitSettings(steps=4, iterations=(4, 4))
     whole = matching.fit(images, METRIC, settings)
     state = tmp_path / "state"
@@ -264,7 +265,7 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
     moving, target, _ = displaced()
     settings = matching.FitSettings(steps=4, iterations=(2, 2))
     state = tmp_path / "state"
-    matching.fit(matching.Images(moving, target), METRIC, settings, state=state)
+    matching.fit(Images(moving, target), METRIC, settings, state=state)
     if change == "settings":
         settings = dataclasses.replace(settings, loss=SSD(0.1))
     elif change == "images":
@@ -272,7 +273,7 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
     else:
         state.write_bytes(state.read_bytes()[:-50])
     told = []
-    images = matching.Images(moving, target)
+    images = Images(moving, target)
     matching.fit(images, METRIC, settings, state=state, progress=lambda *news: told.append(news))
     assert told[0][:3] == (0, 0, 1)
 
@@ -288,9 +289,9 @@ def test_arguments_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="one entry per level"):
         matching.FitSettings(levels=(1,))
     with pytest.raises(ValueError, match="one grid"):
-        matching.Images(texture(), texture(shape=(16, 16, 16)))
+        Images(texture(), texture(shape=(16, 16, 16)))
     with pytest.raises(ValueError, match="target_mask must be"):
-        matching.Images(texture(), texture(), target_mask=texture()[0])
+        Images(texture(), texture(), target_mask=texture()[0])
 
 
 def test_the_coarse_metric_keeps_its_pad_in_millimetres():

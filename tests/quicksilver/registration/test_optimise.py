@@ -5,7 +5,8 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
-from quicksilver.lddmm.matching import FitSettings, Images, fit
+from quicksilver.lddmm.energy import Images
+from quicksilver.lddmm.matching import FitSettings, fit
 from quicksilver.lddmm.metric import isolated
 from quicksilver.registration.optimise import optimise
 from quicksilver.registration.options import FitOptions, Options
