@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -131,46 +132,72 @@ class Aim(NamedTuple):
         return [self.what, wanted, f"{self.value:.4g}", "met" if met else "not met"]
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What the aims are judged by, of the means of the methods."""
+
+    means: Means
+
+    def of(self, name: str, entry: str = "overlap") -> float:
+        """Return a mean of a method."""
+        return self.means[name][entry]
+
+    def above_syn(self, name: str) -> float:
+        """Return the overlap above that of SyN."""
+        return self.of(name) - self.of("syn")
+
+    def gain(self, name: str) -> float:
+        """Return the gain over the affine alignment, in percent of that of the LDDMM fits."""
+        return 100 * (self.of(name) - self.of("affine")) / (self.of("lddmm") - self.of("affine"))
+
+    def closed(self) -> float:
+        """Return what the correction closes of the gap that the prediction leaves, in percent."""
+        left = self.of("lddmm") - self.of("prediction")
+        return 100 * (self.of("correction") - self.of("prediction")) / left
+
+    def times_syn(self, name: str) -> float:
+        """Return the seconds over those of SyN."""
+        return self.of(name, "seconds") / self.of("syn", "seconds")
+
+
+ABOVE, PART = "overlap above SyN", "% of the LDDMM gain over affine"
+
+
 def aims(means: Means, spacing: float) -> list[Aim]:
     """List the aims for the means of the methods. spacing: of the model's grid, mm."""
-
-    def of(name: str, entry: str = "overlap") -> float:
-        return means[name][entry]
-
-    def gain(name: str) -> float:
-        return 100 * (of(name) - of("affine")) / (of("lddmm") - of("affine"))
-
-    def closed() -> float:
-        left = of("lddmm") - of("prediction")
-        return 100 * (of("correction") - of("prediction")) / left
-
-    def time(name: str) -> float:
-        return of(name, "seconds") / of("syn", "seconds")
-
+    figures = Figures(means)
     most = 0.2 if spacing > 1.5 else 1.5  # SyN's defaults stop at 2 mm too
-    above, part = "overlap above SyN", "% of the LDDMM gain over affine"
+    closed, seconds = _known(figures.closed), _known(partial(figures.times_syn, "correction"))
+    gap = "correction: % closed of the gap that the prediction leaves"
     found = [
-        Aim(f"LDDMM: {above}", _known(lambda: of("lddmm") - of("syn")), ">=", 0.01),
-        Aim(f"correction: {part}", _known(lambda: gain("correction")), ">=", 85),
-        Aim("correction: % closed of the gap that the prediction leaves", _known(closed), ">=", 50),
-        Aim(
-            f"correction at {spacing:g} mm: seconds over SyN's",
-            _known(lambda: time("correction")),
-            "<=",
-            most,
-        ),
-        Aim(f"refined: {part}", _known(lambda: gain("refine")), ">=", 97),
-        Aim(f"refined: {above}", _known(lambda: of("refine") - of("syn")), ">=", 0),
+        Aim(f"LDDMM: {ABOVE}", _known(partial(figures.above_syn, "lddmm")), ">=", 0.01),
+        Aim(f"correction: {PART}", _known(partial(figures.gain, "correction")), ">=", 85),
+        Aim(gap, closed, ">=", 50),
+        Aim(f"correction at {spacing:g} mm: seconds over SyN's", seconds, "<=", most),
+        Aim(f"refined: {PART}", _known(partial(figures.gain, "refine")), ">=", 97),
+        Aim(f"refined: {ABOVE}", _known(partial(figures.above_syn, "refine")), ">=", 0),
     ]
-    for name in (name for name in means if name.endswith("-1mm")):
+    return found + _aims_at_1_mm(figures) + _aims_of_maps(figures)
+
+
+def _aims_at_1_mm(figures: Figures) -> list[Aim]:
+    found = []
+    for name in (name for name in figures.means if name.endswith("-1mm")):
+        gain, seconds = partial(figures.gain, name), partial(figures.times_syn, name)
         found += [
-            Aim(f"{name}: {part}", _known(partial(gain, name)), ">=", 85),
-            Aim(f"{name}: seconds over SyN's", _known(partial(time, name)), "<=", 1.5),
+            Aim(f"{name}: {PART}", _known(gain), ">=", 85),
+            Aim(f"{name}: seconds over SyN's", _known(seconds), "<=", 1.5),
         ]
-    for name in (name for name in means if name not in ("affine", "syn")):
-        undone = of(name, "inverse_consistency_voxels")
+    return found
+
+
+def _aims_of_maps(figures: Figures) -> list[Aim]:
+    found = []
+    for name in (name for name in figures.means if name not in ("affine", "syn")):
+        folded = figures.of(name, "folded_volume_mm3")
+        undone = figures.of(name, "inverse_consistency_voxels")
         found += [
-            Aim(f"{name}: non-diffeomorphic volume (mm3)", of(name, "folded_volume_mm3"), "<=", 0),
+            Aim(f"{name}: non-diffeomorphic volume (mm3)", folded, "<=", 0),
             Aim(f"{name}: median inverse consistency (voxels)", undone, "<=", 0.1),
         ]
     return found

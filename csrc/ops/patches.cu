@@ -3,6 +3,7 @@
 
 #include "core/dispatch.h"
 #include "core/parallel.h"
+#include "core/scatter.h"
 
 namespace qs::QS_TARGET {
 

@@ -7,11 +7,11 @@
 // more in fixed point.
 #include "ops/declarations.h"
 
-#include "core/parallel.h"
 #include "core/sampling/dispatch.h"
 #include "core/sampling/footprint.h"
 #include "core/sampling/linear_block.h"
 #include "core/sampling/scatter_block.h"
+#include "core/scatter.h"
 
 namespace qs::QS_TARGET {
 

@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "core/sampling/dispatch.h"
 #include "core/sampling/footprint.h"
+#include "core/scatter.h"
 
 namespace qs::QS_TARGET {
 

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
-#include "core/parallel.h"
 #include "core/sampling/footprint.h"
 #include "core/sampling/packet.h"
+#include "core/scatter.h"
 
 namespace qs::QS_TARGET {
 

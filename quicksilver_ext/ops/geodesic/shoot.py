@@ -87,6 +87,25 @@ def _shoot_ab2(momentum: Tensor, *settings: Any) -> tuple[Tensor, Tensor, Tensor
     return psi, phi, kept
 
 
+def _check_options(
+    metric: FluidMetric, method: str, composition: str, borders: str, memory: str
+) -> None:
+    _options.check_choice("shoot", "method", method, ("ab2", "rk4"))
+    _options.check_choice("shoot", "composition", composition, ("linear", "cubic"))
+    _options.check_choice("shoot", "borders", borders, ("extended", "original"))
+    _options.check_choice("shoot", "memory", memory, ab2.MEMORY)
+    if not isinstance(metric, FluidMetric):
+        raise TypeError(
+            f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with "
+            "qs.FluidMetric()"
+        )
+    if borders == "original" and method != "rk4":
+        raise ValueError(
+            "shoot: borders: expected 'extended' for method 'ab2', found 'original'; use "
+            "method='rk4' for parity"
+        )
+
+
 def shoot(
     momentum: Tensor,
     metric: FluidMetric,
@@ -143,26 +162,13 @@ def shoot(
         >>> bool(qs.compose(phi, psi).abs().max() < 0.05)
         True
     """
-    _options.check_choice("shoot", "method", method, ("ab2", "rk4"))
-    _options.check_choice("shoot", "composition", composition, ("linear", "cubic"))
-    _options.check_choice("shoot", "borders", borders, ("extended", "original"))
-    _options.check_choice("shoot", "memory", memory, ab2.MEMORY)
-    if not isinstance(metric, FluidMetric):
-        raise TypeError(
-            f"shoot: metric: expected a FluidMetric, found {type(metric).__name__}; make one with "
-            "qs.FluidMetric()"
-        )
+    _check_options(metric, method, composition, borders, memory)
     (momentum,) = _args.promote(momentum)
     _args.check_vectors("shoot", "momentum", momentum)
     _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
     for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"shoot: {name}: expected an integer >= 1, found {value!r}; try 10")
-    if borders == "original" and method != "rk4":
-        raise ValueError(
-            "shoot: borders: expected 'extended' for method 'ab2', found 'original'; use "
-            "method='rk4' for parity"
-        )
     if method == "ab2":
         keep = memory if momentum.requires_grad and torch.is_grad_enabled() else "none"
         psi, phi, _ = _shoot_ab2(
