@@ -6,7 +6,7 @@ nothing moves. A network learns that only about, so its momentum is bound to it,
 
     m(I0, I1) = e(I0, I1) (N(I0, I1) - N(I0, I0)),    e = r^2 / (r^2 + NOISE^2).
 
-r is the mean size of the difference I1 - I0 around a voxel, once noise is blur and what differs
+r is the mean size of the difference I1 - I0 around a voxel, once noise is blurred and what differs
 evenly (a gain, a bias field) is taken away.
 """
 
