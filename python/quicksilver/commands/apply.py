@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from quicksilver.transforms.field import Mode
 
 
+Majority = Annotated[
+    bool,
+    typer.Option(
+        "--majority", help="Labels by the largest sum of linear weights: smoother outlines."
+    ),
+]
 Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the moving image.")]
 Lps = Annotated[
     bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
@@ -46,12 +52,7 @@ def apply(
     labels: Annotated[
         bool, typer.Option("--labels", help="Nearest-neighbour interpolation, for label maps.")
     ] = False,
-    majority: Annotated[
-        bool,
-        typer.Option(
-            "--majority", help="Labels by the largest sum of linear weights: smoother outlines."
-        ),
-    ] = False,
+    majority: Majority = False,
     inverse: Inverse = False,
     reference: Reference = None,
     lps: Lps = False,

@@ -20,7 +20,7 @@ from quicksilver.images.pyramid import downsample, downsample_momentum
 from quicksilver.images.resampling import affine_displacement
 from quicksilver.training.dataset import Volumes
 from quicksilver.training.painting import draw_palette, paint
-from quicksilver.training.recipe import Variation
+from quicksilver.training.settings import Variation
 from quicksilver.training.synthesis import disturb, draw_geodesic, vary_scanner
 
 SAME_MISALIGNMENT = 0.2

@@ -17,7 +17,7 @@ from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import resample
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_image
-from quicksilver.training.recipe import Data
+from quicksilver.training.settings import Data
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import quicksilver_ext as qs
 from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.losses import Loss, make_loss
 from quicksilver.training.batches import Batch
-from quicksilver.training.recipe import Stage
+from quicksilver.training.settings import Stage
 from quicksilver.transforms.folds import penalise_folds
 
 NOTHING = 0.02

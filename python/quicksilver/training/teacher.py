@@ -15,7 +15,7 @@ from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.dataset import Volumes
-from quicksilver.training.recipe import Fits
+from quicksilver.training.settings import Fits
 
 
 def fit_pairs(

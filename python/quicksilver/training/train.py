@@ -33,7 +33,8 @@ from quicksilver.training.dataset import load_volumes
 from quicksilver.training.initialisation import initialise
 from quicksilver.training.objectives import EnergyObjective, MomentumObjective, Objective
 from quicksilver.training.patches import CutPatches, FittedPatches
-from quicksilver.training.recipe import Recipe, Stage
+from quicksilver.training.recipe import Recipe
+from quicksilver.training.settings import Stage
 from quicksilver.training.teacher import fit_pairs, write_residuals
 from quicksilver.training.tracker import Tracker
 from quicksilver.training.trainer import Record, Trainer

@@ -18,7 +18,7 @@ from quicksilver.io.files import replacing
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Source
-from quicksilver.training.recipe import Stage
+from quicksilver.training.settings import Stage
 
 Record = dict[str, Any]
 Report = Callable[[Record], None]

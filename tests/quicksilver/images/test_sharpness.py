@@ -12,7 +12,7 @@ from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.shipped import default_model
 from quicksilver.registration.evaluation import measure_overlap
 from quicksilver.training.dataset import load_volumes
-from quicksilver.training.recipe import Data
+from quicksilver.training.settings import Data
 from tests.quicksilver.phantoms import noise
 
 

@@ -8,7 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.training.batches import Geodesics, Subjects, cut, pose
 from quicksilver.training.painting import TISSUES, draw_palette, paint
-from quicksilver.training.recipe import Variation
+from quicksilver.training.settings import Variation
 from tests.quicksilver.training_data import METRIC, head, people
 
 STILL = Variation(scanner=0, intensity=0, rotation=0, scale=0, shift=0, misalignment=0)

@@ -8,7 +8,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.training.batches import Batch, Geodesics
 from quicksilver.training.objectives import EnergyObjective, MomentumObjective
-from quicksilver.training.recipe import Stage, Variation
+from quicksilver.training.settings import Stage, Variation
 from tests.quicksilver.training_data import METRIC, people
 
 

@@ -9,7 +9,7 @@ from quicksilver.lddmm.fits import FittedPair
 from quicksilver.networks.patch import PATCH_SIZE
 from quicksilver.training.batches import Geodesics
 from quicksilver.training.patches import CutPatches, FittedPatches
-from quicksilver.training.recipe import Variation
+from quicksilver.training.settings import Variation
 from tests.quicksilver.training_data import METRIC, fitted_pair, people
 
 

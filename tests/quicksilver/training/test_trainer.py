@@ -9,7 +9,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.training.patches import FittedPatches
-from quicksilver.training.recipe import Stage
+from quicksilver.training.settings import Stage
 from quicksilver.training.train import predict_patches
 from quicksilver.training.trainer import Trainer, derive_seed, learning_rate
 from tests.quicksilver.training_data import fitted_pair
