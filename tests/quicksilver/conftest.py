@@ -33,9 +33,34 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="session")
-def model_file(model, tmp_path_factory) -> Path:
+def helpful_model() -> Model:
+    """Networks that follow the gradient of the squared difference: m0 = (I0 - I1) grad I0, scaled.
+
+    The energy keeps what they predict.
+    """
+    config = ModelConfig(features=2, architecture="horizontal", steps=4)
+    return Model(config, *(follow_gradient(config) for _ in range(2)))
+
+
+def follow_gradient(config: ModelConfig) -> torch.nn.Module:
+    """A network whose factor is the difference of its images, positive and negative parts apart."""
+    network = config.network()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        middle = (1, 1, 1)
+        for channel, sign in ((0, 1.0), (1, -1.0)):
+            network.entry.weight[channel, 0][middle] = sign
+            network.entry.weight[channel, 1][middle] = -sign
+            network.merge[0].weight[channel, 2 + channel][middle] = 1.0
+            network.factor.weight[0, channel][middle] = 0.01 * sign
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def model_file(helpful_model, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(model, path)
+    save_model(helpful_model, path)
     return path
 
 

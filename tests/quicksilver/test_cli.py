@@ -71,6 +71,7 @@ def test_register_writes_everything(out, brain_files):
         "predict",
         "shoot",
         "correct",
+        "decide",
         "shoot again",
         "judge",
         "write",
@@ -92,7 +93,7 @@ def test_register_refines(brain_files, model_file, tmp_path, command):
     code, shown, _ = command(*words, "--refine", 1, "--no-correction", "--no-affine")
     summary = json.loads((tmp_path / "result.json").read_text())
     assert code == 0 and "refine" in shown and summary["settings"]["refine"] == 1
-    assert list(summary["seconds"])[3:6] == ["predict", "refine", "shoot"]
+    assert list(summary["seconds"])[3:7] == ["predict", "decide", "refine", "shoot"]
 
 
 def test_apply_repeats_the_warp(out, brain_files, tmp_path, command):

@@ -31,7 +31,7 @@ class Objective(Protocol):
 class EnergyObjective:
     """The LDDMM energy through `shoot`, relative to that of the identity map.
 
-        E(m0) / (E(0) + NOTHING),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
+        E(m0) / max(E(0), NOTHING),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
     on the images as they were before they were disturbed (`quicksilver.lddmm.energy`); NOTHING per
     voxel of the head. The gradient is the exact adjoint of the integrator. `unfolding` adds the mean
@@ -49,7 +49,7 @@ class EnergyObjective:
         images = Images(batch.moving, batch.target)
         energy = mismatch(images, self.loss, psi) + kinetic_energy(momentum, self.metric)
         nothing = NOTHING * (batch.target > 0).flatten(1).sum(1)
-        loss = (energy / (mismatch(images, self.loss) + nothing)).float().mean()
+        loss = (energy / mismatch(images, self.loss).clamp(min=nothing)).float().mean()
         if stage.unfolding > 0:
             # Determinants of a map gone wild are in the hundreds: cap them.
             crowded = penalise_folds(psi, most=1).mean() / psi[0, 0].numel()

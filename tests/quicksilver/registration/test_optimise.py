@@ -38,6 +38,7 @@ def test_refinement_goes_on_from_the_prediction(brains, model, registration):
             model,
             device="cpu",
             refine=3,
+            decide=False,
             progress=lambda stage, detail="": told.append((stage, detail)),
         ),
     )

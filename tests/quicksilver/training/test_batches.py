@@ -22,7 +22,7 @@ def test_without_variation_a_pair_is_two_people_or_their_mirror_images():
     everyone = people(4)
     seen = set()
     for seed in range(12):
-        batch = Subjects(everyone, STILL).batch(1, generator(seed))
+        batch = Subjects(everyone, STILL, METRIC).batch(1, generator(seed))
         for image in (batch.moving, batch.target):
             matches = [
                 (member, mirrored)
@@ -42,7 +42,7 @@ def test_without_variation_a_pair_is_two_people_or_their_mirror_images():
 
 
 def test_the_generator_decides_a_batch():
-    source = Subjects(people(5), Variation())
+    source = Subjects(people(5), Variation(), METRIC)
     first, again, other = (source.batch(2, generator(s)) for s in (1, 1, 2))
     assert torch.equal(first.seen_target, again.seen_target)
     assert not torch.equal(first.seen_target, other.seen_target)
@@ -69,7 +69,7 @@ def test_a_window_cuts_the_same_box_of_both_images():
         seen |= {x for x in range(15) if torch.equal(moving, image[:, :, x : x + 10])}
     assert len(seen) > 1, "always the same box"
     windowed = Variation(window=(10, 16, 12))
-    for source in (Subjects(people(2), windowed), Geodesics(people(2), windowed, METRIC)):
+    for source in (Subjects(people(2), windowed, METRIC), Geodesics(people(2), windowed, METRIC)):
         assert source.batch(2, generator()).seen_target.shape == (2, 1, 10, 16, 12)
 
 
@@ -84,7 +84,7 @@ def test_a_geodesic_carries_the_image_by_the_momentum_that_it_states():
 def test_people_without_images_are_painted_with_one_palette_per_pair():
     labelled = people(3, labelled=True)
     painted = type(labelled)(labelled.names, None, labelled.labels, labelled.grid)
-    batch = Subjects(painted, STILL).batch(1, generator(5))
+    batch = Subjects(painted, STILL, METRIC).batch(1, generator(5))
     assert ((batch.moving > 0) == (batch.target > 0)).float().mean() > 0.99  # balls of one size
     means = [image[image > 0].mean().item() for image in (batch.moving, batch.target)]
     assert means[0] == pytest.approx(means[1], rel=0.1)
