@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from tests.quicksilver.conftest import brains, model, model_file, registration
+from tests.quicksilver.conftest import brains, helpful_model, model, model_file, registration
 
-__all__ = ["brains", "model", "model_file", "registration"]
+__all__ = ["brains", "helpful_model", "model", "model_file", "registration"]
