@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from quicksilver.io.files import write_json
-from quicksilver.registration.evaluation import mean_scores, score_labels
+from quicksilver.registration.evaluation import average_scores, score_labels
 
 from .measuring.machine import ROOT, machine
 from .measuring.place import Record
@@ -78,7 +78,7 @@ def measure(moving: Subject, target: Subject, method: Method) -> Record:
     found = method.run(moving, target)
     field = found.displacement.onto(target.labels.grid)
     warped = field.warp(moving.labels, "nearest").data
-    scores = mean_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
+    scores = average_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
     numbers = {name: value for name, value in vars(found).items() if name != "displacement"}
     where = machine()
     kept = ("date", "processor", "cores", "load_average")

@@ -24,9 +24,9 @@ from quicksilver.io.images import read_image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.lddmm.matching import FitSettings, fit
-from quicksilver.lddmm.metric import isolated
-from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.lddmm.metric import pad_metric
+from quicksilver.lddmm.unfolding import unfold
+from quicksilver.networks.inference import infer_momentum
 from quicksilver.networks.shipped import default_model
 from quicksilver.registration.evaluation import judge_labels
 from quicksilver.transforms.field import WorldField
@@ -34,7 +34,7 @@ from quicksilver.transforms.folds import count_folds
 
 from .measuring.machine import machine
 
-METRIC = isolated(qs.FluidMetric())
+METRIC = pad_metric(qs.FluidMetric())
 
 
 def tensors(folder: Path, pair: str) -> list[Tensor]:
@@ -58,7 +58,7 @@ def row(folder: Path, pair: str, name: str, settings: FitSettings, start: Tensor
     seconds = time.perf_counter() - begun
     shoot = partial(qs.shoot, metric=METRIC, steps=settings.steps)
     before = count_folds(shoot(found.momentum)[0]).voxels
-    tame = unfolded(found.momentum, shoot)
+    tame = unfold(found.momentum, shoot)
     left = (qs.warp(moving, tame.psi) - target).square().sum() / (moving - target).square().sum()
     after = count_folds(tame.psi).voxels
     print(
@@ -72,7 +72,7 @@ def row(folder: Path, pair: str, name: str, settings: FitSettings, start: Tensor
 
 def predicted(moving: Tensor, target: Tensor) -> Tensor:
     """The default model's momentum, corrected."""
-    return predicted_momentum(default_model(), moving, target)
+    return infer_momentum(default_model(), moving, target)
 
 
 def main() -> None:

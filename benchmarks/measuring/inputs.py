@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.training.synthesis import smooth_noise
+from quicksilver.training.synthesis import draw_smooth_noise
 
 Shape = tuple[int, ...]
 
@@ -52,7 +52,7 @@ def brain(shape: Shape, seed: int = 0) -> Tensor:
     """
     axes = torch.meshgrid(*(torch.linspace(-1.25, 1.25, n) for n in shape), indexing="ij")
     inside = sum(x.square() for x in axes) < 1
-    texture = smooth_noise(shape, (5,), torch.Generator().manual_seed(seed))[0, 0]
+    texture = draw_smooth_noise(shape, (5,), torch.Generator().manual_seed(seed))[0, 0]
     return (100 + 30 * texture).clamp(min=1) * inside
 
 

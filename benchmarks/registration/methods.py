@@ -19,7 +19,7 @@ from quicksilver.io.images import read_image
 from quicksilver.networks.files import load_model
 from quicksilver.networks.shipped import DEFAULT_MODEL, SUFFIX, WEIGHTS, shipped_models
 from quicksilver.registration import optimise, predict
-from quicksilver.registration.evaluation import spread
+from quicksilver.registration.evaluation import measure_spread
 from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.result import Registration
 from quicksilver.transforms.field import WorldField
@@ -168,4 +168,4 @@ def _measure(displacement: WorldField, inverse: WorldField, target: Image, secon
     undone = WorldField(displacement.then(inverse).vectors, grid).in_voxels()
     inside = torch.from_numpy(target.data > 0)[None, None]
     volume = folds.volume * float(grid.spacing.prod())
-    return Found(displacement, folds.voxels, volume, spread(undone, inside).median, seconds)
+    return Found(displacement, folds.voxels, volume, measure_spread(undone, inside).median, seconds)

@@ -63,7 +63,7 @@ def make_pair(small: bool) -> Iterator[Pair]:
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(Path(folder) / "moving.nii.gz", Path(folder) / "target.nii.gz")
         write_image(pair.moving, moving.data, moving.affine)
-        target = demo.puzzle(moving).target
+        target = demo.make_puzzle(moving).target
         write_image(pair.target, target.data, target.affine)
         yield pair
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from quicksilver.images.image import Image
-from quicksilver.images.masks import looks_unstripped, masked
+from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.affines import read_affine
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.registration import optimise, predict, result
@@ -122,11 +122,11 @@ def _bring_together(
 
 
 def _read(image: ImageLike, mask: ImageLike | None) -> Image:
-    return as_image(image) if mask is None else masked(as_image(image), as_image(mask))
+    return as_image(image) if mask is None else apply_mask(as_image(image), as_image(mask))
 
 
 def _place(moving: Image, target: Image, options: PairOptions, device: torch.device) -> Placement:
-    """Where both images lie, with a note on each that is no bare brain."""
+    """Align both images as the options say, with a note on each that is no bare brain."""
     start = options.initial_affine
     if start is not None and not isinstance(start, np.ndarray):
         start = read_affine(start, moving.grid, target.grid)

@@ -1,4 +1,4 @@
-"""The command `quicksilver`."""
+"""Run the command `quicksilver`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.register import register
 from quicksilver.commands.train import train
 from quicksilver.errors import QuicksilverError
-from quicksilver.runtime import heap
+from quicksilver.runtime import allocator
 
 app = typer.Typer(
     help="Fast diffeomorphic registration of brain images.",
@@ -31,7 +31,7 @@ for command in (register, fit, train, import_weights, apply, jacobian, evaluate,
 def main() -> None:
     """Run the command line; a QuicksilverError is one sentence and exit code 2."""
     try:
-        with heap.kept():
+        with allocator.keep_freed_memory():
             app()
     except QuicksilverError as error:
         print(f"quicksilver: {error}", file=sys.stderr)

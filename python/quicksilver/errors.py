@@ -1,4 +1,4 @@
-"""The one error that a user of Quicksilver is meant to read."""
+"""The error whose message is written for users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class QuicksilverError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        # The messages of other libraries that are quoted in it may have several lines, and names of
-        # files characters that a terminal would obey.
+        # Quoted messages of other libraries may have several lines, and names of files may have
+        # characters that a terminal would obey.
         line = " ".join(sentence.split())
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from quicksilver.images.image import Grid, Image
-from quicksilver.training.synthesis import smooth_noise
+from quicksilver.training.synthesis import draw_smooth_noise
 from quicksilver.transforms.field import WorldField
 
 
@@ -43,7 +43,7 @@ def texture(seed: int = 0, shape=(18, 16, 20)) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     window = torch.ones(1, 1, *[n - 6 for n in shape])
     window = torch.nn.functional.pad(window, [3] * 6)
-    return (window * (0.6 + 0.4 * smooth_noise(shape, (5,), generator))).clamp(0, 1.2)
+    return (window * (0.6 + 0.4 * draw_smooth_noise(shape, (5,), generator))).clamp(0, 1.2)
 
 
 def noise(seed=0, shape=(18, 17, 19), count=1) -> torch.Tensor:

@@ -23,7 +23,7 @@ def brain():
 
 @pytest.fixture(scope="module")
 def puzzle(brain):
-    return demo.puzzle(brain, seed=3)
+    return demo.make_puzzle(brain, seed=3)
 
 
 def test_the_truth_carries_the_moving_image_to_the_target(puzzle):
@@ -45,19 +45,20 @@ def test_contrast_and_noise_differ(puzzle):
 
 
 def test_the_seed_decides(brain, puzzle):
-    again, other = demo.puzzle(brain, seed=3), demo.puzzle(brain, seed=4)
+    again, other = demo.make_puzzle(brain, seed=3), demo.make_puzzle(brain, seed=4)
     assert np.array_equal(again.target.data, puzzle.target.data)
     assert not np.array_equal(other.target.data, puzzle.target.data)
 
 
 def test_errors_are_distances_to_the_truth(puzzle):
-    still = demo.errors(puzzle, WorldField(0 * puzzle.truth.vectors, puzzle.truth.grid))
-    assert still["before"] == still["after"] and still["before"].mean > 0.2
-    assert demo.errors(puzzle, puzzle.truth)["after"].max == 0
+    still = demo.measure_errors(puzzle, WorldField(0 * puzzle.truth.vectors, puzzle.truth.grid))
+    assert still["before"] == still["after"]
+    assert still["before"].mean > 0.2
+    assert demo.measure_errors(puzzle, puzzle.truth)["after"].max == 0
 
 
 def test_the_demo_of_the_command_line(brain, tmp_path, model_file, command, monkeypatch):
-    monkeypatch.setattr(demo, "brain", lambda: brain)
+    monkeypatch.setattr(demo, "make_brain", lambda: brain)
     code, shown, _ = command("demo", "-o", tmp_path, "--model", model_file)
     assert code == 0
     assert "report.html" in shown
@@ -73,12 +74,12 @@ def test_the_shipped_model_solves_the_demo(tmp_path):
         model = default_model()
     except QuicksilverError:
         pytest.skip("no model ships with this build")
-    error = demo.run(model, tmp_path)["error_mm"]
+    error = demo.run_demo(model, tmp_path)["error_mm"]
     assert error["after"]["mean"] < 0.8 * error["before"]["mean"]
 
 
 def test_the_brain_of_the_demo_is_one_at_2_mm():
-    image = demo.brain()
+    image = demo.make_brain()
     assert np.allclose(image.grid.spacing, 2)
     litres = (image.data > 0).sum() * 8e-6
     assert 1.2 < litres < 2.2, "the volume of an adult brain"

@@ -12,7 +12,7 @@ import quicksilver_ext as qs
 from quicksilver.images.image import Grid
 from quicksilver.lddmm.fits import FittedPair
 from quicksilver.training.dataset import Volumes
-from quicksilver.training.synthesis import random_geodesic, smooth_noise
+from quicksilver.training.synthesis import draw_geodesic, draw_smooth_noise
 
 METRIC = qs.FluidMetric(pad=9)
 FRAME = {"shape": [24, 24, 24], "spacing": 2.0, "origin": [-23, -23, -23], "held_out": 2}
@@ -21,8 +21,8 @@ STAGE = {"steps": 3, "precision": "float32", "shooting_steps": 2, "validations":
 
 def fitted_pair(seed: int, shape=(18, 17, 19)) -> FittedPair:
     generator = torch.Generator().manual_seed(seed)
-    moving = (0.6 + 0.4 * smooth_noise(shape, (5,), generator)).clamp(0, 1.2)
-    momentum, psi, _ = random_geodesic(moving, METRIC, generator, steps=4, largest=(1, 2))
+    moving = (0.6 + 0.4 * draw_smooth_noise(shape, (5,), generator)).clamp(0, 1.2)
+    momentum, psi, _ = draw_geodesic(moving, METRIC, generator, steps=4, largest=(1, 2))
     return FittedPair(moving, qs.warp(moving, psi), momentum, {"seed": seed})
 
 
@@ -30,7 +30,7 @@ def head(seed: int, shape=(24, 24, 24)) -> torch.Tensor:
     """A textured ball, (1, 1, *shape)."""
     lines = [torch.linspace(-1.5, 1.5, n) for n in shape]
     x, y, z = torch.meshgrid(*lines, indexing="ij")
-    texture = smooth_noise(shape, (6,), torch.Generator().manual_seed(seed))
+    texture = draw_smooth_noise(shape, (6,), torch.Generator().manual_seed(seed))
     return (x**2 + y**2 + z**2 < 1) * (0.6 + 0.3 * texture).clamp(0.1, 1.2)
 
 

@@ -1,4 +1,4 @@
-"""BIDS folders: which images they hold, and what a folder of derivatives must say about itself."""
+"""Find images in BIDS folders, and describe folders of derivatives."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from quicksilver_ext import __version__
 
 IMAGES = ("sub-*/anat/sub-*_T1w.nii*", "sub-*/ses-*/anat/sub-*_T1w.nii*")
 STRIPPED = "_desc-brain_"
-"""What the name of a skull-stripped image has, and that of the mask beside a whole head."""
+"""Part of the names of skull-stripped images, and of masks beside whole heads."""
 
 
-def pairs_to(folder: Path, target: Path) -> list[PairPaths]:
-    """Every T1w image of a BIDS folder, raw or of derivatives, to one target; by the images' names.
+def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
+    """Pair every T1w image of a BIDS folder, raw or of derivatives, with one target.
 
-    Images in another space (`space-`) are left out. Where some are skull-stripped (`desc-brain`), these
-    alone are taken; others with the mask beside them (`desc-brain_mask`), where there is one. Raises
-    QuicksilverError where there is no image at all.
+    Images in another space (`space-`) are left out. If some are skull-stripped (`desc-brain`),
+    these alone are taken; others with the mask beside them (`desc-brain_mask`), if there is one.
+
+    Returns:
+        The pairs, by the images' names.
+
+    Raises:
+        QuicksilverError: There is no image at all.
     """
     images = sorted(path for pattern in IMAGES for path in folder.glob(pattern))
     images = [path for path in images if "_space-" not in path.name]
@@ -31,19 +36,19 @@ def pairs_to(folder: Path, target: Path) -> list[PairPaths]:
             "found none; give the folder of the data set"
         )
     return [
-        PairPaths(path.name.split(".nii")[0], path, target, moving_mask=_mask(path))
+        PairPaths(path.name.split(".nii")[0], path, target, moving_mask=_find_mask(path))
         for path in chosen
     ]
 
 
-def _mask(image: Path) -> Path | None:
-    """The brain mask beside an image of a whole head."""
+def _find_mask(image: Path) -> Path | None:
+    """Find the brain mask beside an image of a whole head."""
     entities = re.sub(r"(_desc-[^_]+)?_T1w\.nii.*", "", image.name)
     masks = sorted(image.parent.glob(f"{entities}{STRIPPED}mask.nii*"))
     return masks[0] if masks and STRIPPED not in image.name else None
 
 
-def describe(folder: Path, source: Path) -> None:
+def write_description(folder: Path, source: Path) -> None:
     """Write the dataset_description.json of a folder of derivatives."""
     content = {
         "Name": "Quicksilver registrations",

@@ -20,13 +20,13 @@ from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX
 from quicksilver.lddmm.fitting import FitJob, fit_batch
 from quicksilver.lddmm.matching import FitSettings
-from quicksilver.results.folder import versions
+from quicksilver.results.folder import collect_versions
 from quicksilver.runtime import distributed
 
 Tell = Callable[[str], None]
 
 OTHERS = ("target", "moving_mask", "target_mask")
-"""What must lie on the moving image's grid."""
+"""Images that must lie on the moving image's grid."""
 
 
 def fit_list(
@@ -50,7 +50,8 @@ def fit_list(
         folder: Folder of the files.
         metric: In voxels of each pair's grid.
         settings: Of the fits.
-        batch: Largest number of consecutive pairs, on grids of equal sizes, that are fitted together.
+        batch: Largest number of consecutive pairs, on grids of equal sizes, that are fitted
+            together.
         device: Computes.
         tell: Told of every iteration.
 
@@ -80,7 +81,7 @@ def _tell(
 
 
 def _batches(pairs: Iterable[tuple[PairPaths, Path]], size: int) -> Iterator[list[FitJob]]:
-    """Pairs in turn, at most `size` at a time, while their grids have equal sizes."""
+    """Group consecutive pairs, at most `size`, whose grids have equal sizes."""
     group: list[FitJob] = []
     for paths, file in pairs:
         job = _load(paths, file)
@@ -110,7 +111,7 @@ def _load(paths: PairPaths, file: Path) -> FitJob:
     about = {
         **{name: str(path) for name, path in asdict(paths).items() if path},
         "affine": grid.affine.tolist(),
-        "versions": versions(),
+        "versions": collect_versions(),
     }
     return FitJob(file, Images(**images), about)
 

@@ -1,4 +1,6 @@
-"""What became of a cohort: summary.csv, and index.html with every pair's picture, worst first."""
+"""Write the overview of a cohort: summary.csv, and index.html with every pair's picture, worst
+first.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,8 @@ Row = dict[str, Any]
 
 
 def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
-    """Write both files from what lies in `folder`, whichever process put it there; returns the rows."""
-    rows = sorted((_row(pair, folder) for pair in pairs), key=_badness, reverse=True)
+    """Write both files from the results of all processes in `folder`; return the rows."""
+    rows = sorted((_make_row(pair, folder) for pair in pairs), key=_rank_badness, reverse=True)
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, COLUMNS, restval="")
     writer.writeheader()
@@ -54,7 +56,7 @@ def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
     return rows
 
 
-def _row(pair: PairPaths, folder: Path) -> Row:
+def _make_row(pair: PairPaths, folder: Path) -> Row:
     row: Row = {"id": pair.id, "moving": str(pair.moving), "target": str(pair.target)}
     failure = folder / FAILURES / f"{pair.id}.txt"
     if failure.exists():
@@ -81,7 +83,7 @@ def _row(pair: PairPaths, folder: Path) -> Row:
 _OVERLAPS = (("before", "overlap_before"), ("after", "overlap"))
 
 
-def _badness(row: Row) -> tuple[bool, int, float]:
-    """What failed, then what folds, then what is least alike: by its labels where there are any."""
+def _rank_badness(row: Row) -> tuple[bool, int, float]:
+    """Rank failures first, then folds, then what is least alike: by its labels if there are any."""
     alike = 1 - row["overlap"] if "overlap" in row else row.get("mismatch_ratio", 0.0)
     return row["status"] != "done", row.get("folded_voxels", 0), alike

@@ -12,7 +12,17 @@ from quicksilver.io.files import require_file
 
 @dataclass(frozen=True)
 class PairPaths:
-    """A pair of images to register, under a name, and what may come with them."""
+    """A pair of images to register, and the files that come with it.
+
+    Args:
+        id: Its name.
+        moving: Image that is deformed.
+        target: Image that it is brought to.
+        moving_labels: Labels of the moving image.
+        target_labels: Labels of the target.
+        moving_mask: Zero where the moving image is background.
+        target_mask: Zero where the target is background.
+    """
 
     id: str
     moving: Path
@@ -24,11 +34,14 @@ class PairPaths:
 
 
 def read_list(path: str | Path) -> list[PairPaths]:
-    """The pairs of a CSV file with the columns of `PairPaths`: paths from its folder.
+    """Read the pairs of a CSV file with the columns of `PairPaths`, whose paths start at its
+    folder.
 
-    Only moving and target must be there; an id is by default made of their names. Raises
-    QuicksilverError, naming row (of the file, the columns' names being the first) and column, where
-    an entry is missing or no file, or an id is not one file name or occurs twice.
+    Only moving and target are required; an id is by default made of their names.
+
+    Raises:
+        QuicksilverError: An entry is missing or no file, or an id is not one file name or occurs
+            twice; row (the first one names the columns) and column are named.
     """
     path = require_file(path, "a list of pairs")
     try:
@@ -44,16 +57,17 @@ def read_list(path: str | Path) -> list[PairPaths]:
     if not {"moving", "target"} <= set(columns) <= set(known) or len(set(columns)) < len(columns):
         raise QuicksilverError(
             f"expected {path} to have the columns moving and target, each once, and no others "
-            f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; name them in its first row"
+            f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; "
+            "name them in its first row"
         )
     pairs: list[PairPaths] = []
     for number, row in enumerate(rows, start=2):
-        pairs.append(_pair(path, number, row, {pair.id for pair in pairs}))
+        pairs.append(_parse_row(path, number, row, {pair.id for pair in pairs}))
     return pairs
 
 
-def _pair(path: Path, number: int, row: dict[str, str], taken: set[str]) -> PairPaths:
-    """The pair of one row, whose id must not be taken."""
+def _parse_row(path: Path, number: int, row: dict[str, str], taken: set[str]) -> PairPaths:
+    """Return the pair of one row, whose id must not be taken."""
 
     def complain(column: str, expected: str, advice: str) -> QuicksilverError:
         return QuicksilverError(

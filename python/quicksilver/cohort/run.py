@@ -1,9 +1,9 @@
-"""Registration of many pairs: several at once, each whole or absent, shared by any number of processes.
+"""Register many pairs: several at once, each whole or absent, shared by any number of processes.
 
-A pair is done when its folder holds `result.json`, which is the last of its files to come. What stops
-a run, a kill included, leaves other pairs as they are and nothing of its own that the next run takes
-for a result. Several processes (`torchrun`, on one machine or many with a common folder) take every
-n-th pair each and share nothing but that folder.
+A pair is done when its folder holds `result.json`, which is the last of its files to come. What
+stops a run, a kill included, leaves other pairs as they are and nothing of its own that the next
+run takes for a result. Several processes (`torchrun`, on one machine or many with a common folder)
+take every n-th pair each and share nothing but that folder.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import free_memory
 
 FAILURES = "failures"
-"""The folder, beside those of the pairs, with a sentence on every pair that could not be registered."""
+"""Folder, beside those of the pairs, with a sentence on every pair that failed."""
 
 NEEDED = 2 * 2**30
-"""Bytes for a pair: one of 1 mm brains and the model that ships took 0.9 GB in all."""
+"""Bytes that a pair may need (docs/register.md)."""
 
 Work = Callable[[PairPaths, Path, dict[str, Any]], None]
 """Registers a pair into a folder; `result.json` there must hold the entries that it is given."""
@@ -37,7 +37,12 @@ Work = Callable[[PairPaths, Path, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a pair in this run; error: the sentence, None where it was registered."""
+    """What became of a pair in this run.
+
+    Args:
+        id: Of the pair.
+        error: Why it failed, in a sentence; None: it was registered.
+    """
 
     id: str
     error: str | None = None
@@ -52,41 +57,56 @@ def run_cohort(
     jobs: int = 1,
     tell: Callable[[str], None] = lambda detail: None,
 ) -> list[Outcome]:
-    """Do the work on every pair that is not done with the same images and settings, `jobs` at a time.
+    """Do the work on every pair that is not done with the same images and settings.
 
-    folder: gets a folder for every pair, named by its id. settings: everything but the images that
-    decides a result. Each job has its share of torch's threads; while one reads or writes another
-    computes. A QuicksilverError or a lack of memory ends its pair alone; any other error is a defect
-    and ends the run. Returns the outcomes of the pairs of this process that were not done before.
+    Each job has its share of torch's threads; while one reads or writes another computes. A
+    QuicksilverError or a lack of memory ends its pair alone; any other error is a defect and ends
+    the run.
+
+    Args:
+        pairs: The pairs.
+        folder: Gets a folder for every pair, named by its id.
+        work: Registers a pair.
+        settings: Everything but the images that decides a result.
+        jobs: Pairs at once.
+        tell: Told how many pairs are done.
+
+    Returns:
+        The outcomes of the pairs of this process that were not done before.
     """
     own = distributed.own_share(pairs)
-    keys = {pair.id: key_of(pair, settings) for pair in own}
+    keys = {pair.id: make_key(pair, settings) for pair in own}
     missing = [pair for pair in own if not is_done(folder / pair.id, keys[pair.id])]
     threads = max(1, torch.get_num_threads() // jobs)
     outcomes: list[Outcome] = []
     tell(f"0 of {len(missing)} pairs")
     with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
-        under_way = [pool.submit(_attempt, pair, folder, work, keys[pair.id]) for pair in missing]
+        under_way = [pool.submit(_run_pair, pair, folder, work, keys[pair.id]) for pair in missing]
         try:
             for future in as_completed(under_way):
                 outcomes.append(future.result())
                 tell(f"{len(outcomes)} of {len(missing)} pairs, {outcomes[-1].id} last")
-        except BaseException:  # a defect, or Ctrl-C: begin no more pairs
+        except BaseException:  # a defect, or Ctrl-C: start no more pairs
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return outcomes
 
 
-def suitable_jobs(device: torch.device) -> int:
-    """How many pairs at once: on a GPU two, so that one reads and writes while another computes; on
-    the processor as many as there are threads and memory for."""
+def choose_jobs(device: torch.device) -> int:
+    """Choose how many pairs to register at once.
+
+    On a GPU two, so that one reads and writes while another computes; on the CPU as many as there
+    are threads and memory for.
+    """
     if device.type == "cuda":
         return 2
     return max(1, min(torch.get_num_threads(), free_memory(device) // NEEDED))
 
 
-def _attempt(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
-    """One pair; what keeps it from being registered is written down in the place of its result."""
+def _run_pair(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
+    """Register one pair; what keeps it from being registered is written down in the place of its
+    result.
+    """
     place, failure = folder / pair.id, folder / FAILURES / f"{pair.id}.txt"
     for left_behind in place.glob(PARTIAL):
         shutil.rmtree(left_behind, ignore_errors=True)
@@ -103,15 +123,17 @@ def _attempt(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
 
 
 def is_done(place: Path, key: str) -> bool:
-    """Whether a pair's folder holds the result of the images and settings of a key."""
+    """Tell whether a pair's folder holds the result of the images and settings of a key."""
     try:
         return json.loads((place / RESULT).read_text())["key"] == key
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def key_of(pair: PairPaths, settings: dict[str, Any]) -> str:
-    """What decides a result, in words: the settings, and paths, sizes and times of the images."""
+def make_key(pair: PairPaths, settings: dict[str, Any]) -> str:
+    """Return all that decides a result, in words: settings, and paths, sizes and times of the
+    images.
+    """
     files = {}
     for name, path in vars(pair).items():
         if isinstance(path, Path):

@@ -1,4 +1,4 @@
-"""Carry images, label maps, points, surfaces and streamlines over by saved transforms."""
+"""Warp images, label maps, points, surfaces and streamlines by saved transforms."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from quicksilver.transforms.field import Mode
 
 
+Majority = Annotated[
+    bool,
+    typer.Option(
+        "--majority", help="Labels by the largest sum of linear weights: smoother outlines."
+    ),
+]
 Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the moving image.")]
 Lps = Annotated[
     bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
@@ -29,7 +35,7 @@ def apply(
         list[Path],
         typer.Argument(
             metavar="[OUT] INPUT",
-            help="Folder that register or fit wrote (or --transform), and the file to carry over: "
+            help="Folder that register or fit wrote (or --transform), and the file to warp: "
             "image or series (.nii, .nii.gz), points (.csv, .tsv with x, y, z in RAS mm), surface "
             "(.gii, FreeSurfer), streamlines (.trk, .tck).",
         ),
@@ -38,20 +44,20 @@ def apply(
     transform: Annotated[
         list[str] | None,
         typer.Option(
-            help="In place of OUT, several times: OUT folder, displacement field, ITK composite "
+            help="In place of OUT, repeatable: OUT folder, displacement field, ITK composite "
             "(.h5), affine of ITK, FSL or FreeSurfer. In the order of antsApplyTransforms, and "
             "like there '[T,1]' is the inverse."
         ),
     ] = None,
-    labels: Annotated[bool, typer.Option("--labels", help="Nearest neighbour.")] = False,
-    majority: Annotated[
-        bool, typer.Option("--majority", help="Labels by their linear weights: smoother outlines.")
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Nearest-neighbour interpolation, for label maps.")
     ] = False,
+    majority: Majority = False,
     inverse: Inverse = False,
     reference: Reference = None,
     lps: Lps = False,
 ) -> None:
-    """Carry an image, points, a surface or streamlines over, resampled at most once.
+    """Warp an image, points, a surface or streamlines, resampled at most once.
 
     Everything goes from the moving image to the target, and with --inverse the other way.
     """
@@ -91,7 +97,7 @@ def _apply_to_image(
     target = None if reference is None else read_grid(reference)
     ends = (target, grid) if inverse else (grid, target)
     chain = read_chain(names, *ends)
-    chain = chain.inverted() if inverse else chain
+    chain = chain.invert() if inverse else chain
     field = chain.onto(_output_grid(chain, target))
     warped = field.warp_volumes(volumes, grid, mode)
     if not warped.any():
@@ -125,6 +131,6 @@ def _apply_to_points(
         )
     found = points.read_points(source, lps)
     chain = read_chain(names)
-    # The chain takes points of the target to the moving image; those of the moving image go back.
-    moved = chain.at(found.points) if inverse else chain.preimage(found.points)
+    # The chain maps points of the target to the moving image: map those of the moving image back.
+    moved = chain.map_points(found.points) if inverse else chain.map_points_back(found.points)
     found.save(output, moved, chain.moving_grid if inverse else chain.grid)

@@ -1,4 +1,4 @@
-"""What the command line shows: progress while it works, tables when it is done."""
+"""Show progress while the command line works, and tables when it is done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from quicksilver.results.summary import tables
+from quicksilver.results.summary import make_tables
 from quicksilver.runtime.stages import Progress as Tell
 
 
@@ -43,7 +43,7 @@ def progress() -> Iterator[Tell]:
 
 def show_registration(summary: dict[str, Any]) -> None:
     """Print seconds per stage and the quality of a registration (the content of result.json)."""
-    found = tables(summary)
+    found = make_tables(summary)
     shown = []
     for title in ("time", "quality"):
         shown.append(Table(show_header=False, title=title))

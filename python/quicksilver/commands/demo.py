@@ -1,4 +1,4 @@
-"""The package at work on a brain whose deformation is known."""
+"""Register a brain whose deformation is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from quicksilver.commands.common import (
 def demo(
     output: Folder = Path("quicksilver-demo"),
     model: ModelFile = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random deformation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the deformation.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
@@ -28,7 +28,7 @@ def demo(
 
     chosen = devices.pick_device(device)
     with console.progress() as progress:
-        summary = example.run(
+        summary = example.run_demo(
             open_model(model), output, seed=seed, device=chosen, progress=progress
         )
     console.show_registration(summary)

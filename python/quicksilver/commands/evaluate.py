@@ -16,7 +16,9 @@ def evaluate(
     saved: Saved,
     moving_labels: Annotated[Path, typer.Option(help="Label map of the moving image.")],
     target_labels: Annotated[Path, typer.Option(help="Label map of the target.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="JSON file for the numbers.")
+    ] = None,
 ) -> None:
     """Print the overlap per label and how regular the deformation is."""
     from quicksilver.commands import console

@@ -52,7 +52,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
     from quicksilver.cohort.pairs import read_list
     from quicksilver.commands import console
     from quicksilver.io import files
-    from quicksilver.lddmm.metric import isolated
+    from quicksilver.lddmm.metric import pad_metric
     from quicksilver.registration.optimise import fit_settings
     from quicksilver.runtime import devices
 
@@ -61,7 +61,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
         written = fit_list(
             read_list(pairs),
             output,
-            isolated(qs.FluidMetric()),
+            pad_metric(qs.FluidMetric()),
             fit_settings(options),
             batch=batch,
             device=devices.pick_device(options.device),

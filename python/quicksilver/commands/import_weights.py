@@ -1,4 +1,4 @@
-"""Published checkpoints into a model file."""
+"""Turn published checkpoints into a model file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Jacobian determinant of a saved transform."""
+"""Write the Jacobian determinant of a saved transform."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 FLOOR = 1e-3
-"""What the logarithm takes a smaller determinant for, so that folds have one too."""
+"""Smallest determinant in the logarithm, so that folds have one too."""
 
 
 def jacobian(
@@ -19,20 +19,20 @@ def jacobian(
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="NIfTI file to write.")],
-    log: Annotated[bool, typer.Option("--log", help="Its natural logarithm.")] = False,
-    inverse: Annotated[bool, typer.Option("--inverse", help="Of the inverse map.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Write its natural logarithm.")] = False,
+    inverse: Annotated[bool, typer.Option("--inverse", help="Use the inverse map.")] = False,
 ) -> None:
-    """Write how a transform changes volumes: above 1 where the moving image is shrunk.
+    """Write the Jacobian determinant of a transform: above 1 where the moving image is shrunk.
 
-    The determinant is of the map that takes points of the target to the moving image, the affine part
-    included, on the target's grid.
+    The determinant is of the map that takes points of the target to the moving image, the affine
+    part included, on the target's grid.
     """
     from quicksilver.errors import QuicksilverError
     from quicksilver.io import nifti
     from quicksilver.io.transforms import read_chain
 
     chain = read_chain([source])
-    chain = chain.inverted() if inverse else chain
+    chain = chain.invert() if inverse else chain
     if chain.grid is None:
         raise QuicksilverError(
             f"expected a displacement field, found {source}, an affine; its determinant is the "

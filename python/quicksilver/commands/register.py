@@ -49,9 +49,9 @@ def register(
 ) -> None:
     """Register two skull-stripped images, or many: align, predict, shoot, correct, shoot.
 
-    Give MOVING and TARGET; or --pairs; or a BIDS folder and TARGET, to which all of its T1w images are
-    brought. Pairs of a list that are done already are left as they are; started by torchrun, every
-    process takes its share.
+    Give MOVING and TARGET; or --pairs; or a BIDS folder and TARGET, to which all of its T1w images
+    are brought. Pairs of a list that are done already are left as they are; started by torchrun,
+    every process takes its share.
     """
     from quicksilver.io.files import is_folder
 
@@ -65,8 +65,8 @@ def register(
         _register_pair(moving, target, output, options)
     else:
         raise typer.BadParameter(
-            "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is of "
-            "a list"
+            "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is "
+            "for lists"
         )
 
 
@@ -90,14 +90,14 @@ def _register_list(
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
     from quicksilver.cohort.pairs import read_list
-    from quicksilver.cohort.run import run_cohort, suitable_jobs
+    from quicksilver.cohort.run import choose_jobs, run_cohort
     from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.networks.shipped import open_model
     from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = read_list(source) if target is None else bids.pairs_to(source, target)
+    listed = read_list(source) if target is None else bids.find_pairs(source, target)
     device = devices.pick_device(options.device)
     about = {"command": "register", "model": _name_model(options)}
     model = open_model(options.model)
@@ -106,14 +106,14 @@ def _register_list(
         register_listed, options=replace(options, model=model, device=device), about=about
     )
     # Samples draw from one stream of random numbers: one pair at a time.
-    jobs = 1 if options.samples else jobs or suitable_jobs(device)
+    jobs = 1 if options.samples else jobs or choose_jobs(device)
     with console.progress() as progress:
         outcomes = run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
         )
     rows = write_page(listed, output)
     if target is not None:
-        bids.describe(output, source)
+        bids.write_description(output, source)
     _report(rows, outcomes, output)
 
 

@@ -24,7 +24,7 @@ def train(
 ) -> None:
     """Train a model by a recipe, from raw images to a model file with its card.
 
-    Stopped and called again with the same folder, training goes on where it was. Under `torchrun`
+    Stopped and called again with the same folder, training resumes. Under `torchrun`
     several GPUs or machines train together.
     """
     from quicksilver.io import files

@@ -16,10 +16,13 @@ from quicksilver.errors import QuicksilverError
 class Grid:
     """Where the voxels of an array lie.
 
-    shape: voxels along each array axis. affine: (4, 4), array index to RAS millimetres.
+    Args:
+        shape: Voxels along each array axis.
+        affine: (4, 4), from array index to RAS millimetres.
 
-    >>> Grid((10, 20, 30), np.diag([1.0, 2.0, 2.0, 1.0])).spacing
-    array([1., 2., 2.])
+    Example:
+        >>> Grid((10, 20, 30), np.diag([1.0, 2.0, 2.0, 1.0])).spacing
+        array([1., 2., 2.])
     """
 
     shape: tuple[int, int, int]
@@ -38,7 +41,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class Image:
-    """A volume and where it lies: data (X, Y, Z), float32 or integer; affine to RAS millimetres."""
+    """A volume and where it lies.
+
+    Args:
+        data: (X, Y, Z), float32 or integer.
+        affine: (4, 4), from array index to RAS millimetres.
+    """
 
     data: np.ndarray
     affine: np.ndarray
@@ -49,17 +57,21 @@ class Image:
         x, y, z = self.data.shape
         return Grid((x, y, z), self.affine)
 
-    def moved(self, matrix: np.ndarray) -> Image:
-        """The same image in a world from which `matrix` (4, 4) leads to this one."""
+    def reframe(self, matrix: np.ndarray) -> Image:
+        """Return the same voxels in a world from which `matrix` (4, 4) leads to this one."""
         return Image(self.data, np.linalg.inv(matrix) @ self.affine)
 
 
 def brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and highest world coordinates (RAS mm) of the non-zero voxels of both images.
+    """Find the lowest and highest world coordinates of the non-zero voxels of two images.
 
-    Raises QuicksilverError where the two images do not overlap.
+    Returns:
+        Two arrays (3,), RAS millimetres.
+
+    Raises:
+        QuicksilverError: The images do not overlap.
     """
-    first, second = _extent(moving), _extent(target)
+    first, second = _measure_extent(moving), _measure_extent(target)
     low, high = np.maximum(first[0], second[0]), np.minimum(first[1], second[1])
     if (low > high).any():
         raise QuicksilverError(
@@ -69,10 +81,10 @@ def brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])
 
 
-def _extent(image: Image) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest world coordinates of the non-zero voxels of one image."""
+def _measure_extent(image: Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest world coordinates of the non-zero voxels of one image."""
     inside = image.data != 0
-    # A linear function is extreme at the first or the last voxel of some line of the last axis.
+    # A linear function has its extremes at the first or last voxel of a line of the last axis.
     lines = np.argwhere(inside.any(axis=2))
     rows = inside[lines[:, 0], lines[:, 1]]
     first, last = rows.argmax(axis=1), rows.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
@@ -81,9 +93,9 @@ def _extent(image: Image) -> tuple[np.ndarray, np.ndarray]:
     return world.min(axis=0), world.max(axis=0)
 
 
-def longest_side(image: Image) -> float:
-    """Of the box around the non-zero voxels, along the axes R, A and S, in mm."""
-    low, high = _extent(image)
+def measure_longest_side(image: Image) -> float:
+    """Measure the longest side, in mm, of the box around the non-zero voxels along R, A and S."""
+    low, high = _measure_extent(image)
     return float((high - low).max())
 
 

@@ -18,18 +18,26 @@ INTENSITIES = get_args(Intensity)
 
 
 def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
-    """Intensities as the networks expect them: the chosen `intensity` of the image at 1.
+    """Scale intensities as the networks expect them.
 
-    "percentile" is the 99th of the non-zero voxels; "maximum" is what the original Quicksilver's
-    networks were trained with. The result, shaped and placed as `data`, is clipped to [0, 1.2];
-    background stays 0. Raises QuicksilverError where the percentile or the maximum is not positive.
+    Args:
+        data: Intensities of any shape, background 0.
+        intensity: What is brought to 1: the 99th "percentile" of the non-zero voxels, or the
+            "maximum", as the original Quicksilver's networks were trained.
 
-    >>> normalise(torch.tensor([0.0, 50.0, 100.0]))
-    tensor([0.0000, 0.5025, 1.0050])
-    >>> normalise(torch.tensor([0.0, 50.0, 100.0]), "maximum")
-    tensor([0.0000, 0.5000, 1.0000])
+    Returns:
+        Intensities clipped to [0, 1.2], shaped and placed as `data`.
+
+    Raises:
+        QuicksilverError: The percentile or the maximum is not positive.
+
+    Example:
+        >>> normalise(torch.tensor([0.0, 50.0, 100.0]))
+        tensor([0.0000, 0.5025, 1.0050])
+        >>> normalise(torch.tensor([0.0, 50.0, 100.0]), "maximum")
+        tensor([0.0000, 0.5000, 1.0000])
     """
-    # Not torch.quantile, which takes at most 16 million values.
+    # torch.quantile takes at most 16 million values.
     inside = data[data != 0].cpu().numpy()
     part = 99 if intensity == "percentile" else 100
     scale = float(np.percentile(inside, part)) if inside.size else 0.0
@@ -42,19 +50,25 @@ def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
 
 
 def match_histogram(data: Tensor, reference: Tensor) -> Tensor:
-    """Intensities with the distribution of the reference's, non-zero voxels alone; zeros stay.
+    """Map the non-zero intensities of an image to the distribution of another's.
 
-    Between 101 quantiles of both the map is linear, so that it keeps their order.
+    The map is linear between 101 quantiles of both, so that it keeps the order of intensities.
 
-    >>> match_histogram(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([10.0, 20.0, 30.0, 0.0]))
-    tensor([ 0., 10., 20., 30.])
+    Args:
+        data: Intensities of any shape, background 0, which stays 0.
+        reference: Intensities whose distribution is wanted.
+
+    Example:
+        >>> reference = torch.tensor([10.0, 20.0, 30.0, 0.0])
+        >>> match_histogram(torch.tensor([0.0, 1.0, 2.0, 3.0]), reference)
+        tensor([ 0., 10., 20., 30.])
     """
     inside = data != 0
     old, new = (
         np.percentile(values[values != 0].cpu().numpy(), np.linspace(0, 100, 101))
         for values in (data, reference)
     )
-    # Values that are many voxels' make several quantiles equal; of these the map takes the middle.
+    # Frequent values make several quantiles equal: the map uses the middle one.
     levels, first, counts = np.unique(old, return_index=True, return_counts=True)
     middle = new[first + (counts - 1) // 2]
     matched = np.interp(data[inside].cpu().numpy(), levels, middle).astype(np.float32)

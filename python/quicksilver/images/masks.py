@@ -1,4 +1,4 @@
-"""What of an image is brain: masks that users give, and heads that were left around one."""
+"""Apply masks, and notice heads whose skull was not stripped."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from quicksilver.images.image import Image
 from quicksilver.images.resampling import resample
 
 HEAD = 2.6e6
-"""Cubic millimetres of non-zero voxels that are more than a brain has."""
+"""Volume of non-zero voxels, in cubic millimetres, that exceeds any brain's."""
 
 
-def masked(image: Image, mask: Image) -> Image:
-    """The image with zeros where a mask, on any grid of the same world, is zero or ends.
+def apply_mask(image: Image, mask: Image) -> Image:
+    """Set an image to zero where a mask is zero or ends.
 
-    Raises QuicksilverError where nothing is left.
+    Args:
+        image: The image.
+        mask: An image on any grid of the same world.
+
+    Raises:
+        QuicksilverError: Nothing of the image is left.
     """
     inside = resample(Image((mask.data != 0).astype(np.int64), mask.affine), image.grid, "nearest")
     data = np.where(inside[0, 0].numpy() != 0, image.data, 0).astype(image.data.dtype)
@@ -28,10 +33,11 @@ def masked(image: Image, mask: Image) -> Image:
 
 
 def looks_unstripped(image: Image) -> bool:
-    """Whether more voxels than those of a brain are not exactly zero: a head, or noise around one.
+    """Tell whether more voxels than a brain has are not zero: a head, or noise around a brain.
 
-    >>> looks_unstripped(Image(np.ones((200, 200, 200), np.float32), np.eye(4)))
-    True
+    Example:
+        >>> looks_unstripped(Image(np.ones((200, 200, 200), np.float32), np.eye(4)))
+        True
     """
     volume = np.count_nonzero(image.data) * abs(np.linalg.det(image.affine[:3, :3]))
     return bool(volume > HEAD)

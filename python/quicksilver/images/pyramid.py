@@ -1,4 +1,4 @@
-"""Images, momenta and metrics on coarser grids, and back."""
+"""Downsample and upsample images and momenta."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def coarser(field: Tensor, factor: int) -> Tensor:
-    """Means over cubes of `factor` voxels; what is missing at the far faces counts as zero."""
+def downsample(field: Tensor, factor: int) -> Tensor:
+    """Average a field (N, C, X, Y, Z) over cubes of `factor` voxels.
+
+    Beyond the far faces the field is zero, so that the last cubes are complete.
+    """
     ends = [end for n in reversed(field.shape[2:]) for end in (0, -n % factor)]
     return F.avg_pool3d(F.pad(field, ends), factor) if factor > 1 else field
 
 
-def coarser_momentum(momentum: Tensor, factor: int) -> Tensor:
-    """A momentum (B, 3, X, Y, Z) in voxels of its grid, on a grid coarser by `factor`, in its voxels."""
+def downsample_momentum(momentum: Tensor, factor: int) -> Tensor:
+    """Bring a momentum (B, 3, X, Y, Z) to a grid coarser by `factor`, in voxels of that grid."""
     # A momentum in voxels of a grid with spacing h is h times the physical one.
-    return coarser(momentum, factor) * factor
+    return downsample(momentum, factor) * factor
 
 
-def finer_momentum(momentum: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
-    """The reverse of `coarser_momentum`."""
-    return finer(momentum, factor, shape) / factor
+def upsample_momentum(momentum: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
+    """Bring a momentum from a grid coarser by `factor` back to a grid of `shape`, in its voxels."""
+    return upsample(momentum, factor, shape) / factor
 
 
-def finer(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
-    """Linear interpolation between the centres of the cubes of `coarser`, cropped to `shape`."""
+def upsample(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
+    """Interpolate linearly between the centres of the cubes of `downsample`; crop to `shape`."""
     if factor == 1:
         return field
     fine = F.interpolate(field, scale_factor=factor, mode="trilinear", align_corners=False)

@@ -10,14 +10,14 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.filters import gaussian
+from quicksilver.images.filters import blur_gaussian
 from quicksilver.images.image import Grid, Image, brain_box
 
 MARGIN = 4
-"""Voxels of the working grid around both brains; what the metric needs beyond, it adds itself."""
+"""Voxels of the working grid around both brains; the metric pads it further by itself."""
 
 
-MAX_SIZE = 1024  # voxels along an axis of the working grid; more is a header with a wrong unit
+MAX_SIZE = 1024  # voxels along an axis of the working grid; more means a header with a wrong unit
 
 
 def working_grid(
@@ -27,19 +27,28 @@ def working_grid(
     margin: int = MARGIN,
     frame: np.ndarray | None = None,
 ) -> Grid:
-    """The grid on which two images are registered: `spacing` mm, around both brains.
+    """Choose the grid on which two images are registered.
 
-    frame: (4, 4), an affine from the coordinates along whose axes the grid lies and in which its
-    spacing is meant, to the images' world; None: the world's own, R, A and S. The box holds the
-    non-zero voxels of both images with `margin` voxels on each side and is centred on them.
-    Raises QuicksilverError where the images do not overlap or are too large for their spacing.
+    The box holds the non-zero voxels of both images and is centred on them.
 
-    >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
-    >>> working_grid(ball, ball, spacing=2.0).shape
-    (19, 19, 19)
+    Args:
+        moving: One image.
+        target: The other.
+        spacing: Voxel size in millimetres of the frame.
+        margin: Voxels on each side of the box.
+        frame: (4, 4), an affine from the coordinates along whose axes the grid lies to the images'
+            world; None: the world's own, R, A and S.
+
+    Raises:
+        QuicksilverError: The images do not overlap, or are too large for the spacing.
+
+    Example:
+        >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
+        >>> working_grid(ball, ball, spacing=2.0).shape
+        (19, 19, 19)
     """
     frame = np.eye(4) if frame is None else frame
-    low, high = brain_box(moving.moved(frame), target.moved(frame))
+    low, high = brain_box(moving.reframe(frame), target.reframe(frame))
     counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margin
     if counts.max() > MAX_SIZE:
         raise QuicksilverError(
@@ -55,7 +64,7 @@ def working_grid(
 def affine_displacement(
     matrix: np.ndarray, shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
-    """The displacement (1, 3, X, Y, Z) that takes a voxel x of `shape` to ``matrix @ x``."""
+    """Return the displacement (1, 3, X, Y, Z) that takes a voxel x of `shape` to ``matrix @ x``."""
     offset = matrix[:3] - np.eye(4)[:3]
     field = torch.empty((1, 3, *shape), dtype=torch.float32, device=device)
     for component, row in enumerate(offset):
@@ -63,7 +72,7 @@ def affine_displacement(
             torch.arange(size, dtype=torch.float64, device=device) * float(slope)
             for size, slope in zip(shape, row[:3], strict=True)
         )
-        # Summed in doubles over two axes; over the third, where the voxels are, each is written once.
+        # Add two axes in double precision; add the third while writing, once per voxel.
         plane = (x[:, None, None] + float(row[3])) + y[:, None]
         torch.add(plane.float(), z.float(), out=field[0, component])
     return field
@@ -75,27 +84,37 @@ def resample(
     mode: Literal["linear", "nearest"] = "linear",
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """An image on another grid, (1, 1, X, Y, Z); zero outside of the image.
+    """Resample an image onto another grid; it is zero outside.
 
-    "linear" gives float32 and smooths first along the axes where the grid is coarser than the
-    image, so that the result looks like a scan of the grid's spacing; "nearest" keeps integers.
+    Args:
+        image: The image.
+        grid: The other grid.
+        mode: "linear" gives float32 and smooths first along axes where the grid is coarser than the
+            image, so that the result looks like a scan at the grid's spacing; "nearest" keeps
+            integers.
+        device: Device of the result.
 
-    >>> image = Image(np.ones((8, 8, 8), np.float32), np.eye(4))
-    >>> resample(image, Grid((3, 3, 3), np.diag([2.0, 2.0, 2.0, 1.0]))).shape
-    torch.Size([1, 1, 3, 3, 3])
+    Returns:
+        (1, 1, X, Y, Z).
+
+    Example:
+        >>> image = Image(np.ones((8, 8, 8), np.float32), np.eye(4))
+        >>> resample(image, Grid((3, 3, 3), np.diag([2.0, 2.0, 2.0, 1.0]))).shape
+        torch.Size([1, 1, 3, 3, 3])
     """
     data = image.data.astype(np.float32, copy=False) if mode == "linear" else image.data
     source = torch.from_numpy(data)[None, None].to(device)
     if mode == "linear":
-        source = _blurred(source, image.grid, grid)
+        source = _blur_to_resolution(source, image.grid, grid)
     matrix = np.linalg.inv(image.affine) @ grid.affine
     displacement = affine_displacement(matrix, grid.shape, device)
     return qs.warp(source, displacement, mode=mode, padding_mode="zeros")
 
 
-def _blurred(data: Tensor, own: Grid, grid: Grid) -> Tensor:
-    """An image (1, 1, X, Y, Z) at the resolution of a grid coarser than its own; as it is where that
-    is finer."""
+def _blur_to_resolution(data: Tensor, own: Grid, grid: Grid) -> Tensor:
+    """Blur an image (1, 1, X, Y, Z) to the resolution of `grid` along the axes where that is
+    coarser.
+    """
     fine = own.spacing
     directions = own.affine[:3, :3] / fine
     coarse = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]) @ directions, axis=0) ** -1
@@ -103,4 +122,4 @@ def _blurred(data: Tensor, own: Grid, grid: Grid) -> Tensor:
     # it, linear interpolation a^2 / 6 on average, the Gaussian the rest: 0.29 mm from 1 to 2 mm.
     # Power spectra of 1 mm brains so resampled are the nearest to those of the 2 mm training set.
     sigma = np.sqrt(np.maximum(coarse**2 - 3 * fine**2, 0) / 12) / fine
-    return gaussian(data, sigma.tolist())
+    return blur_gaussian(data, sigma.tolist())

@@ -1,9 +1,7 @@
 """Measure how sharp an image is, and soften images sharper than a network has seen.
 
-Scanners, their filters and what resampled the images make one study twice as sharp as another. The
-momentum a(x) grad I of a sharper image is rougher: networks overshoot and maps fold. (On pairs of
-IXI, sharpened from 0.59 to 0.84, the default model reached an overlap of 0.590, softened to 0.5 one of
-0.613; on the originals 0.609 and 0.612.)
+Scanners, their filters and resampling make one study twice as sharp as another. The momentum
+a(x) grad I of a sharper image is rougher: networks overshoot and maps fold (docs/register.md).
 """
 
 from __future__ import annotations
@@ -11,25 +9,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quicksilver.images.filters import blurred
+from quicksilver.images.filters import blur
 
 PASSES = 8
-"""At most so many blurs soften an image; what is sharper still is noise."""
+"""Largest number of blurs of one image; what is sharper still is noise."""
 
 
 CLOSE = 1.02
-"""What is sharper than it should be by less is left so."""
+"""Images sharper than wanted by a smaller factor are left as they are."""
 
 
-def sharpness(image: Tensor) -> Tensor:
-    """How much neighbouring voxels differ, over how much all do, (N,): the root of the mean squared
-    slope, of one-sided differences, by the standard deviation; in the foreground of (N, 1, X, Y, Z).
+def measure_sharpness(image: Tensor) -> Tensor:
+    """Measure sharpness: the root mean squared slope over the standard deviation, in the
+    foreground.
 
-    0 where nothing varies. A gain changes nothing.
+    Slopes are one-sided differences between neighbouring voxels. A gain of the image changes
+    nothing.
 
-    >>> ramp = torch.arange(1.0, 13.0).expand(1, 1, 12, 12, 12)
-    >>> sharpness(ramp)  # a slope of 1, a deviation of 3.45
-    tensor([0.2897])
+    Args:
+        image: (N, 1, X, Y, Z), background 0.
+
+    Returns:
+        (N,); 0 where nothing varies.
+
+    Example:
+        >>> ramp = torch.arange(1.0, 13.0).expand(1, 1, 12, 12, 12)
+        >>> measure_sharpness(ramp)  # a slope of 1, a deviation of 3.45
+        tensor([0.2897])
     """
     inside = (image != 0).to(image.dtype)
     slope = image.new_zeros(len(image))
@@ -43,21 +49,27 @@ def sharpness(image: Tensor) -> Tensor:
     return (slope / variance.clamp(min=1e-12)).sqrt()
 
 
-def softened(image: Tensor, most: float) -> Tensor:
-    """The images (N, 1, X, Y, Z), those sharper than `most` blurred until they are not; the
-    background stays 0.
+def soften(image: Tensor, most: float) -> Tensor:
+    """Blur images sharper than `most` until they are not; the background stays 0.
 
-    >>> noise = torch.rand(1, 1, 16, 16, 16)
-    >>> bool(sharpness(noise) > 2), round(sharpness(softened(noise, 0.6)).item(), 1)
-    (True, 0.6)
+    Args:
+        image: (N, 1, X, Y, Z), background 0.
+        most: Largest sharpness (`measure_sharpness`).
+
+    Example:
+        >>> noise = torch.rand(1, 1, 16, 16, 16)
+        >>> bool(measure_sharpness(noise) > 2)
+        True
+        >>> round(measure_sharpness(soften(noise, 0.6)).item(), 1)
+        0.6
     """
     inside = image != 0
     for _ in range(PASSES):
-        before = sharpness(image)
+        before = measure_sharpness(image)
         if not bool((before > CLOSE * most).any()):
             break
-        softer = torch.where(inside, blurred(image), 0)
-        slope = (before - sharpness(softer)).clamp(min=1e-6)
+        softer = torch.where(inside, blur(image), 0)
+        slope = (before - measure_sharpness(softer)).clamp(min=1e-6)
         part = ((before - most) / slope).clamp(0, 1)
         image = torch.lerp(image, softer, part.view(-1, 1, 1, 1, 1))
     return image

@@ -1,9 +1,9 @@
 """Affine maps between two spaces, in the formats of other programs.
 
-An affine here is a matrix (4, 4) in RAS millimetres that takes a point of the target to the matching
-point of the moving image: the direction in which images are resampled. ITK and ANTs store the same
-direction in LPS millimetres; FSL and FreeSurfer store the other one, from the moving image (their
-"in" or "src") to the target ("ref" or "dst").
+An affine here is a matrix (4, 4) in RAS millimetres that takes a point of the target to the
+matching point of the moving image: the direction in which images are resampled. ITK and ANTs store
+the same direction in LPS millimetres; FSL and FreeSurfer store the other one, from the moving image
+(their "in" or "src") to the target ("ref" or "dst").
 """
 
 from __future__ import annotations
@@ -35,32 +35,40 @@ ITK_SUFFIXES = {"itk-text": ".txt", "itk-binary": ".mat"}
 def read_affine(
     path: str | os.PathLike[str], moving: Grid | None = None, target: Grid | None = None
 ) -> np.ndarray:
-    """Read an affine (4, 4), from the target to the moving image in RAS millimetres.
+    """Read an affine (4, 4) from the target's points to the moving image's, RAS millimetres.
 
-    The format is told by the content: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a
-    text of 4 x 4 numbers) or FreeSurfer (.lta, between voxels or RAS). moving, target: the grids of
-    the two images, which FSL's coordinates depend on; the others do not need them.
-    Raises QuicksilverError where the file is missing, is in none of the formats, is not linear or has
-    no inverse, and where FSL's lacks a grid.
+    The content tells the format: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a text
+    of 4 x 4 numbers) or FreeSurfer (.lta, between voxels or RAS).
 
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_affine(f"{folder}/shift.mat", np.eye(4) + np.eye(4, k=3))
-    ...     read_affine(f"{folder}/shift.mat")[0]
-    array([1., 0., 0., 1.])
+    Args:
+        path: The file.
+        moving: Grid of the moving image, on which FSL's coordinates depend; other formats do not
+            need it.
+        target: Grid of the target, likewise.
+
+    Raises:
+        QuicksilverError: The file is missing, in none of the formats, not linear or without
+            inverse, or is FSL's and a grid is missing.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_affine(f"{folder}/shift.mat", np.eye(4) + np.eye(4, k=3))
+        ...     read_affine(f"{folder}/shift.mat")[0]
+        array([1., 0., 0., 1.])
     """
     path = require_file(path, "an affine")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"a file of {path.stat().st_size} bytes")
         content = path.read_bytes()
-        kind = format_of(content)
+        kind = detect_format(content)
         if kind == "fsl":
-            matrix = _fsl(content.decode(), moving, target)
+            matrix = _parse_fsl(content.decode(), moving, target)
         elif kind == "freesurfer":
-            matrix = _freesurfer(content.decode())
+            matrix = _parse_freesurfer(content.decode())
         else:
-            matrix = _itk(content, ITK_SUFFIXES[kind])
-        return checked(matrix)
+            matrix = _parse_itk(content, ITK_SUFFIXES[kind])
+        return check_affine(matrix)
     except (OSError, ValueError) as error:
         raise QuicksilverError(
             f"expected an affine of ITK, ANTs, FSL or FreeSurfer in {path}, found '{error}'; "
@@ -68,8 +76,8 @@ def read_affine(
         ) from error
 
 
-def format_of(content: bytes) -> Format:
-    """Which program's affine the bytes hold; FSL's, which has no mark, where it is no other's."""
+def detect_format(content: bytes) -> Format:
+    """Tell which program's affine the bytes hold; FSL's, which has no mark, if no other's."""
     head = content[:4096]
     if head.lstrip().startswith(b"#Insight Transform File"):
         return "itk-text"
@@ -80,8 +88,12 @@ def format_of(content: bytes) -> Format:
     return "fsl"
 
 
-def checked(matrix: np.ndarray) -> np.ndarray:
-    """The matrix; ValueError unless it is finite and has an inverse that is worth the name."""
+def check_affine(matrix: np.ndarray) -> np.ndarray:
+    """Return the matrix (4, 4) if it is finite and has a usable inverse.
+
+    Raises:
+        ValueError: It is not or has none.
+    """
     if not np.isfinite(matrix).all():
         raise ValueError("a matrix with NaN or infinity")
     sizes = np.linalg.svd(matrix[:3, :3], compute_uv=False)
@@ -93,10 +105,17 @@ def checked(matrix: np.ndarray) -> np.ndarray:
 
 
 def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
-    """Write an affine (4, 4), from the target to the moving image in RAS mm, as ITK's.
+    """Write an affine (4, 4), from the target's points to the moving image's in RAS mm, for ITK and
+    ANTs.
 
-    The suffix chooses between .mat, ANTs' binary form, and .txt or .tfm, ITK's text. An example is
-    with `read_affine`. Raises QuicksilverError for another suffix and for an unwritable place.
+    An example is with `read_affine`.
+
+    Args:
+        path: Ends in .mat, ANTs' binary form, or .txt or .tfm, ITK's text.
+        matrix: The affine.
+
+    Raises:
+        QuicksilverError: The suffix is another, or the file cannot be written.
     """
     import SimpleITK as sitk
 
@@ -114,8 +133,12 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
             raise OSError(last_line(error)) from error
 
 
-def linear(transform: Any) -> np.ndarray:
-    """The matrix of a linear SimpleITK transform, RAS mm; ValueError where it is not linear."""
+def read_linear(transform: Any) -> np.ndarray:
+    """Return the matrix (4, 4) of a linear SimpleITK transform, RAS millimetres.
+
+    Raises:
+        ValueError: The transform is not linear or not 3-D.
+    """
     if transform.GetDimension() != 3 or not transform.IsLinear():
         raise ValueError(f"a {transform.GetDimension()}-D {transform.GetName()}")
     matrix = np.eye(4)
@@ -126,8 +149,10 @@ def linear(transform: Any) -> np.ndarray:
     return LPS @ matrix @ LPS
 
 
-def _itk(content: bytes, suffix: str) -> np.ndarray:
-    """ITK chooses its reader by the suffix, which other programs' files need not have."""
+def _parse_itk(content: bytes, suffix: str) -> np.ndarray:
+    """Parse an affine of ITK, which chooses its reader by a suffix that other programs' files need
+    not have.
+    """
     import SimpleITK as sitk
 
     _check_whole(content, suffix)
@@ -135,16 +160,16 @@ def _itk(content: bytes, suffix: str) -> np.ndarray:
         copy = Path(folder) / f"affine{suffix}"
         copy.write_bytes(content)
         try:
-            return linear(sitk.ReadTransform(str(copy)))
+            return read_linear(sitk.ReadTransform(str(copy)))
         except RuntimeError as error:
             raise ValueError(last_line(error)) from error
 
 
 def _check_whole(content: bytes, suffix: str) -> None:
-    """ValueError for damage that ITK does not see.
+    """Raise ValueError for damage that ITK does not see.
 
-    It takes a text without parameters for the identity, and reads, for minutes, as many numbers as a
-    binary file claims to have.
+    ITK takes a text without parameters for the identity, and reads, for minutes, as many numbers as
+    a binary file claims to have.
     """
     if suffix == ".txt":
         named = re.findall(rb"^Transform: (?!Composite)", content, re.MULTILINE)
@@ -164,28 +189,29 @@ def _check_whole(content: bytes, suffix: str) -> None:
 
 
 def last_line(error: Exception) -> str:
-    """The last line of ITK's messages; those before it name its source files."""
+    """Return the last line of a message of ITK; those before it name its source files."""
     return str(error).strip().splitlines()[-1]
 
 
-def _fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
-    matrix = _numbers(text)
+def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
+    matrix = _parse_numbers(text)
     if matrix.shape != (4, 4) or not np.allclose(matrix[3], [0, 0, 0, 1]):
         raise ValueError("neither a known format nor 4 x 4 numbers ending in 0 0 0 1")
     if moving is None or target is None:
         raise ValueError("a matrix of FSL, which means nothing without both images")
     return (
         _fsl_to_world(moving)
-        @ np.linalg.inv(checked(matrix))
+        @ np.linalg.inv(check_affine(matrix))
         @ np.linalg.inv(_fsl_to_world(target))
     )
 
 
 def _fsl_to_world(grid: Grid) -> np.ndarray:
-    """From FSL's coordinates of an image, millimetres along its axes, to RAS millimetres.
+    """Return the map from FSL's coordinates of an image, millimetres along its axes, to RAS
+    millimetres.
 
     FSL counts the first axis from its end where voxels are right-handed, so that its coordinates
-    are left-handed always.
+    are always left-handed.
     """
     voxels = np.diag([*(1 / grid.spacing), 1.0])
     if np.linalg.det(grid.affine[:3, :3]) > 0:
@@ -194,36 +220,36 @@ def _fsl_to_world(grid: Grid) -> np.ndarray:
     return grid.affine @ voxels
 
 
-def _freesurfer(text: str) -> np.ndarray:
-    entries = _lta_entries(text)
+def _parse_freesurfer(text: str) -> np.ndarray:
+    entries = _parse_lta(text)
     if entries.get("nxforms") != "1":
         raise ValueError(f"{entries.get('nxforms')} matrices instead of one")
     rows = re.search(r"^\s*1\s+4\s+4\s*$((?:\n[^\n]*){4})", text, re.MULTILINE)
-    matrix = _numbers(rows[1] if rows else "")
+    matrix = _parse_numbers(rows[1] if rows else "")
     if matrix.shape != (4, 4):
         raise ValueError("no matrix of 4 x 4 numbers")
     kind = entries.get("type", "").split("#")[0].strip()
     if kind == "1":  # RAS to RAS
-        return np.linalg.inv(checked(matrix))
+        return np.linalg.inv(check_affine(matrix))
     if kind != "0":  # voxels to voxels
         raise ValueError(f"a transform of type {kind}, neither 0 (voxels) nor 1 (RAS)")
-    source, target = (_lta_grid(text, name) for name in ("src", "dst"))
-    return source @ np.linalg.inv(checked(matrix)) @ np.linalg.inv(target)
+    source, target = (_read_lta_affine(text, name) for name in ("src", "dst"))
+    return source @ np.linalg.inv(check_affine(matrix)) @ np.linalg.inv(target)
 
 
-def _lta_entries(text: str) -> dict[str, str]:
+def _parse_lta(text: str) -> dict[str, str]:
     pairs = re.findall(r"^\s*(\w+)\s*=\s*([^\n]*?)\s*$", text, re.MULTILINE)
     return {name: value.split("#")[0].strip() for name, value in pairs}
 
 
-def _lta_grid(text: str, name: str) -> np.ndarray:
-    """Voxels to RAS of the image that an .lta calls "src" or "dst"."""
+def _read_lta_affine(text: str, name: str) -> np.ndarray:
+    """Return the map from voxels to RAS of the image that an .lta calls "src" or "dst"."""
     _, found, after = text.partition(f"{name} volume info")
-    entries = _lta_entries(re.split(r"\w+ volume info", after)[0])
+    entries = _parse_lta(re.split(r"\w+ volume info", after)[0])
     if not found or entries.get("valid") != "1":
         raise ValueError(f"no valid {name} volume info")
     names = ("xras", "yras", "zras", "cras", "voxelsize", "volume")
-    vectors = {key: _numbers(entries.get(key, "")) for key in names}
+    vectors = {key: _parse_numbers(entries.get(key, "")) for key in names}
     if any(vector.shape != (1, 3) for vector in vectors.values()):
         raise ValueError(f"an incomplete {name} volume info")
     affine = np.eye(4)
@@ -233,8 +259,8 @@ def _lta_grid(text: str, name: str) -> np.ndarray:
     return affine
 
 
-def _numbers(text: str) -> np.ndarray:
-    """Lines of numbers as an array (lines, numbers)."""
+def _parse_numbers(text: str) -> np.ndarray:
+    """Parse lines of numbers into an array (lines, numbers)."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if len({len(line) for line in lines}) > 1 or len(lines) > 4:
         raise ValueError("neither a known format nor 4 x 4 numbers")

@@ -14,15 +14,20 @@ from quicksilver.transforms.field import LPS, WorldField
 
 
 def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
-    """Write a field as ITK reads it: (X, Y, Z, 1, 3), intent vector (1007), LPS millimetres."""
+    """Write a field as ITK reads it: (X, Y, Z, 1, 3), intent vector (1007), LPS millimetres.
+
+    Raises:
+        QuicksilverError: The file cannot be written.
+    """
     vectors = field.vectors[0].permute(1, 2, 3, 0).cpu().numpy() * LPS
     nifti.save(path, vectors[:, :, :, None], field.grid.affine, intent="vector")
 
 
 def read_field(path: str | os.PathLike[str]) -> WorldField:
-    """Read a field that `write_field` or ITK wrote.
+    """Read a displacement field that `write_field` or ITK wrote.
 
-    Raises QuicksilverError where the file is missing or holds no displacement field.
+    Raises:
+        QuicksilverError: The file is missing or holds no finite displacement field.
     """
     stored, affine = nifti.load(path)
     if stored.ndim != 5 or stored.shape[3:] != (1, 3):

@@ -1,4 +1,6 @@
-"""Files that are either complete or absent: temporary names in the same folder, then a rename."""
+"""Write files that are either complete or absent: under temporary names in the same folder, then
+renamed.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,21 @@ os.umask(_HIDDEN)
 
 
 def require_file(path: str | os.PathLike[str], what: str) -> Path:
-    """The path of a regular file; `what` names in the error what was expected there.
+    """Return the path of a regular file.
 
-    Raises QuicksilverError where there is nothing, or something that reading might wait for or
-    never come to the end of: a pipe, a device; or a folder.
+    Args:
+        path: The path.
+        what: What the error says was expected there.
 
-    >>> require_file("/dev/zero", "an image")
-    Traceback (most recent call last):
-    ...
-    quicksilver.errors.QuicksilverError: expected an image at /dev/zero, found a device; give a file
+    Raises:
+        QuicksilverError: There is nothing, a folder, or something that a reader might wait for or
+            never come to the end of: a pipe, a device.
+
+    Example:
+        >>> require_file("/dev/zero", "data")
+        Traceback (most recent call last):
+        ...
+        quicksilver.errors.QuicksilverError: expected data at /dev/zero, found a device; give a file
     """
     path = Path(path)
     try:
@@ -50,7 +58,7 @@ def require_file(path: str | os.PathLike[str], what: str) -> Path:
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a folder; there is none of a name that the system refuses."""
+    """Tell whether there is a folder; names that the system refuses are none."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -61,15 +69,18 @@ def is_folder(path: str | os.PathLike[str]) -> bool:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which becomes `path` only if the block succeeds.
 
-    The temporary name ends as `path` does, so that writers which look at the suffix agree.
-    Raises QuicksilverError where the file cannot be written.
+    The temporary name ends as `path` does, for writers that look at the suffix.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(Path(folder) / "notes.txt") as temporary:
-    ...         _ = temporary.write_text("complete or absent")
-    ...     os.listdir(folder)
-    ['notes.txt']
+    Raises:
+        QuicksilverError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(Path(folder) / "notes.txt") as temporary:
+        ...         _ = temporary.write_text("complete or absent")
+        ...     os.listdir(folder)
+        ['notes.txt']
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
@@ -101,15 +112,19 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
 
     An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
-    the program in between. `folder` is made where it is missing, and taken away again if the block
-    fails and it is empty.
+    the program in between. `folder` is made if it is missing, and removed again if the block fails
+    and it is empty.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with filling(Path(folder) / "out") as temporary:
-    ...         _ = (temporary / "result.json").write_text("{}")
-    ...     os.listdir(Path(folder) / "out")
-    ['result.json']
+    Raises:
+        QuicksilverError: The folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with filling(Path(folder) / "out") as temporary:
+        ...         _ = (temporary / "result.json").write_text("{}")
+        ...     os.listdir(Path(folder) / "out")
+        ['result.json']
     """
     folder = Path(folder)
     temporary = folder / f".{secrets.token_hex(4)}.partial"
@@ -135,7 +150,11 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:
-    """Raise QuicksilverError now if files could not be written into `folder` later."""
+    """Check now that files can be written into `folder` later.
+
+    Raises:
+        QuicksilverError: They cannot.
+    """
     with filling(folder):
         pass
 
@@ -147,7 +166,7 @@ def write_json(path: str | os.PathLike[str], content: object) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> QuicksilverError:
-    """The sentence for an output that cannot be written."""
+    """Return the error for an output that cannot be written."""
     reason = error.strerror or str(error)
     return QuicksilverError(
         f"expected to be able to write {path}, found '{reason}'; choose another output with -o"

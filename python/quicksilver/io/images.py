@@ -15,28 +15,40 @@ from quicksilver.io import nifti
 
 
 def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
-    """Read a NIfTI volume, of any orientation, as float32 intensities or as integer labels.
+    """Read a NIfTI volume of any orientation; a fourth axis of length one is dropped.
 
-    A fourth axis of length one is dropped. Raises QuicksilverError for a file that is missing, is
-    not a NIfTI, or holds no usable volume: not 3-D, not finite, all zero, fractions for labels.
+    Args:
+        path: The file.
+        labels: Whether to read integer labels instead of float32 intensities.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_image(f"{folder}/ones.nii.gz", np.ones((4, 5, 6), np.uint8), np.eye(4))
-    ...     image = read_image(f"{folder}/ones.nii.gz")
-    >>> image.data.dtype, image.grid.shape
-    (dtype('float32'), (4, 5, 6))
+    Raises:
+        QuicksilverError: The file is missing, not a NIfTI, or holds no usable volume: not 3-D, not
+            finite, all zero, or fractions for labels.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(f"{folder}/ones.nii.gz", np.ones((4, 5, 6), np.uint8), np.eye(4))
+        ...     image = read_image(f"{folder}/ones.nii.gz")
+        >>> image.data.dtype, image.grid.shape
+        (dtype('float32'), (4, 5, 6))
     """
-    return single(*read_series(path, labels), f"{path}")
+    return take_single(*read_series(path, labels), f"{path}")
 
 
 def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
-    """Read a NIfTI volume, or a series of them, as `read_image` does: (X, Y, Z, T) and the grid."""
-    return checked(*nifti.load(path), f"{path}", labels)
+    """Read a NIfTI volume or a series of them as `read_image` does: an array (X, Y, Z, T) and its
+    grid.
+    """
+    return check_volumes(*nifti.load(path), f"{path}", labels)
 
 
-def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
-    """The one volume of a series called `name`."""
+def take_single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
+    """Return the one volume of a series called `name`.
+
+    Raises:
+        QuicksilverError: There are several.
+    """
     if volumes.shape[3] > 1:
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
@@ -44,16 +56,23 @@ def single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
     return Image(volumes[..., 0], grid.affine)
 
 
-def checked(
+def check_volumes(
     stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
 ) -> tuple[np.ndarray, Grid]:
-    """An array of a volume or a series of them and its affine, as `read_series` gives a file's."""
+    """Check an array of one or several volumes, and return them as `read_series` does.
+
+    Args:
+        stored: (X, Y, Z) or (X, Y, Z, T).
+        affine: (4, 4), from array index to RAS millimetres.
+        name: What errors call it.
+        labels: Whether integer labels are wanted instead of float32 intensities.
+    """
     volumes = stored[..., None] if stored.ndim == 3 else stored
     if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
         raise QuicksilverError(
             f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
         )
-    with np.errstate(over="ignore"):  # told of as infinity
+    with np.errstate(over="ignore"):  # reported as infinity below
         values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
     bad = values.size - int(np.isfinite(values).sum())
     if bad:
@@ -70,7 +89,11 @@ def checked(
 
 
 def read_grid(path: str | os.PathLike[str]) -> Grid:
-    """The grid of a NIfTI volume or series, from its header alone."""
+    """Read the grid of a NIfTI volume or series from its header alone.
+
+    Raises:
+        QuicksilverError: The file is missing or not a 3-D NIfTI.
+    """
     shape, affine = nifti.load_grid(path)
     if len(shape) < 3 or min(shape[:3]) < 2:
         raise QuicksilverError(
@@ -83,7 +106,7 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
 def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
     if volume.dtype.kind in "iu":
         return volume
-    with np.errstate(invalid="ignore"):  # NaN is no integer either
+    with np.errstate(invalid="ignore"):  # NaN is not an integer
         whole: np.ndarray = np.rint(volume).astype(np.int32)
     if not np.array_equal(whole, volume):
         raise QuicksilverError(
@@ -101,12 +124,18 @@ and its affine (4, 4) to RAS millimetres."""
 
 
 def as_image(source: ImageLike, labels: bool = False) -> Image:
-    """An image of any kind as `quicksilver.io.images.read_image` gives those of files.
+    """Make an `Image` of a file, a nibabel image, or an array and its affine.
 
-    Raises QuicksilverError as that does, and for anything that is no image.
+    Args:
+        source: The image.
+        labels: Whether integer labels are wanted instead of float32 intensities.
 
-    >>> as_image((np.ones((4, 5, 6)), np.eye(4))).grid.shape
-    (4, 5, 6)
+    Raises:
+        QuicksilverError: As `read_image`, and for anything that is no image.
+
+    Example:
+        >>> as_image((np.ones((4, 5, 6)), np.eye(4))).grid.shape
+        (4, 5, 6)
     """
     if isinstance(source, str | os.PathLike):
         return read_image(source, labels)
@@ -122,7 +151,7 @@ def as_image(source: ImageLike, labels: bool = False) -> Image:
             f"{type(source).__name__}; give one of these"
         )
     name = "the image"
-    return single(*checked(*nifti.native(volume, affine, name), name, labels), name)
+    return take_single(*check_volumes(*nifti.check_array(volume, affine, name), name, labels), name)
 
 
 def _as_array(part: Any) -> np.ndarray:

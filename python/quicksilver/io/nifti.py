@@ -1,4 +1,6 @@
-"""NIfTI files: an array and its affine, checked on the way in and atomic on the way out."""
+"""Read and write NIfTI files: an array and its affine, checked on the way in, atomic on the way
+out.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from isal import igzip, isal_zlib
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
 
-LARGEST = 1 << 34  # bytes of voxels; more does not fit beside its copies
-SMALL = 1 << 28  # bytes up to which anything that gzip can make is believed
-GZIP_RATIO = 1100  # that of zeros, beyond which nothing compresses
+LARGEST = 1 << 34  # bytes of voxels; more would not fit in memory with its copies
+SMALL = 1 << 28  # bytes up to which any ratio that gzip can reach is accepted
+GZIP_RATIO = 1100  # of zeros, the largest ratio that gzip reaches
 LARGEST_RATIO = 500  # of large files: more is made to fill memory
 FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
 
@@ -34,31 +36,37 @@ UNREADABLE: tuple[type[Exception], ...] = (
 
 
 def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The array of a NIfTI file, its intensity scaling applied, and its affine to RAS millimetres.
+    """Read the array of a NIfTI file, its intensity scaling applied, and its affine to RAS
+    millimetres.
 
-    Raises QuicksilverError where the file is missing, is no NIfTI, is damaged, holds anything but
-    one real number per entry, or has an affine without inverse.
+    Raises:
+        QuicksilverError: The file is missing, not a NIfTI or damaged, holds anything but one real
+            number per entry, or has an affine without inverse.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(Path(folder) / "ones.nii.gz", np.ones((4, 5, 6), np.float32), 2 * np.eye(4))
-    ...     array, affine = load(Path(folder) / "ones.nii.gz")
-    >>> array.shape, affine[0, 0]
-    ((4, 5, 6), np.float64(2.0))
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(Path(folder) / "ones.nii.gz", np.ones((4, 5, 6), np.float32), 2 * np.eye(4))
+        ...     array, affine = load(Path(folder) / "ones.nii.gz")
+        >>> array.shape, affine[0, 0]
+        ((4, 5, 6), np.float64(2.0))
     """
     path = require_file(path, "an image")
     try:
         file = _open(path)
-        array = _voxels(path, file)
+        array = _read_voxels(path, file)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return native(array, file.affine, f"{path}")
+    return check_array(array, file.affine, f"{path}")
 
 
-def native(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """An array as NumPy computes fastest with it, and its affine; checked as `load` checks a file.
+def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Check an array and its affine, and return them in the machine's byte order.
 
-    name: what errors call it.
+    Args:
+        array: One real number per entry.
+        affine: (4, 4).
+        name: What errors call it.
     """
     if array.dtype.kind not in "iuf":
         raise QuicksilverError(
@@ -66,21 +74,21 @@ def native(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray
             "convert it to a scalar image"
         )
     packed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    return packed, _invertible(affine, name)
+    return packed, _check_affine(affine, name)
 
 
 def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray]:
-    """The shape of a NIfTI file and its affine, as `load` has them, from the header alone."""
+    """Read the shape of a NIfTI file and its affine from the header alone."""
     path = require_file(path, "an image")
     try:
         file = _open(path)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return file.shape, _invertible(file.affine, f"{path}")
+    return file.shape, _check_affine(file.affine, f"{path}")
 
 
-def _voxels(path: Path, file: Any) -> np.ndarray:
-    """The array of a file; igzip compares gzip's checksum, to which nibabel alone does not read."""
+def _read_voxels(path: Path, file: Any) -> np.ndarray:
+    """Read the array of a file; igzip checks gzip's checksum, which nibabel alone does not."""
     if not (isinstance(file, nib.Nifti1Image) and path.name.endswith(".gz")):
         return np.asanyarray(file.dataobj)
     with igzip.open(path) as stream:
@@ -96,7 +104,9 @@ def _unreadable(path: Path, error: Exception) -> QuicksilverError:
 
 
 def _open(path: Path) -> Any:
-    """The file, its header read, once it is sure that it can hold what the header says."""
+    """Open a file and read its header, once it is certain that the file can hold what the header
+    says.
+    """
     file = nib.load(path)
     if not isinstance(file, nib.Nifti1Pair):
         raise ValueError(f"a file of type {type(file).__name__}")
@@ -110,18 +120,18 @@ def _open(path: Path) -> Any:
     return file
 
 
-def _invertible(affine: np.ndarray, name: str) -> np.ndarray:
+def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:
     affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape != (4, 4) or _singular(affine):
+    if affine.shape != (4, 4) or _is_singular(affine):
         raise QuicksilverError(
-            f"expected an invertible affine in {name}, in mm, found {affine[:3].round(4).tolist()}; "
-            "repair its sform or qform"
+            f"expected an invertible affine in {name}, in mm, found "
+            f"{affine[:3].round(4).tolist()}; repair its sform or qform"
         )
     return affine
 
 
-def _singular(affine: np.ndarray) -> bool:
-    """Whether the axes do not span space, or lengths or origin are of no image."""
+def _is_singular(affine: np.ndarray) -> bool:
+    """Tell whether the axes do not span space, or lengths or origin are those of no image."""
     if not np.abs(affine).max() < FARTHEST:  # so that NaN is, too
         return True
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
@@ -131,11 +141,16 @@ def _singular(affine: np.ndarray) -> bool:
 def save(
     path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray, intent: str = "none"
 ) -> None:
-    """Write an array as NIfTI, complete or not at all; its type is kept.
+    """Write an array as NIfTI, complete or not at all; its type is kept. An example is with `load`.
 
-    affine: (4, 4), array index to RAS millimetres. intent: nibabel's name of a NIfTI intent.
-    Raises QuicksilverError for another suffix than .nii or .nii.gz and for an unwritable place.
-    An example is with `load`.
+    Args:
+        path: Ends in .nii or .nii.gz.
+        array: The voxels.
+        affine: (4, 4), from array index to RAS millimetres.
+        intent: nibabel's name of a NIfTI intent.
+
+    Raises:
+        QuicksilverError: The suffix is another, or the file cannot be written.
     """
     path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):

@@ -1,4 +1,4 @@
-"""Points of files: tables, surfaces and streamlines, all in RAS millimetres of the world.
+"""Read and write points: tables, surfaces and streamlines, all in RAS millimetres of the world.
 
 What else a file holds (other columns, triangles, data per point) stays as it is.
 """
@@ -37,7 +37,12 @@ Writer = Callable[[Path, np.ndarray, Grid | None], None]
 
 @dataclass(frozen=True)
 class PointSet:
-    """points: (N, 3), RAS mm. writer: makes a file like the one they come from."""
+    """Points, and how to write a file like the one they come from.
+
+    Args:
+        points: (N, 3), RAS millimetres.
+        writer: Writes such a file.
+    """
 
     points: np.ndarray
     writer: Writer
@@ -45,16 +50,22 @@ class PointSet:
     def save(
         self, path: str | os.PathLike[str], points: np.ndarray, grid: Grid | None = None
     ) -> None:
-        """Write `points` (N, 3), complete or not at all; QuicksilverError where that cannot be.
+        """Write points in the place of those that were read, complete or not at all.
 
-        grid: of an image in the space that they are in, which the header of a .trk file names.
+        Args:
+            path: The file.
+            points: (N, 3), RAS millimetres.
+            grid: Grid of an image in their space, which the header of a .trk file names.
+
+        Raises:
+            QuicksilverError: The file cannot be written.
         """
         with replacing(path) as temporary:
             self.writer(temporary, points, grid)
 
 
 def holds_points(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is one that `read_points` reads, by its suffix or its first bytes."""
+    """Tell by its suffix or its first bytes whether `read_points` reads a file."""
     path = require_file(path, "an image, points, a surface or streamlines")
     if path.suffix in SEPARATORS or path.suffix == ".gii" or path.suffix in STREAMLINES:
         return True
@@ -65,14 +76,19 @@ def holds_points(path: str | os.PathLike[str]) -> bool:
 def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
     """Read the points of a table, a surface or streamlines.
 
-    * .csv, .tsv: columns x, y and z. lps: they are in ITK's and ANTs' coordinates, and are written so.
+    * .csv, .tsv: columns x, y and z.
     * .gii: a GIFTI surface; where it has FreeSurfer's VolGeomC_R, _A, _S, its points are moved by
       them into the world, and the surface that is written says that it is there.
     * FreeSurfer's binary surfaces; their own geometry says where they lie in the world. The
       surface that is written has a geometry whose surface coordinates are the world's.
     * .trk, .tck: streamlines.
 
-    Raises QuicksilverError where the file is damaged, has no points, or some that are not finite.
+    Args:
+        path: The file.
+        lps: Whether the coordinates of a table are ITK's and ANTs', and are written so.
+
+    Raises:
+        QuicksilverError: The file is damaged, or has no points or some that are not finite.
     """
     path = require_file(path, "points")
     reader = _read_surface
@@ -90,7 +106,7 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
             raise ValueError("coordinates with NaN or infinity")
     except QuicksilverError:
         raise
-    except Exception as error:  # on damaged bytes the readers raise whatever they stumble over
+    except Exception as error:  # on damaged bytes the readers may raise anything
         raise QuicksilverError(
             f"expected points of a table, a surface or streamlines in {path}, found "
             f"'{error or type(error).__name__}'; export it again"

@@ -27,7 +27,7 @@ class Record:
 
 
 def _plain(value: Any) -> Any:
-    """A value in words, numbers, sequences and dictionaries."""
+    """Return a value as words, numbers, sequences and dictionaries."""
     if isinstance(value, Record):
         return value.to_json()
     if callable(value):

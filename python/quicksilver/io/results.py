@@ -18,7 +18,14 @@ from quicksilver.transforms.field import WorldField
 
 @dataclass(frozen=True)
 class Result:
-    """A saved registration: its maps, the warped image, and the content of result.json."""
+    """A registration that lies in a folder.
+
+    Args:
+        displacement: The whole map that warps moving images.
+        inverse: The whole map that warps target images back.
+        warped: The moving image on the target's grid.
+        summary: The content of result.json.
+    """
 
     displacement: WorldField
     inverse: WorldField
@@ -27,9 +34,10 @@ class Result:
 
 
 def load_registration(folder: str | os.PathLike[str]) -> Result:
-    """Read back the maps and the summary of a folder that `save` wrote.
+    """Read the maps and the summary of a folder that `quicksilver register` or `fit` wrote.
 
-    Raises QuicksilverError where one of the files is missing or damaged.
+    Raises:
+        QuicksilverError: A file is missing or damaged.
     """
     folder = Path(folder)
     try:

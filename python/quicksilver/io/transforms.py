@@ -26,7 +26,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 def read_chain(
     names: Sequence[str], moving: Grid | None = None, target: Grid | None = None
 ) -> Chain:
-    """The transforms of a list of names as one chain; `read_transform` says what a name may be."""
+    """Read a list of transforms as one chain; `read_transform` says what a name may be."""
     return Chain([part for name in names for part in read_transform(name, moving, target)])
 
 
@@ -35,15 +35,20 @@ def read_transform(
 ) -> list[Transform]:
     """Read a transform, told by its content; one of ITK's composites may hold several.
 
-    name: a folder that `quicksilver register` wrote, a displacement field (.nii, .nii.gz) of ours
-    or ITK's, an affine (`affines.read_affine`; FSL's needs the grids) or a composite (.h5) of ITK. As
-    for antsApplyTransforms, "[NAME,1]" is its inverse.
-    Raises QuicksilverError where it is none of these or has no inverse.
+    Args:
+        name: A folder that `quicksilver register` wrote, a displacement field (.nii, .nii.gz) of
+            ours or ITK's, an affine (`quicksilver.io.affines.read_affine`) or a composite (.h5) of
+            ITK. As for antsApplyTransforms, "[NAME,1]" is its inverse.
+        moving: Grid of the moving image, which affines of FSL need.
+        target: Grid of the target, likewise.
+
+    Raises:
+        QuicksilverError: It is none of these or has no inverse.
     """
     inverse = re.fullmatch(r"\[(.*),\s*([01])\s*\]", str(name))
     if inverse is not None:
         parts = Chain(read_transform(inverse[1], moving, target))
-        return list((parts.inverted() if inverse[2] == "1" else parts).transforms)
+        return list((parts.invert() if inverse[2] == "1" else parts).transforms)
     path = Path(name)
     if is_folder(path):
         result = load_registration(path)
@@ -55,10 +60,10 @@ def read_transform(
         composite = file.read(len(HDF5)) == HDF5
     if composite:
         return _read_composite(path)
-    return [_affine(affines.read_affine(path, moving, target), str(path))]
+    return [_make_affine(affines.read_affine(path, moving, target), str(path))]
 
 
-def _affine(matrix: np.ndarray, name: str) -> Transform:
+def _make_affine(matrix: np.ndarray, name: str) -> Transform:
     return Transform(matrix, np.linalg.inv(matrix), name)
 
 
@@ -67,7 +72,7 @@ def _read_composite(path: Path) -> list[Transform]:
 
     try:
         stored = sitk.ReadTransform(str(path))
-        return [_from_itk(part, str(path)) for part in _parts(stored)]
+        return [_from_itk(part, str(path)) for part in _list_parts(stored)]
     except (RuntimeError, ValueError) as error:
         raise QuicksilverError(
             f"expected a transform of ITK in {path}, affine or a displacement field, found "
@@ -75,22 +80,24 @@ def _read_composite(path: Path) -> list[Transform]:
         ) from error
 
 
-def _parts(transform: Any) -> list[Any]:
-    """The transforms of a composite in the order in which points meet them: the last one first."""
+def _list_parts(transform: Any) -> list[Any]:
+    """List the transforms of a composite in the order in which points meet them: the last one
+    first.
+    """
     if transform.GetName() != "CompositeTransform":
         return [transform]
     import SimpleITK as sitk
 
     whole = sitk.CompositeTransform(transform)
     parts = [whole.GetNthTransform(n) for n in reversed(range(whole.GetNumberOfTransforms()))]
-    return [inner for part in parts for inner in _parts(part)]
+    return [inner for part in parts for inner in _list_parts(part)]
 
 
 def _from_itk(transform: Any, name: str) -> Transform:
     import SimpleITK as sitk
 
     if transform.GetName() != "DisplacementFieldTransform":
-        return _affine(affines.checked(affines.linear(transform)), name)
+        return _make_affine(affines.check_affine(affines.read_linear(transform)), name)
     field = sitk.DisplacementFieldTransform(transform)
     vectors = _from_itk_image(field.GetDisplacementField())
     inverse = field.GetInverseDisplacementField()

@@ -1,4 +1,4 @@
-"""The state of a fit in a file, so that a long one may be stopped at any time."""
+"""The state of a fit in a file, so that a long fit can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -22,19 +22,29 @@ INTERVAL = 60.0
 
 
 @dataclass(frozen=True)
-class Stop:
-    """Where a fit was: the level, the energies of those before it, and the state of each descent
-    (`Descent.state`)."""
+class FitState:
+    """Where a fit was stopped.
+
+    Args:
+        level: The level.
+        energies: Energies of the levels before it, for every pair.
+        descents: State of every descent (`Descent.state`).
+    """
 
     level: int
     energies: list[list[list[float]]]
     descents: list[tuple[dict[str, Tensor], dict[str, Any]]]
 
 
-class Saved:
+class Checkpoint:
     """The file of one fit's state; with path None there is none.
 
-    tensors, words: all that the fit depends on. A file of another fit is not read but replaced.
+    A file of another fit is not read but replaced.
+
+    Args:
+        path: The file.
+        tensors: Tensors on which the fit depends.
+        words: Everything else on which it depends.
     """
 
     def __init__(self, path: Path | None, tensors: Iterable[Tensor], words: object):
@@ -53,7 +63,7 @@ class Saved:
     def save(
         self, level: int, energies: list[list[list[float]]], descents: Sequence[Descent]
     ) -> None:
-        """Write where the fit is, if the last time was long enough ago."""
+        """Write the state of the fit if the last time was long enough ago."""
         if self.path is None or time.monotonic() - self.time < INTERVAL:
             return
         tensors: dict[str, Tensor] = {}
@@ -68,8 +78,8 @@ class Saved:
             save_file(tensors, temporary, metadata)
         self.time = time.monotonic()
 
-    def load(self) -> Stop | None:
-        """Where this very fit was stopped; None if it begins."""
+    def load(self) -> FitState | None:
+        """Read where this very fit was stopped; None if it starts."""
         if self.path is None or not self.path.exists():
             return None
         try:
@@ -86,4 +96,4 @@ class Saved:
             row, rest = name.split(".")
             tensors[int(row)][rest] = field
         descents = list(zip(tensors, about["descents"], strict=True))
-        return Stop(about["level"], about["energies"], descents)
+        return FitState(about["level"], about["energies"], descents)

@@ -2,10 +2,11 @@
 
     E(m0) = 1/2 <m0, K m0> + sum_x w(x) loss(I0 o psi_1, I1)(x) + folding * crowding(psi_1)
 
-summed over the voxels of a grid: the loss is one of `quicksilver.lddmm.losses` or a user's own, w the
-product of the masks, where there are some. The last term (`quicksilver.transforms.folds.crowding`) is
-zero for maps that are far from folding and keeps the others from it: nothing else in E knows the
-grid, and once a map has folded, no later iteration finds out of it.
+summed over the voxels of a grid: the loss is one of `quicksilver.lddmm.losses` or a user's own, w
+the product of the masks, where there are some. The last term
+(`quicksilver.transforms.folds.penalise_folds`) is zero for maps that are far from folding and keeps
+the others from it: nothing else in E knows the grid, and once a map has folded, no later iteration
+finds out of it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Files of fitted pairs: what the networks are trained on, and lists of pairs to fit.
+"""Files of fitted pairs, which networks are trained on.
 
 One HDF5 file holds one pair: the two images and the momentum between them, on one grid, in half
-precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far
-below the noise of either; and a file that holds its own images needs nothing beside it. Its
-attributes, JSON, say where the pair comes from and how it was fitted.
+precision. That rounds intensities by at most 5e-4 and momenta by 5e-4 of their value, far below the
+noise of either; and a file that holds its own images needs nothing beside it. Its attributes, JSON,
+say where the pair comes from and how it was fitted.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ UNITS = {
 
 @dataclass(frozen=True)
 class FittedPair:
-    """moving, target (1, 1, *S) and the initial momentum (1, 3, *S) in voxel units, all in half
-    precision.
+    """A fitted pair, in half precision.
 
-    `about` says where they come from, in what JSON can say: names, metric, settings, energies.
+    Args:
+        moving: (1, 1, X, Y, Z).
+        target: (1, 1, X, Y, Z).
+        momentum: (1, 3, X, Y, Z), the initial momentum in voxels.
+        about: Where they come from, in what JSON can say: names, metric, settings, energies.
     """
 
     moving: Tensor
@@ -46,7 +49,11 @@ class FittedPair:
 
 
 def save_pair(pair: FittedPair, path: str | Path) -> None:
-    """Write one pair; QuicksilverError where the file cannot be written."""
+    """Write one pair.
+
+    Raises:
+        QuicksilverError: The file cannot be written.
+    """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for name, unit in UNITS.items():
             data = getattr(pair, name).detach().half().cpu().numpy()
@@ -60,7 +67,11 @@ def save_pair(pair: FittedPair, path: str | Path) -> None:
 
 
 def load_pair(path: str | Path) -> FittedPair:
-    """Read one pair; QuicksilverError where the file is not one."""
+    """Read one pair.
+
+    Raises:
+        QuicksilverError: The file is not one.
+    """
     try:
         with h5py.File(path, "r") as file:
             about = {key: json.loads(value) for key, value in file.attrs.items()}
@@ -74,7 +85,11 @@ def load_pair(path: str | Path) -> FittedPair:
 
 
 def pair_files(folder: str | Path) -> list[Path]:
-    """The files of a folder of pairs, by name; QuicksilverError where there is none."""
+    """List the files of a folder of pairs by name.
+
+    Raises:
+        QuicksilverError: There is none.
+    """
     files = sorted(p for p in Path(folder).glob(f"*{SUFFIX}") if not p.name.startswith("."))
     if not files:
         raise QuicksilverError(

@@ -14,14 +14,16 @@ import quicksilver_ext as qs
 from quicksilver.lddmm import matching
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import FittedPair, save_pair
-from quicksilver.lddmm.matching import FitSettings, Progress
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.matching import FitProgress, FitSettings
+from quicksilver.lddmm.unfolding import unfold
 from quicksilver.transforms.folds import count_folds
 
 
 @dataclass(frozen=True)
 class FitJob:
-    """A pair to fit: the file of its fit, its images in a batch of one, and what the file says of it."""
+    """A pair to fit: the file of its fit, its images in a batch of one, and what the file says of
+    it.
+    """
 
     file: Path
     images: Images
@@ -33,12 +35,12 @@ def fit_batch(
     metric: qs.FluidMetric,
     settings: FitSettings,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    progress: FitProgress | None = None,
 ) -> None:
     """Fit pairs on grids of one size together and write their files.
 
-    The state is saved beside the first file until all are written, so that a fit that is stopped goes
-    on when it is called again with the same jobs. Folds that remain are smoothed away
+    The state is saved beside the first file until all are written, so that a fit that is stopped
+    goes on when it is called again with the same jobs. Folds that remain are smoothed away
     (`quicksilver.lddmm.unfolding`).
 
     Args:
@@ -52,7 +54,7 @@ def fit_batch(
     images = _stack([job.images for job in jobs]).map(lambda image: image.to(device))
     fit = matching.fit(images, metric, settings, state=state, progress=progress)
     shoot = partial(qs.shoot, metric=metric, steps=settings.steps)
-    found = [unfolded(momentum, shoot) for momentum in fit.momentum.split(1)]
+    found = [unfold(momentum, shoot) for momentum in fit.momentum.split(1)]
     # All at once: a batch that is begun again without those already written has another state.
     for job, tame, energies in zip(jobs, found, fit.energies, strict=True):
         about = {

@@ -5,8 +5,8 @@ next. `minimise` evaluates the trials of all that still move in one batch; nothi
 so that each goes the way it would go alone.
 
 `Descent` is L-BFGS whose initial inverse Hessian is a multiple of L, the inverse of K: the Hessian
-of the kinetic energy is K, so that L makes the first direction the natural gradient -(m0 - L m_adj).
-`FixedStep` is the original Quicksilver's: -(K m0 - m_adj), by steps of one length.
+of the kinetic energy is K, so that L makes the first direction the natural gradient -(m0 - L
+m_adj). `FixedStep` is the original Quicksilver's: -(K m0 - m_adj), by steps of one length.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.filters import averaged, widened
+from quicksilver.images.filters import average, dilate
 
-Energy = Callable[[Tensor, list[int]], Tensor]
+EnergyFunction = Callable[[Tensor, list[int]], Tensor]
 """energy(momenta (b, 3, *S), rows): energies (b,) of momenta for these rows of the batch."""
 
 MEMORY = 6
@@ -34,8 +34,9 @@ LARGEST_STEP = 0.5
 lower the energy too, but by folds, out of which no later iteration finds."""
 
 LARGE = 0.999
-"""Part of the voxels of which that holds as it is; where the others would move further, the direction is cut
-there alone: one place that is about to fold must not hold up all the rest."""
+"""Part of the voxels of which that holds as it is; where the others would move further, the
+direction is cut there alone: one place that is about to fold must not hold up all the rest.
+"""
 
 ARMIJO = 1e-4
 
@@ -44,11 +45,11 @@ QUICKSILVER_STEP = 4e-6
 
 
 class Descent:
-    """One momentum (1, 3, *S) on its way down, by L-BFGS with Armijo backtracking.
+    """Minimise the energy of one momentum (1, 3, X, Y, Z) by L-BFGS with Armijo backtracking.
 
-    point: where it is. energies: at its start and after every iteration. trial: what to evaluate
-    next. It has stopped after `iterations`, when one lowers the energy by less than `tolerance`
-    times its value, or when no lower energy is found along the direction.
+    `point` is where it is, `energies` are those at its start and after every iteration, `trial` is
+    what to evaluate next. It stops after `iterations`, when an iteration lowers the energy by less
+    than `tolerance` times its value, or when no lower energy is found along the direction.
     """
 
     halvings = 5
@@ -64,8 +65,11 @@ class Descent:
         self.stopped = False
 
     def receive(self, energy: float, gradient: Tensor) -> bool:
-        """Take the energy of `trial` and its gradient and choose the next trial; whether `point`
-        is now at what was the trial."""
+        """Take the energy and the gradient of `trial`, and choose the next trial.
+
+        Returns:
+            Whether `point` is now at what was the trial.
+        """
         if self.energies and not self._accepts(energy):
             self._retreat()
             return False
@@ -79,7 +83,7 @@ class Descent:
         return True
 
     def _retreat(self) -> None:
-        """Nearer to the point; at last, if curvature has been learned, anew without it."""
+        """Halve the step; when halvings run out, drop the L-BFGS history and restart."""
         self.halved += 1
         if self.halved > self.halvings and self.pairs:
             self.pairs.clear()
@@ -117,46 +121,46 @@ class Descent:
         if not self.pairs or large > LARGEST_STEP:  # the first has no scale of its own
             scale = LARGEST_STEP / max(large, torch.finfo(direction.dtype).tiny)
             direction, speed = scale * direction, scale * speed
-        direction = direction / _cut(speed / LARGEST_STEP)
+        direction = direction / _limit(speed / LARGEST_STEP)
         return direction / max(self._speed(direction).max().item() / LARGEST_STEP, 1.0)
 
     def _speed(self, direction: Tensor) -> Tensor:
-        """(1, 1, *S): the largest component of the change of the initial velocity."""
+        """Return the largest component of the change of the initial velocity, (1, 1, X, Y, Z)."""
         return self.metric.sharp(direction).abs().amax(dim=1, keepdim=True)
 
     def _inverse_hessian(self, gradient: Tensor) -> Tensor:
-        """The two-loop recursion (Nocedal 1980) around H0 = scale * L."""
+        """Apply the two-loop recursion (Nocedal 1980) around H0 = scale * L."""
         q = gradient.clone()
         weights = []
         for s, y in reversed(self.pairs):
             weight = _dot(s, q) / _dot(s, y)
             q -= weight * y
             weights.append(weight)
-        r = _flat(self.metric, q)
+        r = _apply_inverse_kernel(self.metric, q)
         if self.pairs:
             s, y = self.pairs[-1]
-            r *= _dot(s, y) / _dot(y, _flat(self.metric, y))
+            r *= _dot(s, y) / _dot(y, _apply_inverse_kernel(self.metric, y))
         for (s, y), weight in zip(self.pairs, reversed(weights), strict=True):
             r += (weight - _dot(y, r) / _dot(s, y)) * s
         return r
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that `resume` needs, once the start's energy has been received."""
+        """Return all that `resume` needs, once the energy of the start has been received."""
         tensors = {"point": self.point, "gradient": self.gradient}
         for age, (moved, change) in enumerate(self.pairs):
             tensors |= {f"moved{age}": moved, f"change{age}": change}
         return tensors, {"energies": self.energies, "halved": self.halved, "stopped": self.stopped}
 
     def resume(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Go on as the descent would have whose state this was."""
+        """Continue as the descent would have whose state this was."""
         self.energies, self.stopped = list(numbers["energies"]), numbers["stopped"]
-        count = (len(tensors) - 2) // 2
+        count = sum(name.startswith("moved") for name in tensors)
         self.pairs.extend((tensors[f"moved{k}"], tensors[f"change{k}"]) for k in range(count))
         self._start_from(tensors["point"], tensors["gradient"], numbers["halved"])
 
 
 class FixedStep(Descent):
-    """The original Quicksilver's gradient descent: always as many iterations, of one step length."""
+    """The original Quicksilver's gradient descent: a fixed number of steps of one length."""
 
     halvings = 0
 
@@ -174,12 +178,17 @@ class FixedStep(Descent):
 
 
 def minimise(
-    energy: Energy,
+    energy: EnergyFunction,
     descents: Sequence[Descent],
     report: Callable[[list[int]], None] = lambda moved: None,
 ) -> None:
-    """Move every descent until it has stopped; report(moved) after every batch of trials: the rows
-    that are now at a new point."""
+    """Move every descent until it has stopped.
+
+    Args:
+        energy: Evaluates a batch of trials.
+        descents: The descents, one for each row of the batch.
+        report: Called after every batch of trials with the rows that are at a new point.
+    """
     while rows := [row for row, descent in enumerate(descents) if not descent.stopped]:
         trials = torch.cat([descents[row].trial for row in rows]).requires_grad_()
         with torch.enable_grad():  # wherever this is called from
@@ -190,15 +199,20 @@ def minimise(
         report([row for row, *received in news if descents[row].receive(*received)])
 
 
-def _cut(speed: Tensor) -> Tensor:
-    """What to divide a direction by: 1 where speeds are at most 1, else about as much as they are, and smooth,
-    since a jump would leave of momenta that cancel each other a sum."""
-    return averaged(widened(speed.clamp(min=1), 2), 2)
+def _limit(speed: Tensor) -> Tensor:
+    """Return what to divide a direction by so that speeds above 1 become about 1, smoothly.
+
+    A jump would leave a net momentum where momenta cancel each other.
+    """
+    return average(dilate(speed.clamp(min=1), 2), 2)
 
 
-def _flat(metric: qs.FluidMetric, field: Tensor) -> Tensor:
-    """L of a field that goes on past the faces as it is there, where they are not those of a torus: taken
-    for zero there it would have all its jump as momentum on the faces."""
+def _apply_inverse_kernel(metric: qs.FluidMetric, field: Tensor) -> Tensor:
+    """Apply L to a field continued beyond the faces by its border values, unless the grid is a
+    torus.
+
+    Continued by zero, the field's whole jump would become momentum on the faces.
+    """
     if metric.pad == "none":
         return metric.flat(field)
     reach = 2 * metric.power  # of the stencil, and to spare

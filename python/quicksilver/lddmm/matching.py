@@ -1,7 +1,7 @@
 """LDDMM matching: the initial momentum of the geodesic that best carries one image onto another.
 
-The energy is that of `quicksilver.lddmm.energy`, over the voxels of the finest grid. Its gradient is
-the exact discrete adjoint of `shoot`, by autograd.
+The energy is that of `quicksilver.lddmm.energy`, over the voxels of the finest grid. Its gradient
+is the exact discrete adjoint of `shoot`, by autograd.
 """
 
 from __future__ import annotations
@@ -15,29 +15,34 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, coarser_momentum, finer_momentum
+from quicksilver.images.pyramid import downsample, downsample_momentum, upsample_momentum
 from quicksilver.io.records import Record
-from quicksilver.lddmm.checkpoint import Saved
+from quicksilver.lddmm.checkpoint import Checkpoint
 from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.lbfgs import Descent, FixedStep, minimise
 from quicksilver.lddmm.losses import LNCC, SSD, Loss
-from quicksilver.lddmm.metric import metric_at
-from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.transforms.folds import crowding
+from quicksilver.lddmm.metric import coarsen_metric
+from quicksilver.lddmm.unfolding import unfold
+from quicksilver.transforms.folds import penalise_folds
 
-Progress = Callable[[int, int, int, float], None]
+FitProgress = Callable[[int, int, int, float], None]
 """Called as progress(pair, level, iteration, energy) after every iteration; level 0 is the
 coarsest, iteration 0 its start."""
 
 
 @dataclass(frozen=True)
 class FitSettings(Record):
-    """How a pair is fitted.
+    """Settings of a fit.
 
-    loss: see `quicksilver.lddmm.losses`. steps: of the geodesic. levels: by how much each level's grid is
-    coarser than the images', coarsest first; iterations: at most so many on each. A level ends when
-    an iteration lowers the energy by less than `tolerance` times its value. folding: weight of
-    the crowding. descent: `Descent` (L-BFGS) or `FixedStep`.
+    Args:
+        loss: One of `quicksilver.lddmm.losses`, or a function like them.
+        steps: Time steps of the geodesic.
+        levels: How much coarser each level's grid is than the images', coarsest first.
+        iterations: Largest number of iterations on each level.
+        tolerance: A level ends when an iteration lowers the energy by less than this times its
+            value.
+        folding: Weight of the penalty of folds.
+        descent: `Descent` (L-BFGS) or `FixedStep`.
     """
 
     loss: Loss = field(default_factory=LNCC)
@@ -63,11 +68,15 @@ QUICKSILVER = FitSettings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, 
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted pairs: `momentum` (B, 3, *S) in voxel units, and the energies of every pair and level,
-    coarsest first.
+    """Fitted pairs.
 
-    `energies[b][l][0]` is the energy at the start of level l, then one value per iteration.
-    Energies of different levels are comparable: each is weighted by the volume of its voxels.
+    `energies[b][l][0]` is the energy of pair b at the start of level l, then comes one value per
+    iteration. Energies of different levels are comparable: each is weighted by the volume of its
+    voxels.
+
+    Args:
+        momentum: (B, 3, X, Y, Z) in voxels.
+        energies: Energies of every pair and level, coarsest first.
     """
 
     momentum: Tensor
@@ -81,26 +90,34 @@ def fit(
     *,
     start: Tensor | None = None,
     state: Path | None = None,
-    progress: Progress | None = None,
+    progress: FitProgress | None = None,
 ) -> Fit:
     """Fit the initial momenta of the geodesics from the moving images to the targets.
 
-    metric: in voxels of the images' grid. start: momenta (B, 3, X, Y, Z) to continue from instead
-    of zero. state: a file in which the fit is saved about every minute; a fit of the same images
-    with the same settings goes on from there and gives what it would have given without a stop.
     A pair's fit does not depend on what else is in the batch, to rounding. Boundaries are those of
-    `quicksilver_ext.shoot`. Maps may be left that fold, by a few voxels: see `quicksilver.lddmm.unfolding`.
+    `quicksilver_ext.shoot`. A few voxels of the maps may still fold: see
+    `quicksilver.lddmm.unfolding`.
 
-    >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
-    >>> short = FitSettings(levels=(1,), iterations=(3,))
-    >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
-    >>> result.energies[0][0][-1] < result.energies[0][0][0]
-    True
+    Args:
+        images: The pairs.
+        metric: In voxels of the images' grid.
+        settings: Of the fit.
+        start: Momenta (B, 3, X, Y, Z) to start from; None: zero.
+        state: File in which the fit is saved about every minute. A fit of the same images with the
+            same settings resumes from it and gives what it would have given without a stop.
+        progress: Called after every iteration.
+
+    Example:
+        >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
+        >>> short = FitSettings(levels=(1,), iterations=(3,))
+        >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
+        >>> result.energies[0][0][-1] < result.energies[0][0][0]
+        True
     """
     settings = settings or FitSettings()
     count, _, *shape = images.moving.shape
     momentum = images.moving.new_zeros(count, 3, *shape) if start is None else start
-    saved = Saved(state, [*images.given().values(), momentum], [metric, settings.to_json()])
+    saved = Checkpoint(state, [*images.given().values(), momentum], [metric, settings.to_json()])
     stop = saved.load()
     energies: list[list[list[float]]] = stop.energies if stop else [[] for _ in range(count)]
     for level in range(stop.level if stop else 0, len(settings.levels)):
@@ -117,14 +134,14 @@ def fit(
 
 
 def _report(
-    saved: Saved,
-    progress: Progress | None,
+    saved: Checkpoint,
+    progress: FitProgress | None,
     level: int,
     energies: list[list[list[float]]],
     descents: Sequence[Descent],
     moved: list[int],
 ) -> None:
-    """Tell of those that have moved, and save all if it is time to."""
+    """Tell of the pairs that have moved, and save the state if it is time to."""
     for row in moved:
         iteration = len(descents[row].energies) - 1
         if progress is not None and iteration > 0:
@@ -134,8 +151,14 @@ def _report(
 
 @dataclass(frozen=True)
 class Matching:
-    """The matching problems of one level, everything in voxels of that level, which are coarser
-    than the finest grid's by `factor`."""
+    """The matching problems of one level, everything in voxels of that level.
+
+    Args:
+        images: Images of the level.
+        metric: Metric of the level.
+        settings: Of the fit.
+        factor: How much coarser the level is than the finest grid.
+    """
 
     images: Images
     metric: qs.FluidMetric
@@ -144,35 +167,35 @@ class Matching:
 
     @staticmethod
     def at(images: Images, metric: qs.FluidMetric, settings: FitSettings, factor: int) -> Matching:
-        """That of images and a metric given on the finest grid."""
-        coarse = images.map(partial(coarser, factor=factor))
-        return Matching(coarse, metric_at(metric, factor), settings, factor)
+        """Make the problems of a level from images and a metric given on the finest grid."""
+        coarse = images.map(partial(downsample, factor=factor))
+        return Matching(coarse, coarsen_metric(metric, factor), settings, factor)
 
     def descents(self, momentum: Tensor, iterations: int) -> list[Descent]:
-        """From momenta on the finest grid, (B, 3, *S)."""
-        start = coarser_momentum(momentum, self.factor)
+        """Start a descent for each of the momenta (B, 3, X, Y, Z) on the finest grid."""
+        start = downsample_momentum(momentum, self.factor)
         if self.settings.folding > 0:
             # What another grid bears may fold this one, and out of folds, which it pays for, no
             # descent finds.
-            start = unfolded(start, self.shoot).momentum
+            start = unfold(start, self.shoot).momentum
         options = self.metric, iterations, self.settings.tolerance
         return [self.settings.descent(row, *options) for row in start.split(1)]
 
     def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
-        """Where they are, on the finest grid."""
+        """Return the momenta that descents have reached, on the finest grid."""
         points = torch.cat([descent.point for descent in descents])
-        return finer_momentum(points, self.factor, shape)
+        return upsample_momentum(points, self.factor, shape)
 
     def shoot(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
-        """psi and phi of momenta in voxels of this level."""
+        """Shoot momenta in voxels of this level: psi and phi."""
         return qs.shoot(momentum, self.metric, steps=self.settings.steps)
 
     def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
-        """(b,), in double precision, of momenta (b, 3, *S) for these rows of the images."""
+        """Evaluate the energies (b,) of momenta (b, 3, X, Y, Z) for these rows of the images."""
         images = self.images.map(lambda image: image[rows])
         # As what uses the momentum shoots it: linear composition hides folds, and saves a tenth.
         psi, _ = self.shoot(momentum)
         energy = mismatch(images, self.settings.loss, psi) + kinetic_energy(momentum, self.metric)
         if self.settings.folding > 0:
-            energy = energy + self.settings.folding * crowding(psi)
+            energy = energy + self.settings.folding * penalise_folds(psi)
         return self.factor**3 * energy

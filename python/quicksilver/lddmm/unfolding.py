@@ -1,11 +1,11 @@
-"""Momenta whose maps do not fold: smoothed where they do, and shot again.
+"""Smooth momenta where their maps fold, and shoot them again.
 
 In the continuum no geodesic folds; on a grid a momentum can be too rough for the voxels. Where psi
 folds in the target's space, the momentum to blame is around psi(x) in the moving image's. There it
 is smoothed, in a bump a few voxels wide, more in every round: what moves large parts stays, what
-squeezes single voxels goes. (On a pair of 2302 folded voxels two rounds cost 0.004 of the overlap
-where damping by 0.7 cost 0.022.) What smoothing cannot mend is damped in growing bumps, and the
-last resort, damping the whole momentum, always ends.
+squeezes single voxels goes; damping costs several times as much overlap (docs/register.md). What
+smoothing cannot mend is damped in growing bumps, and the last resort, damping the whole momentum,
+always ends.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.filters import averaged, blurred, widened
+from quicksilver.images.filters import average, blur, dilate
 from quicksilver.transforms.folds import find_folds
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 REACH = 1
-"""How far a bump widens what folds, in grains, and how far it falls off beyond that; where it damps,
-each round adds as much."""
+"""How far a bump widens what folds, in grains, and how far it falls off beyond that; where it
+damps, each round adds as much.
+"""
 
 SMOOTHED = 6
 """So many rounds smooth."""
@@ -38,8 +39,15 @@ DAMPING = 0.7
 
 @dataclass(frozen=True)
 class Unfolded:
-    """A momentum and its maps, free of folds, after so many rounds (0: as it was); raw: psi of the
-    momentum as it was."""
+    """A momentum whose map has no folds.
+
+    Args:
+        momentum: (B, 3, X, Y, Z).
+        psi: Its map.
+        phi: The inverse map.
+        rounds: Number of rounds it took; 0: nothing folded.
+        raw: psi of the momentum as it was.
+    """
 
     momentum: Tensor
     psi: Tensor
@@ -49,48 +57,55 @@ class Unfolded:
 
 
 @torch.no_grad()
-def unfolded(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
-    """The momentum (B, 3, X, Y, Z), smoothed where psi folds, and `shoot` of it: (psi, phi), both
-    finite.
-
-    grain: of how many voxels the finest features of the momentum are: the factor by which the grid
-    was coarser on which it was predicted.
+def unfold(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
+    """Smooth a momentum where its map folds, until nothing folds. Not differentiable.
 
     Where nothing folds, this costs one count of folds beside the shot. A pair's momentum stays as
-    it is where only another's folds. Not differentiable.
+    it is where only another's folds.
 
-    >>> metric = qs.FluidMetric(pad=8)
-    >>> wild = torch.zeros(1, 3, 12, 12, 12); wild[..., 5:7, 5:7, 5:7] = 1.0
-    >>> tame = unfolded(wild, lambda momentum: qs.shoot(momentum, metric, steps=4))
-    >>> tame.rounds > 0, bool(find_folds(tame.psi)[0].any())
-    (True, False)
+    Args:
+        momentum: (B, 3, X, Y, Z).
+        shoot: Gives psi and phi of a momentum, both finite.
+        grain: Voxels of the finest features of the momentum: the factor by which the grid was
+            coarser on which it was predicted.
+
+    Example:
+        >>> metric = qs.FluidMetric(pad=8)
+        >>> wild = torch.zeros(1, 3, 12, 12, 12); wild[..., 5:7, 5:7, 5:7] = 1.0
+        >>> tame = unfold(wild, lambda momentum: qs.shoot(momentum, metric, steps=4))
+        >>> tame.rounds > 0, bool(find_folds(tame.psi)[0].any())
+        (True, False)
     """
     raw, phi = shoot(momentum)
     psi, rounds = raw, 0
     while (where := find_folds(psi)[0]).any():
         rounds += 1
-        momentum = _tamer(momentum, where, psi, rounds, grain)
+        momentum = _smooth_or_damp(momentum, where, psi, rounds, grain)
         psi, phi = shoot(momentum)
     return Unfolded(momentum, psi, phi, rounds, raw)
 
 
-def _tamer(momentum: Tensor, where: Tensor, psi: Tensor, rounds: int, grain: int) -> Tensor:
-    """The momentum after one more round."""
+def _smooth_or_damp(
+    momentum: Tensor, where: Tensor, psi: Tensor, rounds: int, grain: int
+) -> Tensor:
+    """Apply one more round to a momentum: first smooth it, later damp it."""
     reach = REACH * grain
     if rounds <= SMOOTHED:
         smooth = momentum
         for _ in range(2 * rounds * grain**2):
-            smooth = blurred(smooth)
-        return torch.lerp(momentum, smooth, _bump(where, psi, reach))
+            smooth = blur(smooth)
+        return torch.lerp(momentum, smooth, _make_bump(where, psi, reach))
     damped = rounds - SMOOTHED
     if damped <= DAMPED:
-        bump = _bump(where, psi, reach * (1 + damped))
+        bump = _make_bump(where, psi, reach * (1 + damped))
     else:
         bump = where.flatten(1).any(1).view(-1, 1, 1, 1, 1).to(psi.dtype)
     return momentum * (1 - (1 - DAMPING) * bump)
 
 
-def _bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
-    """1 where psi takes the folded voxels and `reach` around, falling to 0 within twice that."""
+def _make_bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:
+    """Return a field that is 1 within `reach` of the folded voxels, moved by psi, and falls to 0
+    beyond.
+    """
     bump = (qs.splat(where.to(psi.dtype), psi) > 0).to(psi.dtype)
-    return averaged(widened(bump, reach), reach)  # 1 in the middle, 0 afar
+    return average(dilate(bump, reach), reach)  # 1 in the middle, 0 afar

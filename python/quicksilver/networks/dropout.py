@@ -1,9 +1,9 @@
-"""How sure a prediction is: maps sampled with dropout left on, after Gal and Ghahramani 2016.
+"""Estimate how certain a prediction is by sampling with dropout left on (Gal and Ghahramani 2016).
 
-Every sample is a momentum of its own, through the correction network too where there is one, and
-is shot. The mean of many maps is no geodesic, has no momentum and need not undo the mean of their
-inverses. So the registration itself is the geodesic of the mean momentum, and the mean and the
-variance of the maps stand beside it.
+Every sample is a momentum of its own, through the correction network too, if any, and is shot. The
+mean of many maps is no geodesic, has no momentum and need not undo the mean of their inverses. So
+the registration itself is the geodesic of the mean momentum, and the mean and the variance of the
+maps stand beside it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Moments:
         self.mean = self._squares = torch.zeros(())
 
     def add(self, value: Tensor) -> None:
-        """Take one more field into account."""
+        """Include one more field."""
         self.count += 1
         before = value - self.mean
         self.mean = self.mean + before / self.count
@@ -48,12 +48,12 @@ class Moments:
 
     @property
     def variance(self) -> Tensor:
-        """Of the samples around their mean, with `count - 1` below: needs two of them."""
+        """The sample variance, with `count - 1` in the denominator; at least two samples."""
         return self._squares / (self.count - 1)
 
     @property
     def deviation(self) -> Tensor:
-        """The root of the variance."""
+        """The standard deviation."""
         return self.variance.sqrt()
 
 
@@ -61,8 +61,11 @@ class Moments:
 class Uncertainty:
     """Moments over sampled predictions, all (1, 3, X, Y, Z) on the working grid.
 
-    momentum: the mean momentum, in voxels, whose geodesic the registration is. psi, phi: of the
-    displacements in mm, as `Pair.beyond_affine` and `before_affine` give them.
+    Args:
+        seed: Random seed of the samples.
+        momentum: The mean momentum in voxels, whose geodesic the registration is.
+        psi: Of the displacements in mm, as `Pair.beyond_affine` gives them.
+        phi: Likewise, as `Pair.before_affine` gives them.
     """
 
     seed: int
@@ -78,17 +81,25 @@ def sample(
     seed: int = 0,
     tell: Callable[[str], None] = lambda news: None,
 ) -> Uncertainty:
-    """The moments of `samples` draws with the model's dropout on, the same for the same seed.
+    """Draw predictions with the model's dropout on, and return their moments.
 
-    tell: told how many samples are done. Raises QuicksilverError where the model has no dropout or
-    there are fewer than two samples.
+    Args:
+        model: A model with dropout.
+        draw: Predicts once.
+        samples: Number of draws, at least 2.
+        seed: Random seed; equal seeds give equal samples.
+        tell: Told how many samples are done.
 
-    >>> from quicksilver.networks.model import Model, ModelConfig
-    >>> config = ModelConfig(features=2, dropout=True)
-    >>> model = Model(config, config.network().eval())
-    >>> patch = torch.ones(1, 1, 15, 15, 15)
-    >>> sample(model, lambda: (model.prediction(patch, patch),) * 3, samples=3).psi.count
-    3
+    Raises:
+        QuicksilverError: The model has no dropout, or there are fewer than two samples.
+
+    Example:
+        >>> from quicksilver.networks.model import Model, ModelConfig
+        >>> config = ModelConfig(features=2, dropout=True)
+        >>> model = Model(config, config.network().eval())
+        >>> patch = torch.ones(1, 1, 15, 15, 15)
+        >>> sample(model, lambda: (model.prediction(patch, patch),) * 3, samples=3).psi.count
+        3
     """
     if not model.config.dropout:
         raise QuicksilverError(
@@ -110,7 +121,7 @@ def sample(
 
 @contextmanager
 def _dropout_on(networks: Collection[nn.Module], seed: int) -> Iterator[None]:
-    """Dropout active, and random numbers from a seed, which others never notice."""
+    """Turn dropout on and seed the random numbers within a block, and restore both afterwards."""
     layers = [
         m for net in networks for m in net.modules() if isinstance(m, nn.Dropout | nn.Dropout3d)
     ]

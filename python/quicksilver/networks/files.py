@@ -1,4 +1,8 @@
-"""Model files: networks and their configuration as one safetensors file."""
+"""Read and write model files.
+
+A file is one safetensors file: tensors `prediction.*`, `correction.*` and `coarse_correction.*`, in
+half precision or as they were published, and the configuration as JSON in the metadata.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,18 @@ from quicksilver.networks.model import Model, ModelConfig, fill_network, not_a_m
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
 )
-"""What files of version 0.1 hold in place of "percentile"."""
+"""What files of version 0.1 have for "percentile"."""
 
 
 COUNTS = ("features", "prediction_factor", "corrections", "stride", "steps", "inverse_iterations")
 
 
 def save_model(model: Model, path: str | Path) -> None:
-    """Write all networks in the model's precision; QuicksilverError where that cannot be done."""
+    """Write all networks in the model's precision.
+
+    Raises:
+        QuicksilverError: The file cannot be written.
+    """
     kind = torch.float16 if model.config.precision == "half" else torch.float32
     tensors = {
         f"{prefix}.{name}": value.detach().to(kind).contiguous().cpu()
@@ -38,31 +46,34 @@ def save_model(model: Model, path: str | Path) -> None:
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # which is no OSError, whatever the disk said
+        except SafetensorError as error:  # raised in place of an OSError
             raise OSError(str(error)) from error
 
 
 def load_model(path: str | Path) -> Model:
-    """Read what `save_model` wrote, in float32, ready to predict; QuicksilverError if it is
-    anything else."""
+    """Read what `save_model` wrote, in float32, ready to predict.
+
+    Raises:
+        QuicksilverError: The file is anything else.
+    """
     path = require_file(path, "a model")
     try:
         with safe_open(path, framework="pt") as file:
-            config = _config((file.metadata() or {})["config"])
+            config = _read_config((file.metadata() or {})["config"])
             names = file.keys()
             tensors = {name: file.get_tensor(name).float() for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise not_a_model(path, f"'{error}'") from error
 
     def network(prefix: str) -> MomentumNetwork | None:
-        state = _with_prefix(tensors, f"{prefix}.")
+        state = _select_prefix(tensors, f"{prefix}.")
         return fill_network(config, state, path) if state else None
 
-    prediction = fill_network(config, _with_prefix(tensors, "prediction."), path)
+    prediction = fill_network(config, _select_prefix(tensors, "prediction."), path)
     return Model(config, prediction, network("correction"), network("coarse_correction"))
 
 
-def _config(text: str) -> ModelConfig:
+def _read_config(text: str) -> ModelConfig:
     config = ModelConfig(**json.loads(text))
     if config.intensity == INTENSITY_0_1:
         config.intensity = "percentile"
@@ -76,9 +87,9 @@ def _config(text: str) -> ModelConfig:
         wrong["metric"] = config.metric
     if wrong:
         raise ValueError(", ".join(f"{name} {value}" for name, value in wrong.items()))
-    config.fluid_metric()  # refuses what else is none
+    config.fluid_metric()  # raises for other invalid metrics
     return config
 
 
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _select_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -24,12 +24,12 @@ DROPOUT = 0.2
 
 
 class Residual(nn.Module):
-    """Two 3^3 convolutions whose result is added to their input."""
+    """Add two 3^3 convolutions to their input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _convolution(channels, channels)
-        self.second = _convolution(channels, channels, gain=0.3)  # begins close to the identity
+        self.second = _convolution(channels, channels, gain=0.3)  # close to the identity at first
 
     def forward(self, x: Tensor) -> Tensor:
         return _activate(x + self.second(_activate(self.first(x))))
@@ -82,7 +82,7 @@ class HorizontalNetwork(MomentumNetwork):
         return [self.factor]
 
     def scalar(self, moving: Tensor, target: Tensor) -> Tensor:
-        """The factor a, (N, 1, X, Y, Z)."""
+        """Return the factor a, (N, 1, X, Y, Z)."""
         x = _activate(self.entry((torch.cat((moving, target), dim=1) - CENTRE) * CONTRAST))
         finer = []
         for down, encode in zip(self.down, self.encoders, strict=True):
@@ -96,7 +96,9 @@ class HorizontalNetwork(MomentumNetwork):
 
 
 def central_gradient(image: Tensor) -> Tensor:
-    """Central differences of (N, 1, X, Y, Z) along its axes, (N, 3, X, Y, Z); halved on the faces."""
+    """Return central differences of (N, 1, X, Y, Z) along its axes, (N, 3, X, Y, Z), halved on the
+    faces.
+    """
     padded = F.pad(image, [1] * 6, mode="replicate")
     parts = []
     for axis, size in zip((2, 3, 4), image.shape[2:], strict=True):
@@ -118,9 +120,10 @@ def _convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv3d:
 
 
 def _draw(layer: nn.Module, gain: float = 1.0) -> None:
-    """First weights that keep the variance of the signal (He 2015), times `gain`."""
-    assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d) and layer.bias is not None
-    if layer.weight.is_meta:  # nothing to fill, for which torch would load its compiler: a second
+    """Draw first weights that keep the variance of the signal (He 2015), times `gain`."""
+    assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)
+    assert layer.bias is not None
+    if layer.weight.is_meta:  # torch would load its compiler, which takes a second, to fill nothing
         return
     nn.init.kaiming_normal_(layer.weight, a=SLOPE)
     with torch.no_grad():

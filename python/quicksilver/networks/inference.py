@@ -1,4 +1,4 @@
-"""The momentum that a model predicts for two images on one grid: predict, shoot, correct."""
+"""Infer the momentum of two images on one grid with a model: predict, shoot, correct."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer_momentum
+from quicksilver.images.pyramid import downsample, upsample_momentum
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime.stages import Stages, Tell
 
 LOOKING_STEPS = 5
-"""Of a geodesic along which the correction network is shown the target. Of three pairs of held-out IXI
-people at 2 mm that moves phi by 0.04 voxels rms in the brain, with low frequencies alone by 0.08; the
-overlap of six such pairs is the same within 0.001 (sources that became e6c7390, two cores of an AMD EPYC)."""
+"""Time steps of a map that is only shown to the correction network (docs/register.md)."""
 
 
 @torch.no_grad()
-def predicted_momentum(
+def infer_momentum(
     model: Model,
     moving: Tensor,
     target: Tensor,
@@ -32,21 +30,29 @@ def predicted_momentum(
     correction: bool = True,
     stages: Stages | None = None,
 ) -> Tensor:
-    """The initial momentum (1, 3, X, Y, Z) of a model, corrected where it has networks for that.
+    """Predict the initial momentum of two images, corrected if the model has networks for that.
 
-    moving, target: (1, 1, X, Y, Z), normalised, on the model's device. steps: of the
-    integrator, the model's own where None. correction: whether the networks that correct are asked,
-    where there are some. stages: measures the parts.
+    Args:
+        model: The model.
+        moving: (1, 1, X, Y, Z), normalised, on the model's device.
+        target: (1, 1, X, Y, Z), likewise.
+        steps: Time steps of the geodesic; None: the model's own.
+        correction: Whether the correction networks are used.
+        stages: Measures the parts.
 
-    >>> from quicksilver.networks.model import ModelConfig
-    >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
-    >>> image = torch.rand(1, 1, 16, 16, 16)
-    >>> predicted_momentum(Model(untrained, untrained.network()), image, image).abs().max()
-    tensor(0.)
+    Returns:
+        (1, 3, X, Y, Z) in voxels.
+
+    Example:
+        >>> from quicksilver.networks.model import ModelConfig
+        >>> untrained = ModelConfig(features=2, architecture="horizontal", steps=2)
+        >>> image = torch.rand(1, 1, 16, 16, 16)
+        >>> infer_momentum(Model(untrained, untrained.network()), image, image).abs().max()
+        tensor(0.)
     """
     config, stages = model.config, stages or Stages(device=moving.device)
     factor, times = config.prediction_factor, config.coarse_corrections
-    coarse = coarser(moving, factor), coarser(target, factor)
+    coarse = downsample(moving, factor), downsample(target, factor)
 
     def correct(
         momentum: Tensor,
@@ -65,7 +71,7 @@ def predicted_momentum(
     with stages("predict") as tell:
         momentum = _predict(model.prediction, *coarse, tell, config=config)
     momentum = correct(momentum, model.coarse_correction, coarse, times, factor)
-    momentum = finer_momentum(momentum, factor, moving.shape[2:])
+    momentum = upsample_momentum(momentum, factor, moving.shape[2:])
     return correct(momentum, model.correction, (moving, target), config.corrections, 1)
 
 
@@ -88,7 +94,8 @@ def apply_corrections(
         momentum: (B, 3, X, Y, Z), in voxels of the images' grid.
         moving: (B, 1, X, Y, Z).
         target: (B, 1, X, Y, Z).
-        predict: Gives the missing momentum of a moving image and a target warped back; told details.
+        predict: Gives the missing momentum of a moving image and a target warped back; told
+            details.
         times: Number of corrections.
         steps: Of the integrator; None: the model's own.
         factor: How much coarser the images' grid is than the model's.
@@ -97,24 +104,30 @@ def apply_corrections(
     stages = stages or Stages()
     for _ in range(times):
         with stages("shoot"):
-            back = warped_back(config, momentum, target, steps, factor)
+            back = warp_target_back(config, momentum, target, steps, factor)
         with stages("correct") as tell:
             momentum = momentum + predict(moving, back, tell)
     return momentum
 
 
-def warped_back(
+def warp_target_back(
     config: ModelConfig,
     momentum: Tensor,
     target: Tensor,
     steps: int | None = None,
     factor: int = 1,
 ) -> Tensor:
-    """The target warped back along a momentum's geodesic, as the correction network is shown it; on
-    a grid coarser than the model's by `factor`.
+    """Warp the target back along a momentum's geodesic, for the correction network to see.
 
-    No map that anyone keeps comes of it: by "ab2" it is shot in few steps, of low frequencies, with
-    linear composition, a quarter of the cost.
+    The map is only shown to the correction network, so few steps of low frequencies and linear
+    composition suffice, at a quarter of the cost; by "rk4" it is shot as the original does.
+
+    Args:
+        config: Of the model.
+        momentum: (B, 3, X, Y, Z) in voxels of the target's grid.
+        target: (B, 1, X, Y, Z).
+        steps: Time steps of the geodesic; None: the model's own.
+        factor: How much coarser the grid is than the model's.
     """
     if config.method == "ab2":
         steps = min(steps or config.steps, LOOKING_STEPS)

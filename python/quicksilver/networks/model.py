@@ -1,9 +1,4 @@
-"""Model files: networks and the settings that their momenta are meant for.
-
-Our format is one safetensors file: tensors `prediction.*`, `correction.*` and `coarse_correction.*`, in half precision or
-as they were published, and the configuration as JSON in the metadata. Published Quicksilver
-checkpoints (`.pth.tar`) can be read too.
-"""
+"""Models: networks and the settings that their momenta are meant for."""
 
 from __future__ import annotations
 
@@ -21,7 +16,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import Intensity
-from quicksilver.lddmm.metric import isolated, metric_at
+from quicksilver.lddmm.metric import coarsen_metric, pad_metric
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.horizontal import HorizontalNetwork
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
@@ -29,19 +24,36 @@ from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
 @dataclass
 class ModelConfig:
-    """What a model file says about itself; everything that prediction and shooting need, and its
-    history.
+    """Everything that a model file says about its networks, and their history.
 
-    `metric` holds alpha, beta, gamma and power in voxels of a grid of `spacing` millimetres;
-    `method`, `steps`, `borders` and `inverse_iterations` are those of `quicksilver_ext.shoot`;
-    `intensity` is the scale of `quicksilver.images.intensity.normalise`. `precision` is that of the weights in
-    the file: "half" for weights trained to be rounded, "single" for those of others.
-    `architecture`: "patch" is the paper's (`PatchNetwork`, which explains `axes_reversed`),
-    "horizontal" sees whole volumes (`HorizontalNetwork`); `patch_size` and `stride` are those of the
-    first. `prediction_factor`: how much coarser the prediction network sees the images than the
-    correction network does. `corrections`: how often that one corrects, each time by the target
-    warped back along what has been found so far; `coarse_corrections`: how often another corrects
-    before, on the grid of the prediction. `sharpness`: see `quicksilver.networks.base`.
+    Args:
+        features: Channels of the networks at full resolution.
+        architecture: "patch" is the paper's (`PatchNetwork`), "horizontal" sees whole volumes
+            (`HorizontalNetwork`).
+        prediction_factor: How much coarser the prediction network sees the images than the
+            correction network.
+        coarse_corrections: Number of corrections on the grid of the prediction, before the others.
+        corrections: Number of corrections, each with the target warped back along what was found so
+            far.
+        dropout: Whether the networks have dropout.
+        sharpness: See `quicksilver.networks.base.MomentumNetwork`.
+        axes_reversed: See `PatchNetwork`.
+        patch_size: Edge of a patch in voxels.
+        stride: Voxels between patches.
+        spacing: Voxel size in millimetres.
+        metric: alpha, beta, gamma and power, in voxels.
+        method: Integrator of `quicksilver_ext.shoot`.
+        steps: Its time steps.
+        borders: Its rule at the borders.
+        inverse_iterations: Its iterations of the inverse.
+        intensity: Scale of `quicksilver.images.intensity.normalise`.
+        precision: Of the weights in the file: "half" for weights trained to be rounded, "single"
+            for others.
+        training_data: For the card, as what follows.
+        licence: Of the weights.
+        commit: Of the code that trained them.
+        settings: The recipe.
+        results: Of the validation.
     """
 
     features: int
@@ -71,10 +83,10 @@ class ModelConfig:
     results: dict[str, Any] = field(default_factory=dict)
 
     def fluid_metric(self, factor: int = 1) -> qs.FluidMetric:
-        """The metric on grids of the model's spacing, or coarser by `factor`."""
+        """Return the metric on grids of the model's spacing, or coarser by `factor`."""
         alpha, beta, gamma = (self.metric[name] for name in ("alpha", "beta", "gamma"))
-        metric = isolated(qs.FluidMetric(alpha, beta, gamma, int(self.metric["power"])))
-        return metric_at(metric, factor)
+        metric = pad_metric(qs.FluidMetric(alpha, beta, gamma, int(self.metric["power"])))
+        return coarsen_metric(metric, factor)
 
     def shoot(
         self,
@@ -82,8 +94,16 @@ class ModelConfig:
         steps: int | None = None,
         factor: int = 1,
     ) -> tuple[Tensor, Tensor]:
-        """psi and phi of a momentum by the model's integrator, in its own steps where None; on grids
-        as `fluid_metric` has them."""
+        """Shoot a momentum by the model's integrator.
+
+        Args:
+            momentum: (B, 3, X, Y, Z) in voxels.
+            steps: Time steps of the geodesic; None: the model's own.
+            factor: How much coarser the grid is than the model's.
+
+        Returns:
+            psi and phi.
+        """
         return qs.shoot(
             momentum,
             self.fluid_metric(factor),
@@ -94,7 +114,7 @@ class ModelConfig:
         )
 
     def network(self) -> MomentumNetwork:
-        """A network of this architecture, its weights not yet set."""
+        """Build a network of this architecture, its weights not yet set."""
         network: MomentumNetwork
         if self.architecture == "horizontal":
             network = HorizontalNetwork(self.features, self.dropout)
@@ -106,8 +126,14 @@ class ModelConfig:
 
 @dataclass
 class Model:
-    """A prediction network, the networks that correct it where there are some, and their
-    configuration."""
+    """Networks and their configuration.
+
+    Args:
+        config: What the model file says.
+        prediction: Predicts the momentum.
+        correction: Corrects it; None: nothing does.
+        coarse_correction: Corrects it before, on the grid of the prediction; None: nothing does.
+    """
 
     config: ModelConfig
     prediction: MomentumNetwork
@@ -115,7 +141,7 @@ class Model:
     coarse_correction: MomentumNetwork | None = None
 
     def networks(self) -> dict[str, MomentumNetwork]:
-        """The networks by the prefix of their tensors in a file."""
+        """Return the networks by the prefix of their tensors in a file."""
         named = {
             "prediction": self.prediction,
             "coarse_correction": self.coarse_correction,
@@ -124,7 +150,7 @@ class Model:
         return {name: network for name, network in named.items() if network is not None}
 
     def digest(self) -> str:
-        """A short name of the weights and the configuration: equal for equal models."""
+        """Return a short name of weights and configuration: equal for equal models."""
         content = hashlib.sha256(json.dumps(dataclasses.asdict(self.config)).encode())
         for network in self.networks().values():
             for name, value in network.state_dict().items():
@@ -132,7 +158,9 @@ class Model:
         return content.hexdigest()[:16]
 
     def to(self, device: str | torch.device) -> Model:
-        """The same model on another device, its weights in the order that convolutions like there."""
+        """Move the model to a device, its weights in the memory order that convolutions prefer
+        there.
+        """
         for network in self.networks().values():
             half = network.fastest_type(torch.device(device)) != torch.float32
             order = torch.channels_last_3d if half else torch.contiguous_format
@@ -144,8 +172,13 @@ class Model:
 def fill_network(
     config: ModelConfig, state: Mapping[str, Tensor], path: str | Path
 ) -> MomentumNetwork:
+    """Build a network of a configuration with the weights of a file.
+
+    Raises:
+        QuicksilverError: The weights are those of another network.
+    """
     try:
-        with torch.device("meta"):  # no memory for what a file may claim and does not hold
+        with torch.device("meta"):  # allocates nothing for what a file may claim and not hold
             network = config.network()
         network.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
@@ -155,6 +188,7 @@ def fill_network(
 
 
 def not_a_model(path: str | Path, found: str) -> QuicksilverError:
+    """Return the error for a file that holds no model."""
     return QuicksilverError(
         f"expected {path} to hold the tensors and settings of a Quicksilver network, "
         f"found {found}; give a file written by 'quicksilver train' or a published checkpoint"

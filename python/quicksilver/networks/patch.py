@@ -77,9 +77,9 @@ class PatchNetwork(MomentumNetwork):
     volumes in the order (z, y, x): the patches are turned around the network; its components stay,
     decoder_x gives the one along x.
 
-    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as `quicksilver.images.intensity.normalise`
-    scales them; result `(N, 3, 15, 15, 15)`, a momentum in voxel units, component c along array
-    axis c.
+    Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as
+    `quicksilver.images.intensity.normalise` scales them; result `(N, 3, 15, 15, 15)`, a momentum in
+    voxel units, component c along array axis c.
 
     >>> network = PatchNetwork(features=2)
     >>> network(torch.zeros(1, 1, 15, 15, 15), torch.zeros(1, 1, 15, 15, 15)).shape

@@ -20,13 +20,18 @@ PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_pa
 def load_published(
     prediction: str | Path, correction: str | Path | None = None, dropout: bool = False
 ) -> Model:
-    """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and, if given, a
-    correction network.
+    """Read published Quicksilver checkpoints (`.pth.tar`) of a prediction and a correction network.
 
     They are read without unpickling objects. The model's settings are those of the prediction
     network: its metric, and the original's integrator, border rules and scale of intensities.
-    dropout: whether the weights are of the probabilistic form, which a checkpoint does not say.
-    Raises QuicksilverError where a file is missing or is not laid out as the published ones are.
+
+    Args:
+        prediction: Checkpoint of the prediction network.
+        correction: Checkpoint of the correction network; None: the model predicts alone.
+        dropout: Whether the weights are of the probabilistic form, which a checkpoint does not say.
+
+    Raises:
+        QuicksilverError: A file is missing or not laid out as the published ones are.
     """
     checkpoint = _read_published(prediction)
     config = _published_config(checkpoint, prediction)
@@ -49,7 +54,7 @@ def _read_published(path: str | Path) -> dict[str, Any]:
     path = require_file(path, "a model")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # on damaged bytes the reader raises whatever it stumbles over
+    except Exception as error:  # on damaged bytes the reader may raise anything
         raise _not_published(path, "something that does not load as plain tensors") from error
     if not isinstance(checkpoint, Mapping):
         raise _not_published(path, f"a {type(checkpoint).__name__}")
@@ -85,7 +90,9 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
 
 
 def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights; a DataParallel wrapper has written `module.` before every name."""
+    """Return the weights without the `module.` that a DataParallel wrapper writes before every
+    name.
+    """
     return {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
 
 

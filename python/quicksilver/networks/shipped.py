@@ -1,4 +1,4 @@
-"""The models that ship with the package, and models by name or path."""
+"""Open the models that ship with the package, and models by name or path."""
 
 from __future__ import annotations
 
@@ -16,24 +16,30 @@ WEIGHTS = files("quicksilver.networks") / "weights"
 
 
 def shipped_models() -> list[str]:
-    """The names of the models that ship with the package."""
+    """List the names of the models that ship with the package."""
     return sorted(
         file.name.removesuffix(SUFFIX) for file in WEIGHTS.iterdir() if SUFFIX in file.name
     )
 
 
 def default_model() -> Model:
-    """The model that `register` takes where none is named, one of those that ship with the package."""
+    """Open the model that `register` uses where none is named."""
     return open_model(DEFAULT_MODEL)
 
 
 def open_model(path: Model | str | os.PathLike[str] | None) -> Model:
-    """The model of a file in either format, or one that ships, by its name; the default where None.
+    """Open a model.
 
-    A model that is open already is returned as it is.
+    Args:
+        path: A file in either format, the name of a model that ships, or a model, which is returned
+            as it is; None: the default model.
 
-    >>> open_model("default-2mm").config.spacing
-    2.0
+    Raises:
+        QuicksilverError: The file is missing or holds no model.
+
+    Example:
+        >>> open_model("default-2mm").config.spacing
+        2.0
     """
     if isinstance(path, Model):
         return path

@@ -1,4 +1,4 @@
-"""Momentum prediction on whole volumes, by networks that see patches or all at once."""
+"""Predict momenta of whole volumes, by networks that see patches or all at once."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.sharpness import softened
+from quicksilver.images.sharpness import soften
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.horizontal import HorizontalNetwork
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
-Progress = Callable[[int, int], None]
+PatchProgress = Callable[[int, int], None]
 """Called as progress(patches done, patches in all) after every batch."""
 
 
 BATCH = {"cpu": 16, "cuda": 256}
-"""Patches per pass of a network: few stay in a processor's cache, many fill a GPU."""
+"""Patches per pass: few stay in a CPU's cache, many fill a GPU."""
 
 CONTEXT = 4
 """Voxels of background that a network of whole volumes sees around both brains."""
@@ -34,34 +34,42 @@ def predict_momentum(
     stride: int = 14,
     batch_size: int | None = None,
     kind: torch.dtype | None = None,
-    progress: Progress | None = None,
+    progress: PatchProgress | None = None,
 ) -> Tensor:
-    """The initial momentum (1, 3, *S), in voxel units, that the network predicts from moving to
-    target.
+    """Predict the initial momentum from moving to target with one network.
 
-    moving, target: (1, 1, *S) on one grid, normalised as `quicksilver.images.intensity.normalise` does, on
-    the network's device. A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the
-    last of each axis flush with the border, as many per pass as `batch_size` says or suit the
-    device; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at once.
-    Where both images are all zero the momentum is zero. Images sharper than the network knows are
-    softened first.
-    kind: in which type the network computes; in the fastest that it may where None. That is float16 on
-    CUDA (for the first default model that changed the momentum by 3e-3 of its norm, its velocity by
-    2e-3), and what overflows is predicted again in float32. It is bfloat16 for a network of whole
-    volumes on a processor that has it: 3.4 times as fast, momentum and velocity of the default model
-    change by 8e-3 and 7e-3.
-    Raises QuicksilverError where the grid is too small for one patch.
+    A `PatchNetwork` sees patches of 15^3 voxels every `stride` voxels, the last of each axis flush
+    with the border; overlaps are averaged. A `HorizontalNetwork` sees the box around both brains at
+    once. Where both images are all zero the momentum is zero. Images sharper than the network knows
+    are softened first. What overflows in 16 bits is predicted again in float32.
 
-    >>> from quicksilver.networks.patch import PatchNetwork
-    >>> image = torch.rand(1, 1, 20, 16, 15)
-    >>> predict_momentum(PatchNetwork(features=2), image, image).shape
-    torch.Size([1, 3, 20, 16, 15])
+    Args:
+        network: On the images' device.
+        moving: (1, 1, X, Y, Z), scaled by `quicksilver.images.intensity.normalise`.
+        target: (1, 1, X, Y, Z), likewise.
+        stride: Voxels between patches.
+        batch_size: Patches per pass; None: what suits the device.
+        kind: Type in which the network computes; None: the fastest that it allows, float16 on CUDA
+            and, for networks of whole volumes, bfloat16 on CPUs that have it (docs/register.md).
+        progress: Called after every batch of patches.
+
+    Returns:
+        (1, 3, X, Y, Z) in voxels.
+
+    Raises:
+        QuicksilverError: The grid is too small for one patch.
+
+    Example:
+        >>> from quicksilver.networks.patch import PatchNetwork
+        >>> image = torch.rand(1, 1, 20, 16, 15)
+        >>> predict_momentum(PatchNetwork(features=2), image, image).shape
+        torch.Size([1, 3, 20, 16, 15])
     """
     kind = kind or network.fastest_type(moving.device)
 
     def predicted(kind: torch.dtype) -> Tensor:
         with torch.autocast(moving.device.type, kind, enabled=kind != torch.float32):
-            return whole_momentum(network, moving, target, stride, batch_size, progress)
+            return predict_with_gradient(network, moving, target, stride, batch_size, progress)
 
     momentum = predicted(kind)
     if kind != torch.float32 and not bool(momentum.isfinite().all()):
@@ -69,24 +77,26 @@ def predict_momentum(
     return momentum
 
 
-def whole_momentum(
+def predict_with_gradient(
     network: MomentumNetwork,
     moving: Tensor,
     target: Tensor,
     stride: int = 14,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    progress: PatchProgress | None = None,
 ) -> Tensor:
-    """`predict_momentum` with its gradient, in the precision that is set."""
+    """Predict as `predict_momentum` does, differentiably, in the precision that is set."""
     if network.sharpness is not None:
-        moving, target = (softened(image, network.sharpness) for image in (moving, target))
+        moving, target = (soften(image, network.sharpness) for image in (moving, target))
     if isinstance(network, PatchNetwork):
-        return _by_patches(network, moving, target, stride, batch_size, progress)
-    return _as_a_whole(network, moving, target)
+        return _predict_by_patches(network, moving, target, stride, batch_size, progress)
+    return _predict_whole(network, moving, target)
 
 
-def _as_a_whole(network: MomentumNetwork, moving: Tensor, target: Tensor) -> Tensor:
-    """One pass over the box around both brains, cut or padded to sizes that the network takes."""
+def _predict_whole(network: MomentumNetwork, moving: Tensor, target: Tensor) -> Tensor:
+    """Predict in one pass over the box around both brains, cut or padded to sizes that the network
+    takes.
+    """
     occupied = ((moving != 0) | (target != 0)).any(dim=0)[0]
     if not bool(occupied.any()):
         return torch.zeros_like(moving).repeat(1, 3, 1, 1, 1)
@@ -104,13 +114,13 @@ def _as_a_whole(network: MomentumNetwork, moving: Tensor, target: Tensor) -> Ten
     return F.pad(momentum, [-pad for pad in pads]).to(moving.dtype)
 
 
-def _by_patches(
+def _predict_by_patches(
     network: PatchNetwork,
     moving: Tensor,
     target: Tensor,
     stride: int,
     batch_size: int | None,
-    progress: Progress | None,
+    progress: PatchProgress | None,
 ) -> Tensor:
     shape = tuple(moving.shape[2:])
     if min(shape) < PATCH_SIZE:
@@ -118,7 +128,7 @@ def _by_patches(
             f"expected a grid of at least {PATCH_SIZE} voxels along each axis for one patch, found "
             f"{' x '.join(map(str, shape))}; give larger images or a model of smaller spacing"
         )
-    corners = occupied_corners(moving, target, stride)
+    corners = find_occupied_corners(moving, target, stride)
     if len(corners) == 0:
         return moving.new_zeros(1, 3, *shape)
     batch_size = batch_size or BATCH[moving.device.type]
@@ -132,9 +142,9 @@ def _predict_patches(
     target: Tensor,
     corners: Tensor,
     batch_size: int,
-    progress: Progress | None,
+    progress: PatchProgress | None,
 ) -> Tensor:
-    """(N, 3, 15, 15, 15), nothing of which waits for the device."""
+    """Predict patches, (N, 3, 15, 15, 15), without waiting for the device."""
     patches = []
     for batch in corners.split(batch_size):
         pair = [qs.extract_patches(image, batch, PATCH_SIZE) for image in (moving, target)]
@@ -144,11 +154,13 @@ def _predict_patches(
     return torch.cat(patches)
 
 
-def occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
-    """Corners (N, 4), for `extract_patches`, of the patches in which an image is not all zero."""
+def find_occupied_corners(moving: Tensor, target: Tensor, stride: int) -> Tensor:
+    """Find the corners (N, 4), for `extract_patches`, of the patches in which an image is not all
+    zero.
+    """
     corners = qs.patch_corners(moving.shape[2:], PATCH_SIZE, stride).to(moving.device)
     occupied = ((moving != 0) | (target != 0)).to(moving.dtype)
-    # The largest value of every patch at once: a window of one patch, read at the corners.
+    # Max pooling with a window of one patch, read at the corners.
     any_signal = F.max_pool3d(occupied, PATCH_SIZE, stride=1)[0, 0]
     corners = corners[any_signal[tuple(corners.T)] > 0]
     return F.pad(corners, (1, 0))

@@ -1,4 +1,4 @@
-"""Functions of two images and options that take each option as a keyword."""
+"""Make functions of two images and options that take each option as a keyword."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def expand_options(
 
 
 def _document(function: Callable[..., object], options: Callable[..., object]) -> str:
-    """The function's documentation with the arguments of all options."""
+    """Return the function's documentation with the arguments of all options."""
     lines = inspect.getdoc(function) or ""
     classes = reversed(inspect.getmro(options)) if isinstance(options, type) else ()
     described = [

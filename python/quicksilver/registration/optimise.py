@@ -14,8 +14,8 @@ from quicksilver.images.image import Image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import make_loss
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
-from quicksilver.lddmm.metric import isolated
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.metric import pad_metric
+from quicksilver.lddmm.unfolding import unfold
 from quicksilver.registration.options import FitOptions
 from quicksilver.registration.pair import Pair, Placement, fitting_memory, prepare
 from quicksilver.registration.result import Registration, judge_registration
@@ -30,7 +30,8 @@ def optimise(
     placement: Placement | None = None,
     stages: Stages | None = None,
 ) -> Registration:
-    """Register by LDDMM matching (`quicksilver.lddmm.matching.fit`): slow, and what networks learn from.
+    """Register by LDDMM matching (`quicksilver.lddmm.matching.fit`): slow, and what networks learn
+    from.
 
     The metric is that of the models that ship, in voxels of the working grid.
 
@@ -47,7 +48,7 @@ def optimise(
     device = pick_device(options.device)
     stages = stages or Stages(options.progress, device)
     settings = fit_settings(options)
-    metric = isolated(qs.FluidMetric())
+    metric = pad_metric(qs.FluidMetric())
     with stages("prepare"):
         pair = prepare(
             moving,
@@ -68,7 +69,7 @@ def optimise(
         )
     with torch.no_grad():
         with stages("shoot"):
-            last = unfolded(fitted.momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
+            last = unfold(fitted.momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
         return judge_registration(
             pair, last, settings, metric, stages, iterations=fitted.energies[0]
         )

@@ -1,7 +1,8 @@
 """The options of a registration and of a fit, for Python and the command line alike.
 
-A field here is a keyword of `quicksilver.register` or `quicksilver.fit` and, with `shown`, an option of
-the command. Nothing heavy is imported: the command line reads this module to print its help.
+A field here is a keyword of `quicksilver.register` or `quicksilver.fit` and, with `shown`, an
+option of the command. Nothing heavy is imported: the command line reads this module to print its
+help.
 """
 
 from __future__ import annotations

@@ -15,16 +15,17 @@ import torch
 
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
-from quicksilver.registration.alignment import Alignment, align, levels, settled
+from quicksilver.registration.alignment import Alignment, align, assess_alignment, build_levels
 from quicksilver.registration.pair import Placement
 
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 
 
-def template() -> Image:
-    """The brain ICBM152 2009a (symmetric, 1 mm, T1), a file of the package nilearn."""
-    package = find_spec("nilearn")  # nothing of it is imported, which would take a second
-    assert package is not None and package.origin is not None
+def load_template() -> Image:
+    """Read the brain ICBM152 2009a (symmetric, 1 mm, T1), a file of the package nilearn."""
+    package = find_spec("nilearn")  # found without importing it, which would take a second
+    assert package is not None
+    assert package.origin is not None
     return read_image(Path(package.origin).parent / TEMPLATE)
 
 
@@ -36,17 +37,22 @@ def place(
 ) -> Placement:
     """Align two skull-stripped images, and the target with the template.
 
-    start: a matrix to begin with. Brains are aligned with each other by way of the template, as
-    those were that the networks learned from: of the pairs that were measured, every one was
-    registered better so than from a direct alignment, by 0.003 of the overlap. Images that are
-    unlike the template, such as parts of a brain, are aligned directly, with the working grid along
-    the target's own axes. Images that are aligned already keep their places.
+    Brains are aligned with each other by way of the template, as those were that the networks
+    learned from, which makes better registrations than a direct alignment (docs/register.md).
+    Images that are unlike the template, such as parts of a brain, are aligned directly, with the
+    working grid along the target's own axes. Images that are aligned already keep their places.
+
+    Args:
+        moving: Image that is deformed.
+        target: Image that it is brought to.
+        start: A matrix (4, 4) to start from; None: what the headers say.
+        device: Device that computes.
     """
-    ours, theirs = levels(moving, device), levels(target, device)
-    known = levels(template(), device)
+    ours, theirs = build_levels(moving, device), build_levels(target, device)
+    known = build_levels(load_template(), device)
     to_ours, frame = align(ours, known), align(theirs, known)
-    if start is None and all(_usual(each) for each in (to_ours, frame)):
-        pair = settled(ours, theirs, to_ours.matrix @ np.linalg.inv(frame.matrix))
+    if start is None and all(_is_trusted(each) for each in (to_ours, frame)):
+        pair = assess_alignment(ours, theirs, to_ours.matrix @ np.linalg.inv(frame.matrix))
     else:
         pair = align(ours, theirs, start)
     return Placement(
@@ -55,16 +61,18 @@ def place(
         affine_similarity=round(pair.similarity, 4),
         already_aligned=pair.unmoved,
         template_similarity=round(frame.similarity, 4),
-        notes=tuple(_notes(pair, frame)),
+        notes=tuple(_write_notes(pair, frame)),
     )
 
 
-def _usual(alignment: Alignment) -> bool:
-    """Of two directions of a turned brain, only another person's tells left from right a little."""
+def _is_trusted(alignment: Alignment) -> bool:
+    """Tell whether an alignment was found without guessing a side: only another subject's tells
+    left from right.
+    """
     return alignment.convincing and not alignment.turned
 
 
-def _notes(pair: Alignment, frame: Alignment) -> list[str]:
+def _write_notes(pair: Alignment, frame: Alignment) -> list[str]:
     notes = []
     if pair.unmoved:
         notes.append("both images are in one space already: their places are kept")

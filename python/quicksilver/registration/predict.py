@@ -15,9 +15,9 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, brain_box
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.dropout import Uncertainty, sample
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.inference import infer_momentum
 from quicksilver.networks.model import Model
 from quicksilver.networks.shipped import open_model
 from quicksilver.registration.optimise import refine_momentum
@@ -89,14 +89,14 @@ def register(
                 )
         with stages("shoot again" if settings.correction and drawn is None else "shoot"):
             shoot = partial(config.shoot, steps=settings.steps)
-            last = unfolded(momentum, shoot, config.prediction_factor)
+            last = unfold(momentum, shoot, config.prediction_factor)
         return judge_registration(
             pair, last, settings, config.fluid_metric(), stages, uncertainty=drawn
         )
 
 
 def _settle(options: Options, model: Model) -> PredictionSettings:
-    """The settings that options and model make together."""
+    """Return the settings that options and model make together."""
     sampled = options.samples is not None
     return PredictionSettings(
         correction=options.correction and model.correction is not None,
@@ -111,9 +111,9 @@ def _settle(options: Options, model: Model) -> PredictionSettings:
 def _predict(
     pair: Pair, model: Model, options: Options, settings: PredictionSettings, stages: Stages
 ) -> tuple[Tensor, Uncertainty | None]:
-    """The predicted momentum; with samples their mean, and their moments."""
+    """Predict the momentum; with samples return their mean, and their moments."""
     predicted = partial(
-        predicted_momentum,
+        infer_momentum,
         model,
         pair.moving,
         pair.target,
@@ -134,9 +134,9 @@ def _predict(
 
 
 def _check_patch(pair: Pair, spacing: float, size: int) -> None:
-    """Raise QuicksilverError unless both brains are as large as one patch."""
+    """Check that both brains are at least as large as one patch."""
     frame = pair.placement.frame
-    low, high = brain_box(pair.placed.moved(frame), pair.target_image.moved(frame))
+    low, high = brain_box(pair.placed.reframe(frame), pair.target_image.reframe(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1
     if counts.min() < size:
         raise QuicksilverError(

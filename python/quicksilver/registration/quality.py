@@ -14,12 +14,12 @@ from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.evaluation import (
     Spread,
-    inverse_consistency,
-    log_jacobian_sd,
-    spread,
+    measure_inverse_consistency,
+    measure_log_jacobian_sd,
+    measure_spread,
 )
 from quicksilver.registration.pair import Pair
-from quicksilver.transforms.field import turn
+from quicksilver.transforms.field import transform_vectors
 from quicksilver.transforms.folds import count_folds
 
 
@@ -92,17 +92,19 @@ def measure_energies(
 
 
 def measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | None) -> Quality:
-    """Measure the quality of the maps of a momentum, and the deviation of samples if there are any."""
+    """Measure the quality of the maps of a momentum, and the deviation of any samples."""
     psi, brain = unfolded.psi, pair.target > 0
     folds = count_folds(psi)
     return Quality(
         folded_voxels=folds.voxels,
         folded_volume_voxels=folds.volume,
-        inverse_consistency_voxels=inverse_consistency(psi, unfolded.phi, brain),
-        log_jacobian_sd=log_jacobian_sd(psi, brain),
-        displacement_mm=spread(turn(pair.grid.affine[:3, :3], psi), brain),
+        inverse_consistency_voxels=measure_inverse_consistency(psi, unfolded.phi, brain),
+        log_jacobian_sd=measure_log_jacobian_sd(psi, brain),
+        displacement_mm=measure_spread(transform_vectors(pair.grid.affine[:3, :3], psi), brain),
         damping_rounds=unfolded.rounds,
-        deviation_mm=None if uncertainty is None else spread(uncertainty.psi.deviation, brain),
+        deviation_mm=None
+        if uncertainty is None
+        else measure_spread(uncertainty.psi.deviation, brain),
     )
 
 

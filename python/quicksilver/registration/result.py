@@ -19,23 +19,24 @@ from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.evaluation import (
-    mean_overlap,
+    measure_overlap,
 )
 from quicksilver.registration.pair import Pair, Placement
 from quicksilver.registration.quality import Energies, Quality, measure_energies, measure_quality
 from quicksilver.runtime.stages import Stages, peak_memory
-from quicksilver.transforms.field import WorldField, carry
+from quicksilver.transforms.field import WorldField, regrid
 
 WORSE = (
-    "the images match worse than before: the model has not learned what such images want; refine its "
-    "prediction (--refine 10) or fit"
+    "the images match worse than before: the model has not learned what such images want; refine "
+    "its prediction (--refine 10) or fit"
 )
 
 
 @dataclass(frozen=True)
 class PredictionSettings(Record):
-    """Settings of a prediction as it was made: `quicksilver.registration.options.Options`, with what
-    the model decided."""
+    """Settings of a prediction as it was made: `quicksilver.registration.options.Options`, with
+    what the model decided.
+    """
 
     correction: bool
     refine: int
@@ -47,7 +48,7 @@ class PredictionSettings(Record):
 
 @dataclass(frozen=True)
 class Settings(Record):
-    """All that decided a registration: how its momentum was found, on which grid, on what machine."""
+    """All that decided a registration: the source of its momentum, grid, placement, machine."""
 
     source: PredictionSettings | FitSettings
     metric: qs.FluidMetric
@@ -85,8 +86,8 @@ class Registration:
         settings: All that decided the registration.
         seconds: Seconds of each stage.
         memory_mb: Peak memory in MB.
-        uncertainty: Mean and variance of the dropout samples, if any were drawn; the registration is
-            then the geodesic of their mean momentum.
+        uncertainty: Mean and variance of the dropout samples, if any were drawn; the registration
+            is then the geodesic of their mean momentum.
         reference: Grid on which moving images are warped; None: the target's.
     """
 
@@ -134,9 +135,11 @@ class Registration:
         return self.pair.forward(self.pair.beyond_affine(self.psi), grid)
 
     def jacobian(self) -> Tensor:
-        """Return the determinant (1, 1, X, Y, Z) of `displacement` on its grid, the affine's included."""
+        """Return the determinant (1, 1, X, Y, Z) of `displacement` on its grid, the affine's
+        included.
+        """
         local = qs.jacobian_determinant(self.psi) * float(np.linalg.det(self.affine[:3, :3]))
-        return carry(local, self.pair.grid, self.displacement.grid)
+        return regrid(local, self.pair.grid, self.displacement.grid)
 
     def apply(self, image: ImageLike, *, labels: bool = False, inverse: bool = False) -> Image:
         """Warp another image by the whole map.
@@ -147,7 +150,8 @@ class Registration:
             inverse: Whether to warp from the target to the moving image.
 
         Returns:
-            The image on the target's (or the reference's) grid; with `inverse`, on the moving image's.
+            The image on the target's (or the reference's) grid; with `inverse`, on the moving
+            image's.
         """
         field = self.inverse_displacement if inverse else self.displacement
         return field.warp(as_image(image, labels), "nearest" if labels else "linear")
@@ -165,7 +169,7 @@ class Registration:
             "after": self.displacement_on(theirs.grid),
         }
         return {
-            name: mean_overlap(field.warp(ours, "nearest").data, theirs.data)
+            name: measure_overlap(field.warp(ours, "nearest").data, theirs.data)
             for name, field in maps.items()
         }
 

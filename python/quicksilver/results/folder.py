@@ -1,4 +1,4 @@
-"""The files of an output folder: what `quicksilver register` and `quicksilver fit` write."""
+"""Write the output folder of `quicksilver register` and `quicksilver fit`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.pair import Pair
 from quicksilver.registration.result import Registration
 from quicksilver.results import html, png
-from quicksilver.results.summary import headline, tables
-from quicksilver.results.views import shown
+from quicksilver.results.summary import make_tables, write_headline
+from quicksilver.results.views import make_views
 from quicksilver.runtime.stages import Progress, Stages
-from quicksilver.runtime.threads import at_once
-from quicksilver.transforms.field import carry
+from quicksilver.runtime.threads import run_in_threads
+from quicksilver.transforms.field import regrid
 from quicksilver_ext import __version__
 
 
@@ -38,31 +38,45 @@ def save_registration(
     about: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write a registration into a folder, all of its files or none; returns what result.json holds.
+    """Write a registration into a folder, all of its files or none.
 
-    warped, displacement and jacobian lie on the target's grid or the registration's reference; inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
-    displacements are of the whole maps, `affine.mat` holds the affine part alone. Where there were samples, the mean of their
-    displacements and the variance (mm^2) lie on the same grids as the displacements. about: further
-    entries for result.json.
-    Raises QuicksilverError where the folder cannot be written.
+    warped, displacement and jacobian lie on the target's grid or the registration's reference,
+    inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
+    displacements are of the whole maps, `affine.mat` holds the affine part alone. The mean of
+    displacements that were sampled and their variance (mm^2) lie on the same grids as the
+    displacements.
+
+    Args:
+        registration: What to write.
+        folder: Folder for the files.
+        about: Further entries for result.json.
+        progress: Told of the stage.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        QuicksilverError: The folder cannot be written.
     """
     stages = Stages(progress)
     with filling(folder) as place:
         with stages("write"):
-            summary = _summary(registration, stages.seconds, about or {})
-            at_once(_writing(registration, summary, place))
-        summary = _summary(registration, stages.seconds, about or {})
+            summary = _summarise(registration, stages.seconds, about or {})
+            run_in_threads(_list_writes(registration, summary, place))
+        summary = _summarise(registration, stages.seconds, about or {})
         write_json(place / RESULT, summary)
     return summary
 
 
-def _writing(
+def _list_writes(
     registration: Registration, summary: dict[str, Any], place: Path
 ) -> Iterator[Callable[[], None]]:
-    """The works of writing all files but result.json, each as soon as it can begin; those that take
-    longest come first. Reports have the seconds until now."""
+    """Yield what writes each file but result.json, as soon as it can begin, the longest first.
+
+    Reports have the seconds until now.
+    """
     pair, drawn = registration.pair, registration.uncertainty
-    pictured, line = shown(registration), headline(summary)
+    pictured, line = make_views(registration), write_headline(summary)
     yield partial(png.draw, pictured, line, place / "report.png")
     displacement = registration.displacement
     grid = displacement.grid
@@ -72,7 +86,7 @@ def _writing(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    yield partial(html.write, pictured, tables(summary), page, title, line)
+    yield partial(html.write, pictured, make_tables(summary), page, title, line)
     warped = registration.warped
     yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
     determinant = registration.jacobian()[0, 0].cpu().numpy()
@@ -84,7 +98,9 @@ def _writing(
 
 
 def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:
-    """The mean of the sampled displacements as a field, their variance per component R, A, S."""
+    """Write the mean of the sampled displacements as a field, and their variance per component R,
+    A, S.
+    """
     maps = (
         ("displacement", pair.forward(drawn.psi.mean, grid), drawn.psi.variance),
         ("inverse_displacement", pair.backward(drawn.phi.mean), drawn.phi.variance),
@@ -92,16 +108,18 @@ def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> N
     lying = grid, pair.placed.grid  # the latter has the moving image's voxels
     for (name, mean, variance), there in zip(maps, lying, strict=True):
         write_field(place / f"{name}_mean.nii.gz", mean)
-        carried = carry(variance, pair.grid, there)
+        carried = regrid(variance, pair.grid, there)
         _write_vectors(place / f"{name}_variance.nii.gz", carried, mean.grid)
 
 
 def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
-    """Three values (1, 3, X, Y, Z) per voxel as three volumes: no program takes them for displacements."""
+    """Write three values (1, 3, X, Y, Z) per voxel as three volumes, which no program takes for
+    displacements.
+    """
     nifti.save(path, vectors[0].permute(1, 2, 3, 0).cpu().numpy(), grid.affine)
 
 
-def _summary(
+def _summarise(
     registration: Registration, writing: dict[str, float], about: dict[str, Any]
 ) -> dict[str, Any]:
     seconds = {**registration.seconds, **writing}
@@ -113,12 +131,12 @@ def _summary(
         "quality": registration.quality.to_json(),
         "settings": registration.settings.to_json(),
         "notes": list(registration.notes),
-        "versions": versions(),
+        "versions": collect_versions(),
     }
 
 
-def versions() -> dict[str, Any]:
-    """The versions of what computed a result."""
+def collect_versions() -> dict[str, Any]:
+    """Return the versions of everything that computed a result."""
     packages = ("numpy", "scipy", "nibabel")
     return {
         "quicksilver": __version__,

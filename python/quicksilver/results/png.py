@@ -1,4 +1,4 @@
-"""report.png: one look at a registration in three planes."""
+"""Draw report.png: one look at a registration in three planes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quicksilver.results.views import Shown
+from quicksilver.results.views import Views
 
 TITLES = (
     "moving",
@@ -27,12 +27,17 @@ INK, PAPER = "#e8e8e8", "#101014"
 PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
 
 
-def draw(volumes: Shown, headline: str, path: str | os.PathLike[str]) -> None:
-    """Draw a registration as a PNG: target, moving, warped, differences, deformation, Jacobian,
-    and where there were samples their standard deviation."""
+def draw(volumes: Views, headline: str, path: str | os.PathLike[str]) -> None:
+    """Draw a registration as a PNG: images, differences, deformation, Jacobian and any deviation.
+
+    Args:
+        volumes: What is shown.
+        headline: The line above.
+        path: The file.
+    """
     columns = len(TITLES) - (volumes.deviation is None)
-    sections = [_section(volumes, axis) for _, axis, _ in PLANES]
-    figure, grid = _canvas([section["target"].shape for section in sections], columns)
+    sections = [_cut_section(volumes, axis) for _, axis, _ in PLANES]
+    figure, grid = _make_canvas([section["target"].shape for section in sections], columns)
     for row, ((name, _, sides), section) in enumerate(zip(PLANES, sections, strict=True)):
         axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
         _draw_row(axes, section, volumes.spacing)
@@ -49,8 +54,8 @@ def draw(volumes: Shown, headline: str, path: str | os.PathLike[str]) -> None:
     figure.savefig(path, facecolor=PAPER, pil_kwargs={"compress_level": 3})
 
 
-def _canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
-    """A figure, and its places for a row of `columns` pictures of each shape (U, V)."""
+def _make_canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
+    """Make a figure with places for a row of `columns` pictures of each shape (U, V)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -71,8 +76,8 @@ def _canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
     )
 
 
-def _section(volumes: Shown, axis: int) -> dict[str, Any]:
-    """The middle section across an axis: pictures (U, V), and the field in its plane (2, U, V)."""
+def _cut_section(volumes: Views, axis: int) -> dict[str, Any]:
+    """Cut the middle section across an axis: pictures (U, V), and the field in it (2, U, V)."""
     middle = volumes.target.shape[axis] // 2
     names = ["moving", "target", "warped", "jacobian"]
     if volumes.deviation is not None:
@@ -104,7 +109,7 @@ def _draw_row(axes: list[Any], section: dict[str, Any], spacing: float) -> None:
 
 
 def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float) -> None:
-    """The lines of a regular grid of the moving image, carried along to the target."""
+    """Draw the lines of a regular grid of the moving image, warped to the target."""
     axis.imshow(target.T, cmap="gray", vmin=0, vmax=1.8, origin="lower")
     step = LINES_MM / spacing
     for component, color in zip(range(2), ("#5ec8ff", "#ffc35e"), strict=True):
@@ -114,7 +119,7 @@ def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float)
 
 
 def _draw_jacobian(axis: Any, target: np.ndarray, jacobian: np.ndarray) -> None:
-    """log2 of the determinant inside the brain; folds in green."""
+    """Draw log2 of the determinant inside the brain, and folds in green."""
     logarithm = np.log2(np.maximum(jacobian, 1e-3))
     shown = np.ma.masked_where(target <= 0.02, logarithm)
     axis.imshow(shown.T, cmap="RdBu_r", vmin=-1.5, vmax=1.5, origin="lower")
@@ -128,7 +133,7 @@ def _draw_deviation(axis: Any, section: dict[str, Any], largest: float) -> None:
 
 
 def _draw_scales(figure: Any, columns: int, largest: float) -> None:
-    """The colour scales, below the columns that they belong to."""
+    """Draw the colour scales below the columns that they belong to."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

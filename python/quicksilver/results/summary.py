@@ -9,7 +9,7 @@ from quicksilver.registration.quality import Energies, Quality
 Rows = list[tuple[str, str]]
 
 
-def headline(summary: dict[str, Any]) -> str:
+def write_headline(summary: dict[str, Any]) -> str:
     """Return the most important numbers in one line."""
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     facts = (
@@ -23,19 +23,19 @@ def headline(summary: dict[str, Any]) -> str:
     return "    ".join(facts)
 
 
-def tables(summary: dict[str, Any]) -> dict[str, Rows]:
+def make_tables(summary: dict[str, Any]) -> dict[str, Rows]:
     """Return rows of a name and a value, by the title of their table."""
     settings = {**summary["settings"], "versions": summary["versions"]}
     given = {name: summary[name] for name in ("moving", "target", "model") if name in summary}
     return {
         "command": [("", summary["line"])] if "line" in summary else [],
-        "quality": _quality(summary),
+        "quality": _describe_quality(summary),
         "time": [(stage, f"{seconds:.2f} s") for stage, seconds in summary["seconds"].items()],
         "settings": [(name, str(value)) for name, value in {**given, **settings}.items()],
     }
 
 
-def _quality(summary: dict[str, Any]) -> Rows:
+def _describe_quality(summary: dict[str, Any]) -> Rows:
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     before, after = energies.mismatch_before, energies.mismatch_after
     length, undone = quality.displacement_mm, quality.inverse_consistency_voxels

@@ -1,4 +1,4 @@
-"""What pictures of a registration show: everything on one fine grid, as arrays."""
+"""Resample everything that pictures of a registration show onto one fine grid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import quicksilver_ext as qs
 from quicksilver.images.image import Grid, brain_box
 from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import resample
-from quicksilver.transforms.field import WorldField, carry
+from quicksilver.transforms.field import WorldField, regrid
 
 if TYPE_CHECKING:
     from quicksilver.registration.pair import Pair
@@ -22,10 +22,17 @@ BORDER_MM = 5.0  # shown around the brains
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is shown, on one RAS grid: arrays (X, Y, Z); field (3, X, Y, Z) in voxels of it.
+class Views:
+    """What pictures of a registration show, on one RAS grid.
 
-    deviation: of the samples in mm, the root of the sum of the variances; None without samples.
+    Args:
+        moving: (X, Y, Z), like the other arrays.
+        target: The target.
+        warped: The moving image on the target.
+        field: (3, X, Y, Z), the displacement in voxels.
+        jacobian: Its Jacobian determinant.
+        deviation: Standard deviation of the samples in mm, over all components; None: no samples.
+        spacing: Voxel size in mm.
     """
 
     moving: np.ndarray
@@ -44,8 +51,8 @@ class Shown:
         return max(float(np.percentile(self.deviation[self.target > 0], 99.5)), 0.01)
 
 
-def shown(registration: Registration) -> Shown:
-    """Everything resampled onto a fine RAS grid around the target's brain."""
+def make_views(registration: Registration) -> Views:
+    """Resample a registration onto a fine RAS grid around both brains."""
     pair = registration.pair
     spacing = float(pair.target_image.grid.spacing.min().clip(1.0, 1.5))
     grid = _display_grid(pair, spacing)
@@ -57,20 +64,20 @@ def shown(registration: Registration) -> Shown:
     drawn, deviation = registration.uncertainty, None
     if drawn is not None:
         length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt()
-        deviation = carry(length, pair.grid, grid)[0, 0].cpu().numpy()
-    return Shown(
+        deviation = regrid(length, pair.grid, grid)[0, 0].cpu().numpy()
+    return Views(
         moving=moving,
         target=target,
         warped=normalise(torch.from_numpy(field.warp(pair.placed).data)).numpy(),
         field=field.in_voxels()[0].cpu().numpy(),
-        jacobian=carry(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
+        jacobian=regrid(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
         deviation=deviation,
         spacing=spacing,
     )
 
 
 def _display_grid(pair: Pair, spacing: float) -> Grid:
-    """A RAS grid of `spacing` mm around both brains."""
+    """Return a RAS grid of `spacing` mm around both brains."""
     low, high = brain_box(pair.placed, pair.target_image)
     x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
     affine = np.diag([spacing, spacing, spacing, 1.0])

@@ -1,4 +1,4 @@
-"""The device that computes, and whether its memory is enough."""
+"""Choose the device that computes, and check that its memory is enough."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ CGROUPS = (
     ("memory.max", "memory.current"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
 )
-"""Files of a limit and of what is used of it, below /sys/fs/cgroup: of both versions of cgroups."""
+"""Files, below /sys/fs/cgroup, of a memory limit and of its use: in both versions of cgroups."""
 
 
 def pick_device(name: str | torch.device) -> torch.device:
-    """The device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU where there is one.
+    """Return the device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU if there is one.
 
-    Raises QuicksilverError where there is no such device.
+    Raises:
+        QuicksilverError: This machine has no such device.
     """
     if name == "auto":
-        own = distributed.local_rank()  # of several processes that torchrun started
+        own = distributed.local_rank()  # if torchrun started several processes
         return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -36,14 +37,19 @@ def pick_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def processor_has_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16; without, it is slower than float32."""
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.8 has none
+def cpu_has_bfloat16() -> bool:
+    """Tell whether the CPU has instructions for bfloat16, which is slow without them."""
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # missing in torch 2.8
     return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
 
 
 def free_memory(device: torch.device, groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that this process can still take: of a GPU, or of the machine or its container."""
+    """Return the bytes that this process can still take: of the GPU, the machine or its container.
+
+    Args:
+        device: A GPU, or the CPU for the memory of the machine.
+        groups: Folder of the control groups, which limit containers.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -58,7 +64,16 @@ def free_memory(device: torch.device, groups: Path = Path("/sys/fs/cgroup")) -> 
 
 
 def require_memory(needed: float, device: torch.device, advice: str) -> None:
-    """Raise QuicksilverError, before anything is computed, where so many bytes are not free."""
+    """Check, before anything is computed, that enough memory is free.
+
+    Args:
+        needed: Bytes.
+        device: Where they are needed.
+        advice: What to do if they are not free, the end of the sentence.
+
+    Raises:
+        QuicksilverError: Fewer bytes are free.
+    """
     free = free_memory(device)
     if needed > free:
         raise QuicksilverError(

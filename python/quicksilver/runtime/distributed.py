@@ -1,4 +1,4 @@
-"""Several processes that train together: those that `torchrun` starts, or only this one."""
+"""Processes that work together: those that `torchrun` starts, or this one alone."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ Item = TypeVar("Item")
 
 
 def rank() -> int:
-    """The number of this process."""
+    """Return the number of this process."""
     return int(os.environ.get("RANK", "0"))
 
 
 def local_rank() -> int:
-    """The number of this process on its machine: which of the GPUs is its own."""
+    """Return the number of this process on its machine, which is that of its GPU."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def count() -> int:
-    """How many processes there are."""
+    """Return the number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def own_share(items: Sequence[Item]) -> Sequence[Item]:
-    """Every n-th item, of n processes, from this one's number on."""
+    """Return every n-th item for n processes, from this one's number on."""
     return items[rank() :: count()]
 
 
 def is_first() -> bool:
-    """Whether this process writes the files."""
+    """Tell whether this process writes the files."""
     return rank() == 0
 
 
 def join(device: torch.device) -> torch.device:
-    """Meet the other processes, where there are any; the device that this one should use."""
+    """Connect to the other processes, if any, and return the device that this one should use."""
     if count() == 1:
         return device
     if device.type == "cuda":
@@ -51,14 +51,14 @@ def join(device: torch.device) -> torch.device:
 
 
 def wait() -> None:
-    """Until every process is here."""
+    """Wait until every process is here."""
     if count() > 1:
         dist.barrier()
 
 
 @torch.no_grad()
 def share(network: nn.Module) -> None:
-    """Give every process the weights of the first."""
+    """Copy the weights of the first process to all others."""
     if count() > 1:
         for value in network.state_dict().values():
             dist.broadcast(value, 0)
@@ -66,7 +66,7 @@ def share(network: nn.Module) -> None:
 
 @torch.no_grad()
 def average_gradients(network: nn.Module) -> None:
-    """The mean of the gradients of all processes, in all of them."""
+    """Average the gradients of all processes, in all of them."""
     if count() == 1:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]

@@ -1,4 +1,4 @@
-"""What a run cost: seconds per stage and peak memory."""
+"""Measure the seconds of each stage and the peak memory of a run, and tell of its progress."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ Tell = Callable[[str], None]
 
 
 class Progress(Protocol):
-    """Is told the name of each stage as it starts, and details while it lasts."""
+    """A function that is told the name of each stage as it starts, and details while it lasts."""
 
     def __call__(self, stage: str, detail: str = "") -> None: ...
 
 
 class Stages:
-    """Measures named stages, in order, on one device; what a stage takes each time adds up.
+    """Measure named stages, in order; a stage that comes again adds up.
 
-    >>> stages = Stages()
-    >>> with stages("predict"):
-    ...     _ = sum(range(10))
-    >>> list(stages.seconds)
-    ['predict']
+    Args:
+        progress: Told the name of each stage, and details.
+        device: Device that computes, which is waited for at the end of a stage.
+
+    Example:
+        >>> stages = Stages()
+        >>> with stages("predict"):
+        ...     _ = sum(range(10))
+        >>> list(stages.seconds)
+        ['predict']
     """
 
     def __init__(
@@ -48,14 +53,14 @@ class Stages:
         tell()
         start = time.perf_counter()
         yield tell
-        if self._device.type == "cuda":  # its kernels are queued; the clock must wait for them
+        if self._device.type == "cuda":  # kernels are queued: wait for them
             torch.cuda.synchronize(self._device)
         elapsed = time.perf_counter() - start
         self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
 
 
 def peak_memory(device: torch.device | str) -> float:
-    """The most memory in MB that this process has held: the device's, or on the CPU all of it."""
+    """Return the peak memory in MB of this process: on a GPU that of the device, else all of it."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20

@@ -9,12 +9,15 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def at_once(works: Iterable[Callable[[], Value]]) -> list[Value]:
-    """The results of works that leave the interpreter free for long, such as compressing, each called in a
-    thread of its own as soon as the iterable gives it.
+def run_in_threads(works: Iterable[Callable[[], Value]]) -> list[Value]:
+    """Run callables that release the GIL in a thread pool; return their results.
 
-    >>> at_once([lambda: 1, lambda: 2])
-    [1, 2]
+    Args:
+        works: Callables; each starts as soon as the iterable gives it.
+
+    Example:
+        >>> run_in_threads([lambda: 1, lambda: 2])
+        [1, 2]
     """
     with ThreadPoolExecutor() as pool:
         return [job.result() for job in [pool.submit(work) for work in works]]

@@ -1,7 +1,7 @@
-"""Where training batches come from: pairs of people, random geodesics, patches of fitted pairs.
+"""Make training batches: pairs of subjects, random geodesics, patches of fitted pairs.
 
-A batch is decided by the recipe's seed, the number of the step and the process alone, so that a training
-that was killed goes on with the batches it would have had, in any number of workers.
+A batch is decided by the recipe's seed, the number of the step and the process alone, so that a
+training that was killed goes on with the batches it would have had, in any number of workers.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, coarser_momentum
+from quicksilver.images.pyramid import downsample, downsample_momentum
 from quicksilver.images.resampling import affine_displacement
 from quicksilver.training.dataset import Volumes
-from quicksilver.training.painting import paint, random_palette
-from quicksilver.training.recipe import Variation
-from quicksilver.training.synthesis import disturb, random_geodesic, rescan
+from quicksilver.training.painting import draw_palette, paint
+from quicksilver.training.settings import Variation
+from quicksilver.training.synthesis import disturb, draw_geodesic, vary_scanner
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network sees, what it is judged on: images (N, 1, *S), momentum (N, 3, *S), float32.
+    """What a network sees, and what it is judged on, in float32.
 
-    seen_moving, seen_target: the images as disturbed scanners show them. momentum: the true or
-    fitted one, None where it is not known.
+    Args:
+        seen_moving: (N, 1, X, Y, Z), the moving images as a disturbed scanner shows them.
+        seen_target: Likewise, the targets.
+        moving: (N, 1, X, Y, Z), undisturbed.
+        target: Likewise.
+        momentum: (N, 3, X, Y, Z), the true or the fitted one; None: not known.
     """
 
     seen_moving: Tensor
@@ -39,14 +43,14 @@ class Batch:
     momentum: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
+        """Move the batch to a device."""
         return self._each(lambda image: image.to(device), lambda momentum: momentum.to(device))
 
-    def coarser(self, factor: int) -> Batch:
-        """The same batch on a grid coarser by `factor`, its momentum in that grid's voxels."""
+    def downsample(self, factor: int) -> Batch:
+        """Bring the batch to a grid coarser by `factor`, its momentum in that grid's voxels."""
         return self._each(
-            lambda image: coarser(image, factor),
-            lambda momentum: coarser_momentum(momentum, factor),
+            lambda image: downsample(image, factor),
+            lambda momentum: downsample_momentum(momentum, factor),
         )
 
     def _each(
@@ -68,18 +72,18 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Coarser:
-    """The batches of another source on a grid coarser by `factor`."""
+class CoarseSource:
+    """The batches of another source, on a grid coarser by `factor`."""
 
     source: Source
     factor: int
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        return self.source.batch(count, generator).coarser(self.factor)
+        return self.source.batch(count, generator).downsample(self.factor)
 
 
-class People:
-    """Random ordered pairs of people, posed and disturbed at random."""
+class Subjects:
+    """Random ordered pairs of subjects, posed and disturbed at random."""
 
     def __init__(self, volumes: Volumes, variation: Variation) -> None:
         self.volumes, self.variation = volumes, variation
@@ -87,19 +91,19 @@ class People:
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         pairs = [self._pair(generator) for _ in range(count)]
         moving, target = (torch.cat(images) for images in zip(*pairs, strict=True))
-        moving, target = rescan((moving, target), generator, self.variation.scanner)
-        return _seen(moving, target, self.variation, generator)
+        moving, target = vary_scanner((moving, target), generator, self.variation.scanner)
+        return _disturb_batch(moving, target, self.variation, generator)
 
     def _pair(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         members = torch.randperm(len(self.volumes), generator=generator)[:2].tolist()
-        palette = random_palette(generator)
-        images = [portrait(self.volumes, member, palette, generator) for member in members]
+        palette = draw_palette(generator)
+        images = [load_or_paint(self.volumes, member, palette, generator) for member in members]
         posed = pose(images[0], images[1], self.variation, generator)
         return cut(posed, self.variation.window, generator)
 
 
 class Geodesics:
-    """People carried along random geodesics: pairs without end whose momentum is known exactly."""
+    """Subjects moved along random geodesics: endless pairs whose momentum is known exactly."""
 
     def __init__(self, volumes: Volumes, variation: Variation, metric: qs.FluidMetric) -> None:
         self.volumes, self.variation, self.metric = volumes, variation, metric
@@ -107,20 +111,22 @@ class Geodesics:
     def batch(self, count: int, generator: torch.Generator) -> Batch:
         samples = [self._geodesic(generator) for _ in range(count)]
         moving, target, momentum = (torch.cat(parts) for parts in zip(*samples, strict=True))
-        return _seen(moving, target, self.variation, generator, momentum)
+        return _disturb_batch(moving, target, self.variation, generator, momentum)
 
     def _geodesic(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         member = int(torch.randint(len(self.volumes), (), generator=generator))
-        image = portrait(self.volumes, member, random_palette(generator), generator)
+        image = load_or_paint(self.volumes, member, draw_palette(generator), generator)
         posed = pose(image, image, self.variation, generator)
         image, _ = cut(posed, self.variation.window, generator)
-        [image] = rescan([image], generator, self.variation.scanner)
-        momentum, psi, _ = random_geodesic(image, self.metric, generator)
+        [image] = vary_scanner([image], generator, self.variation.scanner)
+        momentum, psi, _ = draw_geodesic(image, self.metric, generator)
         return image, qs.warp(image, psi), momentum
 
 
-def portrait(volumes: Volumes, member: int, palette: Tensor, generator: torch.Generator) -> Tensor:
-    """The image of a person, or where there is only a label map one painted after it."""
+def load_or_paint(
+    volumes: Volumes, member: int, palette: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return the image of a subject, or one painted after its label map where there is none."""
     if volumes.images is not None:
         return volumes.image(member)
     assert volumes.labels is not None
@@ -130,15 +136,17 @@ def portrait(volumes: Volumes, member: int, palette: Tensor, generator: torch.Ge
 def pose(
     moving: Tensor, target: Tensor, variation: Variation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Both images turned, scaled and shifted alike, with a small misalignment between them, and
-    with probability one half in a mirror across axis 0 (left and right)."""
-    common = _affine(variation.rotation, variation.scale, variation.shift, generator)
+    """Turn, scale and shift two images alike, with a small misalignment between them.
+
+    With probability one half both are mirrored across axis 0 (left and right).
+    """
+    common = _draw_affine(variation.rotation, variation.scale, variation.shift, generator)
     if torch.rand((), generator=generator) < 0.5:
         common = common @ np.diag([-1.0, 1.0, 1.0, 1.0])
     posed = []
     for image in (moving, target):
         loose = variation.misalignment
-        matrix = common @ _affine(math.degrees(loose), loose, 27 * loose, generator)
+        matrix = common @ _draw_affine(math.degrees(loose), loose, 27 * loose, generator)
         shape = image.shape[2:]
         centre = np.eye(4)
         centre[:3, 3] = (np.array(shape) - 1) / 2
@@ -151,7 +159,7 @@ def pose(
 def cut(
     pair: tuple[Tensor, Tensor], window: tuple[int, ...] | None, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The same random box of both images, as they are where it is None or larger."""
+    """Cut the same random box out of two images; a window of None leaves them as they are."""
     for axis, length in enumerate(window or (), start=2):
         spare = max(pair[0].shape[axis] - length, 0)
         first = int(torch.randint(spare + 1, (), generator=generator))
@@ -160,8 +168,10 @@ def cut(
     return pair
 
 
-def _affine(rotation: float, scale: float, shift: float, generator: torch.Generator) -> np.ndarray:
-    """A random affine about the origin: normal rotations (degrees), log scales and shifts."""
+def _draw_affine(
+    rotation: float, scale: float, shift: float, generator: torch.Generator
+) -> np.ndarray:
+    """Draw a random affine about the origin: normal rotations (degrees), log scales and shifts."""
     turns, stretches, shifts = torch.randn(3, 3, generator=generator, dtype=torch.float64).numpy()
     matrix = np.eye(4)
     for axis, angle in enumerate(np.radians(rotation) * turns):
@@ -175,7 +185,7 @@ def _affine(rotation: float, scale: float, shift: float, generator: torch.Genera
     return matrix
 
 
-def _seen(
+def _disturb_batch(
     moving: Tensor,
     target: Tensor,
     variation: Variation,

@@ -1,4 +1,4 @@
-"""The card of a model: what it is, what it was made from, what it reaches."""
+"""Write the card of a model: what it is, what it was made from, how well it does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from quicksilver.networks.model import ModelConfig
 from quicksilver_ext import __version__
 
 
-def source_commit() -> str:
-    """The commit of the checkout that this package lies in; its version where it lies in none."""
+def find_commit() -> str:
+    """Return the commit of the checkout that this package lies in, or its version."""
     here = str(Path(__file__).parent)
     try:
         command = ["git", "-C", here, "rev-parse", "--short", "HEAD"]
@@ -37,7 +37,7 @@ def write_card(config: ModelConfig, name: str, path: str | Path) -> None:
         "training data": config.training_data or "not stated",
         "licence": config.licence or "not stated",
         "code": config.commit or "not stated",
-        "validation, people held out": f"`{json.dumps(config.results)}`",
+        "validation, held-out subjects": f"`{json.dumps(config.results)}`",
     }
     lines = [f"# {name}", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in rows.items()]

@@ -1,4 +1,4 @@
-"""The images that networks are trained on: one affinely aligned frame, in memory, by name."""
+"""Load the images that networks are trained on: one affinely aligned frame, in memory, by name."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import resample
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_image
-from quicksilver.training.recipe import Images
+from quicksilver.training.settings import Data
 
 
 @dataclass(frozen=True)
 class Volumes:
-    """People in one frame: `images` (N, 1, X, Y, Z) in half precision, normalised; `labels`
-    (N, 1, X, Y, Z), integer, where the recipe names them."""
+    """Subjects in one frame.
+
+    Args:
+        names: Their names.
+        images: (N, 1, X, Y, Z), normalised, in half precision; None: there are only labels.
+        labels: (N, 1, X, Y, Z), integer; None: the recipe names none.
+        grid: The frame.
+    """
 
     names: tuple[str, ...]
     images: Tensor | None
@@ -34,59 +40,63 @@ class Volumes:
         return len(self.names)
 
     def part(self, members: slice) -> Volumes:
-        """Some of the people."""
+        """Select some of the subjects."""
         images, labels = (None if v is None else v[members] for v in (self.images, self.labels))
         return Volumes(self.names[members], images, labels, self.grid)
 
     def to(self, device: torch.device) -> Volumes:
-        """The same people with their images and labels on another device."""
+        """Move images and labels to a device."""
         images, labels = (None if v is None else v.to(device) for v in (self.images, self.labels))
         return Volumes(self.names, images, labels, self.grid)
 
     def image(self, index: int) -> Tensor:
-        """One image, (1, 1, X, Y, Z), float32."""
+        """Return one image, (1, 1, X, Y, Z), float32."""
         assert self.images is not None
         return self.images[index : index + 1].float()
 
 
-def load_volumes(folder: str | Path, settings: Images) -> Volumes:
+def load_volumes(folder: str | Path, settings: Data) -> Volumes:
     """Read the images and label maps that a recipe names, on its frame.
 
-    A subject's matrix, where the recipe names a file of them, takes a point of the frame to the matching
-    point of the subject, RAS millimetres; without one images are taken to be aligned already.
-    Raises QuicksilverError where nothing matches, or a matrix is missing.
+    A subject's matrix, where the recipe names a file of them, takes a point of the frame to the
+    matching point of the subject, RAS millimetres; without one, images are taken to be aligned
+    already.
+
+    Raises:
+        QuicksilverError: Nothing matches, or a matrix is missing.
     """
     folder = Path(folder)
     pattern = settings.named
     files = sorted(folder.glob(pattern))
     if not files:
         raise QuicksilverError(
-            f"expected images named {pattern} in {folder}, found none; give their folder with --data"
+            f"expected images named {pattern} in {folder}, found none; "
+            "give their folder with --data"
         )
     prefix, suffix = pattern.rsplit("/", 1)[-1].split("*", 1)
     names = tuple(file.name.removeprefix(prefix).removesuffix(suffix) for file in files)
-    grid = frame(settings)
-    matrices = _matrices(folder, settings, names, prefix)
+    grid = make_frame(settings)
+    matrices = _read_matrices(folder, settings, names, prefix)
 
     def stack(pattern: str | None, labels: bool) -> Tensor | None:
         if pattern is None:
             return None
         found = [folder / pattern.replace("*", name) for name in names]
         pairs = zip(found, matrices, strict=True)
-        return torch.cat([_on_frame(file, matrix, grid, labels) for file, matrix in pairs])
+        return torch.cat([_read_on_frame(file, matrix, grid, labels) for file, matrix in pairs])
 
     return Volumes(names, stack(settings.images, False), stack(settings.labels, True), grid)
 
 
-def frame(settings: Images) -> Grid:
-    """The grid of a recipe's frame: RAS axes."""
+def make_frame(settings: Data) -> Grid:
+    """Return the grid of a recipe's frame, along RAS axes."""
     affine = np.diag([settings.spacing] * 3 + [1.0])
     affine[:3, 3] = settings.origin
     return Grid(settings.shape, affine)
 
 
-def _matrices(
-    folder: Path, settings: Images, names: Sequence[str], prefix: str
+def _read_matrices(
+    folder: Path, settings: Data, names: Sequence[str], prefix: str
 ) -> list[np.ndarray]:
     if settings.matrices is None:
         return [np.eye(4)] * len(names)
@@ -101,7 +111,7 @@ def _matrices(
         ) from error
 
 
-def _on_frame(path: Path, matrix: np.ndarray, grid: Grid, labels: bool) -> Tensor:
+def _read_on_frame(path: Path, matrix: np.ndarray, grid: Grid, labels: bool) -> Tensor:
     image = read_image(path, labels=labels)
     placed = Image(image.data, np.linalg.inv(matrix) @ image.affine)
     if labels:

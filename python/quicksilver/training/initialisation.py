@@ -1,13 +1,12 @@
-"""First weights: a network that begins with the first step of the optimiser that it is to imitate.
+"""Set first weights: a network begins with the first step of the optimiser that it is to imitate.
 
 The first descent direction of LDDMM is (I0 - I1) grad I0: a product of both images. The encoders
 see one image each and nothing skips the bottleneck, and gradient descent from random weights does
-not find products soon (measured: nothing but the mean within thousands of patches, from He's,
-orthogonal or unit-variance weights). So the first weights hand both images on to the last block of
-each decoder, as far as the channels suffice. There u = s d + g and v = s d - g mix their difference
-d and the derivative g along the decoder's axis, and |u| - |v| = 2 sign(d g) min(|s d|, |g|), a
-product in all but curvature, is within reach of the last convolution, which is fitted to momenta by
-least squares. A little noise tells equal channels apart.
+not find products soon (docs/register.md). So the first weights pass both images on to the last
+block of each decoder, as far as the channels suffice. There u = s d + g and v = s d - g mix their
+difference d and the derivative g along the decoder's axis, and |u| - |v| = 2 sign(d g) min(|s d|,
+|g|), a product in all but curvature, is within reach of the last convolution, which is fitted to
+momenta by least squares. A little noise tells equal channels apart.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from quicksilver.networks.patch import DecoderBlock, EncoderBlock, PatchNetwork
 from quicksilver.training.patches import FittedPatches
 
 OFFSETS = list(product((0, 1), repeat=3))
-"""The eight voxels that pooling makes one of; taps 0 and 1 of a transposed convolution."""
+"""The eight voxels that are pooled into one; taps 0 and 1 of a transposed convolution."""
 
 NOISE = 0.02  # relative to weights that keep the variance of the signal
 POINT_SCALES = (0.25, 0.5, 1.0, 2.0)
@@ -37,7 +36,7 @@ RIDGE = 1e-3  # relative to the mean square of the features
 def initialise(
     network: PatchNetwork, patches: FittedPatches, scale: float, generator: torch.Generator
 ) -> None:
-    """Set the first weights; afterwards the network predicts momenta in units of `scale`."""
+    """Set the first weights, after which the network predicts momenta in units of `scale`."""
     features = network.encoder_m_1.conv_input.out_channels
     kept = 2 ** int(math.log2(min(8, max(1, features // 4))))
     for module in network.modules():
@@ -58,25 +57,29 @@ def initialise(
 def _make_noise(layer: nn.Conv3d | nn.ConvTranspose3d, generator: torch.Generator) -> None:
     inputs = layer.in_channels * math.prod(layer.kernel_size)
     if isinstance(layer, nn.ConvTranspose3d):
-        inputs //= math.prod(layer.stride)  # each output voxel is reached by so many taps only
+        inputs //= math.prod(layer.stride)  # taps that reach one output voxel
     nn.init.normal_(layer.weight, std=NOISE * math.sqrt(2 / inputs), generator=generator)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
 
 
 def _pass_on(layer: nn.Conv3d, period: int) -> None:
-    """Output channel j is input channel j modulo `period`."""
+    """Make output channel j input channel j modulo `period`."""
     for j in range(layer.out_channels):
         layer.weight.data[j, j % period % layer.in_channels, 1, 1, 1] += 1
 
 
 def _group(offset: int, kept: int) -> int:
-    """Which of the `kept` means of neighbours a voxel of a cell of the first level belongs to."""
+    """Return which of the `kept` means of neighbours a voxel of a cell of the first level belongs
+    to.
+    """
     return offset * kept // 8
 
 
 def _hand_down(first: EncoderBlock, second: EncoderBlock, kept: int) -> None:
-    """First level: channel j is mean j modulo `kept` of a cell. Second: all eight of its cells."""
+    """Pass images down: channel j of level 1 is mean j modulo `kept` of a cell, of level 2 all its
+    eight cells.
+    """
     for block in (first, second):
         _pass_on(block.conv_inblock1, block.conv_inblock1.in_channels)
         _pass_on(block.conv_inblock2, block.conv_inblock2.in_channels)
@@ -92,7 +95,7 @@ def _hand_down(first: EncoderBlock, second: EncoderBlock, kept: int) -> None:
 
 
 def _hand_up(first: DecoderBlock, last: DecoderBlock, kept: int) -> None:
-    """The reverse: in the end even channels hold the moving image, odd ones the target."""
+    """Pass images up again: in the end even channels hold the moving image, odd ones the target."""
     _pass_on(first.conv_inblock1, first.conv_inblock1.in_channels)
     _pass_on(first.conv_inblock2, first.conv_inblock2.in_channels)
     _pass_on(first.conv_output, first.conv_output.in_channels)
@@ -108,7 +111,7 @@ def _hand_up(first: DecoderBlock, last: DecoderBlock, kept: int) -> None:
 
 
 def _mix(last: DecoderBlock, axis: int) -> None:
-    """Channels u, -u, v, -v for every factor, as many as there are."""
+    """Make channels u, -u, v, -v for every factor, as many as there are."""
     derivative, point, mean = torch.zeros(3, last.conv_inblock1.in_channels, 3, 3, 3)
     ahead, behind = [1, 1, 1], [1, 1, 1]
     ahead[axis], behind[axis] = 2, 0
@@ -127,7 +130,7 @@ def _mix(last: DecoderBlock, axis: int) -> None:
 def _fit_outputs(
     network: PatchNetwork, patches: FittedPatches, scale: float, generator: torch.Generator
 ) -> None:
-    """Least squares for the last convolution of each decoder, by its normal equations."""
+    """Fit the last convolution of each decoder by least squares, through its normal equations."""
     blocks = [getattr(network, f"decoder_{name}_2") for name in "xyz"]
     inputs: dict[nn.Module, Tensor] = {}
     hooks = [
@@ -156,7 +159,9 @@ def _fit_outputs(
 
 
 def _neighbourhoods(field: Tensor) -> Tensor:
-    """(voxels, 27 * C + 1): what a 3^3 convolution of (N, C, *S) sees, and 1 for its bias."""
+    """Return what a 3^3 convolution of (N, C, X, Y, Z) sees, and 1 for its bias: (voxels, 27 * C +
+    1).
+    """
     windows = F.pad(field, [1] * 6).unfold(2, 3, 1).unfold(3, 3, 1).unfold(4, 3, 1)
     rows = windows.permute(0, 2, 3, 4, 1, 5, 6, 7).reshape(-1, 27 * field.shape[1])
     return F.pad(rows, (0, 1), value=1.0)

@@ -1,4 +1,5 @@
-"""What a network is trained to lower: the LDDMM energy of its maps, or the distance of its momenta to known ones.
+"""Objectives of training: the LDDMM energy of a network's maps, or the distance of its momenta to
+known ones.
 
 Both are relative to the prediction zero, so that pairs of every difficulty count alike.
 """
@@ -14,8 +15,8 @@ import quicksilver_ext as qs
 from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.losses import Loss, make_loss
 from quicksilver.training.batches import Batch
-from quicksilver.training.recipe import Stage
-from quicksilver.transforms.folds import crowding
+from quicksilver.training.settings import Stage
+from quicksilver.transforms.folds import penalise_folds
 
 
 class Objective(Protocol):
@@ -24,14 +25,14 @@ class Objective(Protocol):
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor: ...
 
 
-class Energy:
+class EnergyObjective:
     """The LDDMM energy through `shoot`, relative to that of the identity map.
 
         E(m0) / E(0),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
-    summed over voxels, with a loss of `quicksilver.lddmm.losses`, on the images as they were before they were disturbed. The gradient is the exact adjoint of the
-    integrator. `unfolding` adds the mean square of what the ten determinants of
-    `quicksilver.transforms.folds` fall short of 0.3 (at most 1), in thousands.
+    on the images as they were before they were disturbed (`quicksilver.lddmm.energy`). The gradient
+    is the exact adjoint of the integrator. `unfolding` adds the mean square of the shortfall of the
+    ten determinants of `quicksilver.transforms.folds` below 0.3 (at most 1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:
@@ -45,13 +46,13 @@ class Energy:
         energy = mismatch(images, self.loss, psi) + kinetic_energy(momentum, self.metric)
         loss = (energy / mismatch(images, self.loss)).float().mean()
         if stage.unfolding > 0:
-            # Where a map has gone wild its determinants are in the hundreds: they must not rule.
-            crowded = crowding(psi, most=1).mean() / psi[0, 0].numel()
+            # Determinants of a map gone wild are in the hundreds: cap them.
+            crowded = penalise_folds(psi, most=1).mean() / psi[0, 0].numel()
             loss = loss + 1e3 * stage.unfolding * crowded
         return loss
 
 
-class Momentum:
+class MomentumObjective:
     """The distance to a known momentum: L1, and the energy <r, K r> of the residual's velocity.
 
     K passes low frequencies a hundred times better than high ones: L1 alone learns edges well and

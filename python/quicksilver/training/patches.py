@@ -1,4 +1,4 @@
-"""Random patches of pairs whose momentum is known, for networks that see patches."""
+"""Cut random patches of pairs whose momentum is known, for networks that see patches."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ class FittedPatches:
     """
 
     def __init__(self, pairs: Sequence[FittedPair], strength: float = 1.0) -> None:
-        self.volumes = [_padded(pair.moving[0], pair.target[0], pair.momentum[0]) for pair in pairs]
+        self.volumes = [_pad(pair.moving[0], pair.target[0], pair.momentum[0]) for pair in pairs]
         self.strength = strength
 
     def mean_magnitude(self) -> float:
-        """Mean |momentum| over the voxels of the heads: the scale of what is to be learned."""
+        """Return the mean |momentum| over the voxels of the heads: the scale of what is to be
+        learned.
+        """
         total = sum(v[2:].float().abs().sum().item() / 3 for v in self.volumes)
         return total / sum((v[:2] > 0).any(dim=0).sum().item() for v in self.volumes)
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """The next `count` patches; the state of the generator decides all of them."""
+        """Cut the next `count` patches; the state of the generator decides all of them."""
         patches = torch.stack([self._one(generator) for _ in range(count)])
         mirrored = torch.rand(count, generator=generator) < 0.5
         patches[mirrored] = _mirror(patches[mirrored])
@@ -48,7 +50,7 @@ class FittedPatches:
         return Batch(seen[0], seen[1], moving, target, patches[:, 2:])
 
     def _one(self, generator: torch.Generator) -> Tensor:
-        return _patch(self.volumes[_below(len(self.volumes), generator)], generator)
+        return _cut_patch(self.volumes[_draw_below(len(self.volumes), generator)], generator)
 
 
 class CutPatches:
@@ -61,34 +63,36 @@ class CutPatches:
         self.source = source
 
     def batch(self, count: int, generator: torch.Generator) -> Batch:
-        """`count` patches of one pair; the state of the generator decides all of them."""
+        """Cut `count` patches of one pair; the state of the generator decides all of them."""
         pair = self.source.batch(1, generator)
         assert pair.momentum is not None
         parts = (pair.seen_moving, pair.seen_target, pair.moving, pair.target, pair.momentum)
         volume = F.pad(torch.cat(parts, dim=1)[0], [MARGIN] * 6)
-        patches = torch.stack([_patch(volume, generator) for _ in range(count)])
+        patches = torch.stack([_cut_patch(volume, generator) for _ in range(count)])
         return Batch(*patches.split((1, 1, 1, 1, 3), dim=1))
 
 
-def _patch(volume: Tensor, generator: torch.Generator) -> Tensor:
-    """A random patch, float32, of (C, X, Y, Z) whose first two channels are not almost empty."""
+def _cut_patch(volume: Tensor, generator: torch.Generator) -> Tensor:
+    """Cut a random patch, float32, of (C, X, Y, Z) whose two images are not almost empty."""
     while True:
-        x, y, z = (_below(n - PATCH_SIZE + 1, generator) for n in volume.shape[1:])
+        x, y, z = (_draw_below(n - PATCH_SIZE + 1, generator) for n in volume.shape[1:])
         patch = volume[:, x : x + PATCH_SIZE, y : y + PATCH_SIZE, z : z + PATCH_SIZE]
         if (patch[:2] > 0).any(dim=0).float().mean() >= OCCUPIED:
             return patch.float()
 
 
-def _padded(*fields: Tensor) -> Tensor:
-    """The fields (C, X, Y, Z) in one, with `MARGIN` voxels of zeros around, in half precision."""
+def _pad(*fields: Tensor) -> Tensor:
+    """Join fields (C, X, Y, Z) with `MARGIN` voxels of zeros around, in half precision."""
     return F.pad(torch.cat(fields).half(), [MARGIN] * 6)
 
 
 def _mirror(patches: Tensor) -> Tensor:
-    """The patches (N, 5, *S) in a mirror across axis 0, which turns that momentum component."""
+    """Mirror patches (N, 5, X, Y, Z) across axis 0, which changes the sign of that momentum
+    component.
+    """
     signs = torch.tensor([1.0, 1.0, -1.0, 1.0, 1.0]).reshape(1, 5, 1, 1, 1)
     return patches.flip(2) * signs
 
 
-def _below(end: int, generator: torch.Generator) -> int:
+def _draw_below(end: int, generator: torch.Generator) -> int:
     return int(torch.randint(end, (), generator=generator))

@@ -1,4 +1,4 @@
-"""The teacher's pairs for a training: LDDMM fits of random pairs of people, and what a network leaves of them."""
+"""Make the teacher's pairs for a training: LDDMM fits, and what a network leaves of them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.dataset import Volumes
-from quicksilver.training.recipe import Fits
+from quicksilver.training.settings import Fits
 
 
 def fit_pairs(
-    people: Volumes, settings: Fits, metric: qs.FluidMetric, folder: Path, seed: int
+    subjects: Volumes, settings: Fits, metric: qs.FluidMetric, folder: Path, seed: int
 ) -> Path:
-    """Fit random ordered pairs of people, shared among the processes; files that exist are kept.
+    """Fit random ordered pairs of subjects, shared among the processes; files that exist are kept.
 
-    Returns `folder`, complete, when every process is done.
+    Returns:
+        `folder`, complete, when every process is done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(seed)
     pairs = [
-        torch.randperm(len(people), generator=generator)[:2].tolist() for _ in range(settings.pairs)
+        torch.randperm(len(subjects), generator=generator)[:2].tolist()
+        for _ in range(settings.pairs)
     ]
     for one, other in distributed.own_share(pairs):
-        names = {"moving": people.names[one], "target": people.names[other]}
+        names = {"moving": subjects.names[one], "target": subjects.names[other]}
         file = folder / f"{names['moving']}-{names['target']}{SUFFIX}"
         if not file.exists():
-            images = Images(people.image(one), people.image(other))
+            images = Images(subjects.image(one), subjects.image(other))
             fit_batch([FitJob(file, images, names)], metric, settings.fitting())
     distributed.wait()
     return folder
@@ -44,11 +46,14 @@ def fit_pairs(
 def write_residuals(
     pairs: Path, network: MomentumNetwork, model: ModelConfig, folder: Path
 ) -> Path:
-    """Fitted pairs for the correction network: the target warped back, and the momentum still
+    """Write fitted pairs for the correction network: the target warped back, and the momentum still
     missing.
 
     For every pair in `pairs`: (moving, target o phi) with phi from shooting the predicted momentum,
-    and fitted minus predicted momentum. Files that exist are kept. Returns `folder`.
+    and fitted minus predicted momentum. Files that exist are kept.
+
+    Returns:
+        `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in distributed.own_share(pair_files(pairs)):

@@ -1,4 +1,6 @@
-"""What a training leaves to look at: log.jsonl, curve.png, TensorBoard events, a progress bar."""
+"""Show and log the progress of a training: log.jsonl, curve.png, TensorBoard events, a progress
+bar.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ EVERY = 10.0  # seconds between the lines of the log; validations are always log
 
 
 class Tracker:
-    """Called with every record of a stage; in processes other than the first it does nothing."""
+    """Shows and logs every record of a stage; in processes other than the first it does nothing."""
 
     def __init__(self, folder: Path, stage: str, steps: int, done: int) -> None:
         self.folder, self.stage, self.active = folder, stage, distributed.is_first()
@@ -71,7 +73,7 @@ class Tracker:
 
 
 def draw_curve(folder: Path) -> None:
-    """curve.png: the loss and the validations of every stage in log.jsonl, over steps."""
+    """Draw curve.png: the loss and the validations of every stage in log.jsonl, over steps."""
     from matplotlib.figure import Figure
 
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -93,7 +95,7 @@ def draw_curve(folder: Path) -> None:
 
 
 def _events(folder: Path) -> Any:
-    """A writer of TensorBoard's events, where that package is installed (`pip install tensorboard`)."""
+    """Open a writer of TensorBoard's events if that package is installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

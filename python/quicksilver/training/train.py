@@ -1,9 +1,9 @@
 """Training of a model by a recipe: the prediction network, then the correction network.
 
-A folder of training holds all of its state: `prediction.pt`, `correction.pt` (checkpoints) and their
-best weights, the teacher's pairs where the recipe asks for them, `log.jsonl`, `curve.png`, and at the
-end `model.safetensors` with its card. Called again with the same folder, training goes on where it
-was stopped.
+A folder of training holds all of its state: `prediction.pt`, `correction.pt` (checkpoints) and
+their best weights, the teacher's pairs where the recipe asks for them, `log.jsonl`, `curve.png`,
+and at the end `model.safetensors` with its card. Called again with the same folder, training goes
+on where it was stopped.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files
-from quicksilver.lddmm.metric import metric_at
+from quicksilver.lddmm.metric import coarsen_metric
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.files import save_model
-from quicksilver.networks.inference import apply_corrections, predicted_momentum
+from quicksilver.networks.inference import apply_corrections, infer_momentum
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.shipped import open_model
-from quicksilver.networks.tiling import whole_momentum
+from quicksilver.networks.tiling import predict_with_gradient
 from quicksilver.runtime import distributed
 from quicksilver.runtime.stages import Tell
-from quicksilver.training.batches import Batch, Coarser, Geodesics, People, Source
-from quicksilver.training.card import source_commit, write_card
+from quicksilver.training.batches import Batch, CoarseSource, Geodesics, Source, Subjects
+from quicksilver.training.card import find_commit, write_card
 from quicksilver.training.dataset import load_volumes
 from quicksilver.training.initialisation import initialise
-from quicksilver.training.objectives import Energy, Momentum, Objective
+from quicksilver.training.objectives import EnergyObjective, MomentumObjective, Objective
 from quicksilver.training.patches import CutPatches, FittedPatches
-from quicksilver.training.recipe import Recipe, Stage
+from quicksilver.training.recipe import Recipe
+from quicksilver.training.settings import Stage
 from quicksilver.training.teacher import fit_pairs, write_residuals
 from quicksilver.training.tracker import Tracker
 from quicksilver.training.trainer import Record, Trainer
@@ -52,8 +53,16 @@ def train(
 ) -> Model:
     """Train the networks of a recipe and write the model, its card, log and curve into `folder`.
 
-    data: the folder that the recipe's patterns of images are relative to. Under `torchrun` the
-    processes train together. Raises QuicksilverError where images are missing.
+    Under `torchrun` the processes train together.
+
+    Args:
+        recipe: The recipe.
+        data: Folder that the recipe's patterns of images are relative to.
+        folder: Folder of the training; if it exists, training resumes from it.
+        device: Device that computes.
+
+    Raises:
+        QuicksilverError: Images are missing.
     """
     device = distributed.join(torch.device(device))
     return Training(recipe, Path(data), Path(folder), device).run()
@@ -68,27 +77,29 @@ class Training:
         held_out = recipe.data.held_out
         if len(volumes) < held_out + 2:
             raise QuicksilverError(
-                f"expected at least {held_out + 2} people of whom {held_out} are held out, found "
+                f"expected at least {held_out + 2} subjects of whom {held_out} are held out, found "
                 f"{len(volumes)} in {data}; lower held_out or give more images"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        self.people, self.held_out = (
+        self.subjects, self.held_out = (
             volumes.part(slice(0, -held_out)),
             volumes.part(slice(-held_out, None)),
         )
-        self.config = model_config(recipe)
+        self.config = make_model_config(recipe)
         self.metric = self.config.fluid_metric()
-        self.start = None if recipe.start is None else starting_model(recipe.start, self.config)
+        self.start = (
+            None if recipe.start is None else load_starting_model(recipe.start, self.config)
+        )
         self.coarse_correction = self._coarse_correction()
         self.validation = Validation(self.held_out, recipe, self.config, device)
 
     def run(self) -> Model:
-        """Every stage that is not done, and the files of the model."""
+        """Train every stage that is not done, and write the files of the model."""
         model = Model(self.config, self._prediction().eval(), None, self.coarse_correction)
         if self.recipe.correction is not None:
             correction = self._stage("correction", self.recipe.correction, model)
             model = replace(model, correction=correction.eval())
-        model.config.results = self.validation.of_model(model)
+        model.config.results = self.validation.judge_model(model)
         if distributed.is_first():
             save_model(model, self.folder / "model.safetensors")
             write_card(model.config, self.recipe.name, self.folder / "model.md")
@@ -98,14 +109,14 @@ class Training:
     def _prediction(self) -> MomentumNetwork:
         if self.recipe.prediction is not None:
             return self._stage("prediction", self.recipe.prediction, None)
-        assert self.start is not None  # as the recipe's checks have it
+        assert self.start is not None  # checked by the recipe
         return self.start.prediction.to(self.device)
 
     def _coarse_correction(self) -> MomentumNetwork | None:
-        """The correction network of the start, where it corrects on the grid of the prediction."""
+        """Return the start's correction network if it corrects on the grid of the prediction."""
         if self.config.coarse_corrections == 0:
             return None
-        assert self.start is not None  # as the recipe's checks have it
+        assert self.start is not None  # checked by the recipe
         network = self.start.coarse_correction or self.start.correction
         if network is None:
             raise QuicksilverError(
@@ -115,14 +126,14 @@ class Training:
         return network.to(self.device)
 
     def _stage(self, name: str, stage: Stage, first: Model | None) -> MomentumNetwork:
-        """Train one network; `first` is all that comes before the correction where it is its turn."""
+        """Train one network; `first`: all that comes before a correction, which is then trained."""
         torch.manual_seed(self.recipe.seed)
         network = self.config.network()
         source, predict = self._task(stage, first)
         factor = self.config.prediction_factor if first is None else 1
         if factor > 1:
-            source = Coarser(source, factor)
-        # Momenta of patches are small numbers: their networks learn them in units of the mean one.
+            source = CoarseSource(source, factor)
+        # Momenta of patches are small: their networks learn them in units of the mean.
         scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
         checkpoint = self.folder / f"{name}.pt"
         begun = self._begun(first)
@@ -132,49 +143,49 @@ class Training:
         elif isinstance(network, PatchNetwork) and not checkpoint.exists():
             begin = torch.Generator().manual_seed(self.recipe.seed)
             initialise(network, self._patches_to_begin_with(source), scale, begin)
-        loss = Loss(self._objective(stage, factor), predict, scale, stage.precision)
+        loss = TrainingLoss(self._objective(stage, factor), predict, scale, stage.precision)
         seed = self.recipe.seed + (first is not None)
         trainer = Trainer(network, source, loss, stage, checkpoint, seed, self.device)
 
         def validate(trained: MomentumNetwork) -> Record:
-            return self.validation.of_network(scaled(trained, scale), first)
+            return self.validation.judge_network(scale_network(trained, scale), first)
 
         with Tracker(self.folder, name, stage.steps, trainer.step) as tracker:
-            return scaled(trainer.run(validate, tracker), scale)
+            return scale_network(trainer.run(validate, tracker), scale)
 
     def _begun(self, first: Model | None) -> MomentumNetwork | None:
-        """The network that a training begins with, where there is one."""
+        """Return the network that a training begins with, if any."""
         if first is None:
             return None if self.start is None else self.start.prediction
         if self.start is not None and self.start.correction is not None:
             return self.start.correction
-        return scaled(first.prediction, CORRECTION_START)
+        return scale_network(first.prediction, CORRECTION_START)
 
     def _task(self, stage: Stage, first: Model | None) -> tuple[Source, Predict]:
-        """Where the batches of a stage come from, and how a network predicts their momenta."""
+        """Return the source of a stage's batches, and how a network predicts their momenta."""
         if stage.source == "fits":
-            return self._fitted_patches(first), patch_prediction
-        people = self.people.to(self.device) if stage.workers == 0 else self.people
+            return self._fitted_patches(first), predict_patches
+        subjects = self.subjects.to(self.device) if stage.workers == 0 else self.subjects
         variation = self.recipe.variation
         if stage.source == "images":
-            return People(people, variation), self._volume_prediction(first)
-        source = Geodesics(people, variation, self.metric)
+            return Subjects(subjects, variation), self._volume_prediction(first)
+        source = Geodesics(subjects, variation, self.metric)
         if self.recipe.network.architecture == "patch" and first is None:
-            return CutPatches(source), patch_prediction
+            return CutPatches(source), predict_patches
         return source, self._volume_prediction(first)
 
     def _volume_prediction(self, first: Model | None) -> Predict:
         if first is None:
-            return volume_prediction
+            return predict_volumes
         frozen = first.to(self.device)
 
         def correct(trained: MomentumNetwork, batch: Batch) -> Tensor:
             def predict(moving: Tensor, back: Tensor, tell: Tell) -> Tensor:
-                return whole_momentum(trained, moving, back)
+                return predict_with_gradient(trained, moving, back)
 
             images = batch.seen_moving, batch.seen_target
-            momentum = predicted_momentum(frozen, *images)
-            # Whichever of its corrections it may be asked for; the step's seed decides.
+            momentum = infer_momentum(frozen, *images)
+            # Any of its corrections, drawn with the seed of the step.
             before = int(torch.randint(self.config.corrections, ()))
             with torch.no_grad():
                 momentum = apply_corrections(self.config, momentum, *images, predict, before)
@@ -183,14 +194,18 @@ class Training:
         return correct
 
     def _objective(self, stage: Stage, factor: int) -> Objective:
-        metric = metric_at(self.metric, factor)
-        return Energy(metric, stage) if stage.objective == "energy" else Momentum(metric, stage)
+        metric = coarsen_metric(self.metric, factor)
+        return (
+            EnergyObjective(metric, stage)
+            if stage.objective == "energy"
+            else MomentumObjective(metric, stage)
+        )
 
     def _fitted_patches(self, first: Model | None) -> FittedPatches:
-        """Patches of the teacher's pairs, or of what `first` leaves of them."""
+        """Return patches of the teacher's pairs, or of what `first` leaves of them."""
         assert self.recipe.fits is not None
         folder = self.folder / "fits"
-        fit_pairs(self.people, self.recipe.fits, self.metric, folder, self.recipe.seed)
+        fit_pairs(self.subjects, self.recipe.fits, self.metric, folder, self.recipe.seed)
         if first is not None:
             folder = write_residuals(
                 folder, first.prediction, self.config, self.folder / "residuals"
@@ -199,10 +214,10 @@ class Training:
         return FittedPatches(pairs, self.recipe.variation.intensity)
 
     def _patches_to_begin_with(self, source: Source) -> FittedPatches:
-        """The patches that the first weights are fitted to."""
+        """Return the patches that the first weights are fitted to."""
         if isinstance(source, FittedPatches):
             return source
-        geodesics = Geodesics(self.people, self.recipe.variation, self.metric)
+        geodesics = Geodesics(self.subjects, self.recipe.variation, self.metric)
         generator = torch.Generator().manual_seed(self.recipe.seed)
         batch = geodesics.batch(2, generator)
         assert batch.momentum is not None
@@ -212,9 +227,8 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What the trainer lowers: an objective of the momenta that a network predicts, in units of
-    `scale`."""
+class TrainingLoss:
+    """What the trainer minimises: an objective of predicted momenta, in units of `scale`."""
 
     objective: Objective
     predict: Predict
@@ -228,8 +242,8 @@ class Loss:
         return self.objective(self.scale * momentum.float(), batch)
 
 
-def model_config(recipe: Recipe) -> ModelConfig:
-    """What the model file of a recipe says, before its results are known."""
+def make_model_config(recipe: Recipe) -> ModelConfig:
+    """Return what the model file of a recipe says before its results are known."""
     shooting = recipe.shooting
     return ModelConfig(
         features=recipe.network.features,
@@ -247,13 +261,17 @@ def model_config(recipe: Recipe) -> ModelConfig:
         inverse_iterations=shooting.inverse_iterations,
         training_data=recipe.training_data,
         licence=recipe.licence,
-        commit=source_commit(),
+        commit=find_commit(),
         settings=recipe.model_dump(mode="json"),
     )
 
 
-def starting_model(name: str, config: ModelConfig) -> Model:
-    """The model that a training begins with; QuicksilverError where its networks are of another kind."""
+def load_starting_model(name: str, config: ModelConfig) -> Model:
+    """Open the model that a training begins with.
+
+    Raises:
+        QuicksilverError: Its networks are of another kind than the recipe's.
+    """
     model = open_model(name)
     kinds = [(c.architecture, c.features, c.dropout) for c in (model.config, config)]
     if kinds[0] != kinds[1]:
@@ -264,19 +282,19 @@ def starting_model(name: str, config: ModelConfig) -> Model:
     return model
 
 
-def patch_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
-    """The momenta of patches."""
+def predict_patches(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """Predict the momenta of patches."""
     momentum: Tensor = network(batch.seen_moving, batch.seen_target)
     return momentum
 
 
-def volume_prediction(network: MomentumNetwork, batch: Batch) -> Tensor:
-    """The momenta of whole volumes."""
-    return whole_momentum(network, batch.seen_moving, batch.seen_target)
+def predict_volumes(network: MomentumNetwork, batch: Batch) -> Tensor:
+    """Predict the momenta of whole volumes."""
+    return predict_with_gradient(network, batch.seen_moving, batch.seen_target)
 
 
-def scaled(network: MomentumNetwork, factor: float) -> MomentumNetwork:
-    """A copy of a network whose momenta are `factor` times as large."""
+def scale_network(network: MomentumNetwork, factor: float) -> MomentumNetwork:
+    """Copy a network, with momenta `factor` times as large."""
     copied = copy.deepcopy(network)
     copied.scale(factor)
     return copied

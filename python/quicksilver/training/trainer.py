@@ -1,4 +1,4 @@
-"""The training of one network: steps, checkpoints, averages of weights, several processes."""
+"""Train one network: steps, checkpoints, averages of weights, several processes."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from quicksilver.io.files import replacing
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Source
-from quicksilver.training.recipe import Stage
+from quicksilver.training.settings import Stage
 
 Record = dict[str, Any]
 Report = Callable[[Record], None]
 """Called with a record (step, seconds, loss, learning_rate ...) after every step."""
 
-SAVE_EVERY = 60.0  # seconds: what a kill may cost
+SAVE_EVERY = 60.0  # seconds of work that a kill may cost
 RECENT = 50
 
 
 class Trainer:
-    """Lowers `loss(network, batch)` over the batches of a source; `state` decides all that follows.
+    """Minimises `loss(network, batch)` over the batches of a source.
 
-    `checkpoint` is written about every minute and at the end. Where it exists, training goes on from
-    it with the losses that an uninterrupted run would have had. Under `torchrun` every process draws
-    batches of its own, gradients are averaged, and the first process writes.
+    `checkpoint` is written about every minute and at the end. If it exists, training resumes from
+    it with the losses that an uninterrupted run would have had. Under `torchrun` every process
+    draws batches of its own, gradients are averaged, and the first process writes.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Trainer:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        # The order that convolutions in bfloat16 like, on the processor twice as fast.
+        # Convolutions in bfloat16 are twice as fast on a CPU in this memory order.
         moved: Any = network.to(device)  # torch's stubs know no memory format of modules
         moved.to(memory_format=torch.channels_last_3d)
         self.network, self.loss, self.stage = network, loss, stage
@@ -63,10 +63,12 @@ class Trainer:
         distributed.share(self.network)
 
     def run(self, validate: Callable[[MomentumNetwork], Record], report: Report) -> MomentumNetwork:
-        """Train to the end; the averaged weights of the best validation.
+        """Train to the end and return the averaged weights of the best validation.
 
-        validate: returns a record whose `score` is larger for better networks; called `validations`
-        times on the average, in evaluation mode, by the first process.
+        Args:
+            validate: Returns a record whose `score` is larger for better networks; called by the
+                first process, `validations` times, with the averaged network in evaluation mode.
+            report: Called after every step.
         """
         saved = self.seconds
         marks = {
@@ -74,29 +76,29 @@ class Trainer:
             for k in range(1, self.stage.validations + 1)
         }
         for batch in self._loader():
-            record = self.one_step(batch)
+            record = self.train_step(batch)
             if self.step in marks and distributed.is_first():
                 record |= self._validated(validate)
             report(record)
             if self.seconds - saved > SAVE_EVERY or self.step in marks:
                 self.save()
                 saved = self.seconds
-        return self.kept()
+        return self.load_best()
 
-    def one_step(self, batch: Batch) -> Record:
-        """One update of the weights and of their average."""
+    def train_step(self, batch: Batch) -> Record:
+        """Update the weights and their average once."""
         begin = time.perf_counter()
         rate = self.stage.learning_rate * learning_rate(self.step, self.stage)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        torch.manual_seed(key(self.seed, self.step, 1))  # of the dropout and of what a loss draws
+        torch.manual_seed(derive_seed(self.seed, self.step, 1))  # for dropout and what a loss draws
         loss = self.loss(self.network, batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         distributed.average_gradients(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.clip)
-        if bool(norm.isfinite()):  # a batch whose loss overflowed teaches nothing
+        if bool(norm.isfinite()):  # skip batches whose loss overflowed
             self.optimiser.step()
         self.step += 1
         self._follow(min(self.stage.average, self.step / (self.step + 10)))
@@ -112,8 +114,8 @@ class Trainer:
             "samples_per_second": round(distributed.count() * self.stage.batch / seconds, 2),
         }
 
-    def kept(self) -> MomentumNetwork:
-        """The averaged network of the best validation; the last one where none was better."""
+    def load_best(self) -> MomentumNetwork:
+        """Return the averaged network of the best validation; the last one if none was better."""
         network = copy.deepcopy(self.average)
         best = self.best_path()
         if best.exists():
@@ -121,7 +123,7 @@ class Trainer:
         return network
 
     def best_path(self) -> Path:
-        """The weights of the best validation so far."""
+        """Return the path of the weights of the best validation so far."""
         return self.checkpoint.with_name(f"{self.checkpoint.stem}-best.pt")
 
     def save(self) -> None:
@@ -138,7 +140,11 @@ class Trainer:
             torch.save(state, temporary)
 
     def load(self) -> None:
-        """Go on from the checkpoint; QuicksilverError where it belongs to another network."""
+        """Resume from the checkpoint.
+
+        Raises:
+            QuicksilverError: It belongs to another network.
+        """
         try:
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state["network"])
@@ -181,17 +187,21 @@ class Batches(Dataset[Batch]):
     seed: int
 
     def __getitem__(self, step: int) -> Batch:
-        generator = torch.Generator().manual_seed(key(self.seed, step, 2 + distributed.rank()))
+        generator = torch.Generator().manual_seed(
+            derive_seed(self.seed, step, 2 + distributed.rank())
+        )
         return self.source.batch(self.count, generator)
 
 
-def key(seed: int, step: int, purpose: int) -> int:
-    """A seed of its own for every step and purpose."""
+def derive_seed(seed: int, step: int, purpose: int) -> int:
+    """Return a seed of its own for every step and purpose."""
     return hash((seed, step, purpose)) % 2**63  # of a tuple of integers: the same in every process
 
 
 def learning_rate(step: int, stage: Stage) -> float:
-    """The learning rate relative to its largest: a linear rise, a plateau, a linear fall to zero."""
+    """Return the learning rate relative to its largest: a linear rise, a plateau, a linear fall to
+    zero.
+    """
     rise = (step + 1) / stage.warm_up
     fall = (stage.steps - step) / (stage.decay * stage.steps)
     return min(1.0, rise, fall)

@@ -1,4 +1,4 @@
-"""Validation of networks and models on people who were held out, in the frame of the training."""
+"""Validate networks and models on held-out subjects, in the frame of the training."""
 
 from __future__ import annotations
 
@@ -9,44 +9,47 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.lddmm.unfolding import unfolded
+from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.base import MomentumNetwork
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.inference import infer_momentum
 from quicksilver.networks.model import Model, ModelConfig
-from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.evaluation import measure_overlap
 from quicksilver.training.dataset import Volumes
-from quicksilver.training.painting import paint, random_palette
+from quicksilver.training.painting import draw_palette, paint
 from quicksilver.training.recipe import Recipe
 from quicksilver.transforms.folds import count_folds
 
 
 class Validation:
-    """Registers fixed pairs of people, each with the next by name, and judges the maps.
+    """Registers fixed pairs of subjects, each with the next by name, and judges the maps.
 
     The score is the mean overlap of labels where there are label maps; else how much smaller the
     squared difference of the images became.
     """
 
     def __init__(
-        self, people: Volumes, recipe: Recipe, config: ModelConfig, device: torch.device
+        self, subjects: Volumes, recipe: Recipe, config: ModelConfig, device: torch.device
     ) -> None:
-        self.people, self.config, self.device = people, config, device
-        count = min(recipe.data.validation_pairs, len(people))
-        self.pairs = [(k, (k + 1) % len(people)) for k in range(count)]
+        self.subjects, self.config, self.device = subjects, config, device
+        count = min(recipe.data.validation_pairs, len(subjects))
+        self.pairs = [(k, (k + 1) % len(subjects)) for k in range(count)]
         self.seed = recipe.seed
 
-    def of_network(self, network: MomentumNetwork, first: Model | None = None) -> dict[str, Any]:
-        """The record of one network: the prediction's, or the correction's after `first`."""
+    def judge_network(self, network: MomentumNetwork, first: Model | None = None) -> dict[str, Any]:
+        """Judge one network: the prediction's, or the correction's after `first`."""
         if first is None:
-            return self.of_model(Model(self.config, network))
-        return self.of_model(replace(first, correction=network))
+            return self.judge_model(Model(self.config, network))
+        return self.judge_model(replace(first, correction=network))
 
     @torch.no_grad()
-    def of_model(self, model: Model) -> dict[str, Any]:
-        """Means over the pairs: `score`, `overlap` (with labels), `mismatch` relative to that
-        before, of the maps as a registration ends with them; of those before the guard
-        (`quicksilver.lddmm.unfolding`), over all pairs, `folded_voxels` (the largest) and
-        `smallest_determinant`."""
+    def judge_model(self, model: Model) -> dict[str, Any]:
+        """Average measures over the pairs.
+
+        Returns:
+            `score`, `overlap` (with labels) and `mismatch` relative to that before, of the maps as
+            a registration ends with them; `folded_voxels` (the largest) and `smallest_determinant`
+            of the maps before the guard (`quicksilver.lddmm.unfolding`).
+        """
         rows = [self._judge(model, *pair) for pair in self.pairs]
         mismatch = sum(row["mismatch"] for row in rows) / len(rows)
         record = {
@@ -54,7 +57,7 @@ class Validation:
             "folded_voxels": max(row["folds"] for row in rows),
             "smallest_determinant": round(min(row["determinant"] for row in rows), 3),
         }
-        if self.people.labels is None:
+        if self.subjects.labels is None:
             return {"score": round(1 - mismatch, 4), **record}
         overlap, before = (sum(row[k] for row in rows) / len(rows) for k in ("overlap", "before"))
         return {
@@ -66,31 +69,33 @@ class Validation:
 
     def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
         moving, target = self._images(one, other)
-        momentum = predicted_momentum(model, moving, target)
-        found = unfolded(momentum, self.config.shoot, self.config.prediction_factor)
+        momentum = infer_momentum(model, moving, target)
+        found = unfold(momentum, self.config.shoot, self.config.prediction_factor)
         psi, raw = found.psi, found.raw
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(raw).voxels,
             "determinant": qs.jacobian_determinant(raw).min().item(),
         }
-        labels = self.people.labels
+        labels = self.subjects.labels
         if labels is None:
             return row
         ours, theirs = labels[one : one + 1], labels[other : other + 1]
         warped = qs.warp(ours.to(psi.device), psi, mode="nearest", padding_mode="zeros")
         after, before = (
-            mean_overlap(values.cpu().numpy(), theirs.numpy()) for values in (warped, ours)
+            measure_overlap(values.cpu().numpy(), theirs.numpy()) for values in (warped, ours)
         )
         return {**row, "overlap": after, "before": before}
 
     def _images(self, one: int, other: int) -> tuple[Tensor, Tensor]:
-        if self.people.images is not None:
-            return self.people.image(one).to(self.device), self.people.image(other).to(self.device)
-        assert self.people.labels is not None
+        if self.subjects.images is not None:
+            return self.subjects.image(one).to(self.device), self.subjects.image(other).to(
+                self.device
+            )
+        assert self.subjects.labels is not None
         generator = torch.Generator().manual_seed(self.seed)
-        palette = random_palette(generator)
-        maps = (self.people.labels[k : k + 1] for k in (one, other))
+        palette = draw_palette(generator)
+        maps = (self.subjects.labels[k : k + 1] for k in (one, other))
         moving, target = (paint(labels, palette, generator).to(self.device) for labels in maps)
         return moving, target
 

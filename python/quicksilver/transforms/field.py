@@ -1,7 +1,7 @@
-"""Displacement fields in the world: from one grid to another, applied to images, as ITK files.
+"""Displacement fields in the world, from one grid to another, and applied to images.
 
-A field here is a displacement in RAS millimetres on a grid, x -> x + d(x), and has a meaning
-without the grid it was computed on. ITK writes the same field in LPS millimetres.
+A field is a displacement in RAS millimetres on a grid, x -> x + d(x), and has a meaning without the
+grid on which it was computed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ LPS = np.array([-1.0, -1.0, 1.0], dtype=np.float32)  # RAS to LPS, and back
 
 @dataclass(frozen=True)
 class WorldField:
-    """A displacement in millimetres: vectors (1, 3, X, Y, Z), components R, A, S; and its grid.
+    """A displacement field in RAS millimetres.
 
-    >>> image = Image(np.arange(27, dtype=np.float32).reshape(3, 3, 3), np.diag([2.0, 2, 2, 1]))
-    >>> vectors = torch.zeros(1, 3, 3, 3, 3)
-    >>> vectors[:, 2] = 2.0  # mm towards the head, one voxel here
-    >>> WorldField(vectors, image.grid).warp(image).data[0, 0]
-    array([1., 2., 0.], dtype=float32)
+    Args:
+        vectors: (1, 3, X, Y, Z), components R, A, S.
+        grid: Where they lie.
+
+    Example:
+        >>> image = Image(np.arange(27, dtype=np.float32).reshape(3, 3, 3), np.diag([2.0, 2, 2, 1]))
+        >>> vectors = torch.zeros(1, 3, 3, 3, 3)
+        >>> vectors[:, 2] = 2.0  # mm towards the head, one voxel here
+        >>> WorldField(vectors, image.grid).warp(image).data[0, 0]
+        array([1., 2., 0.], dtype=float32)
     """
 
     vectors: Tensor
@@ -39,50 +44,54 @@ class WorldField:
 
     @classmethod
     def from_voxels(cls, displacement: Tensor, grid: Grid) -> WorldField:
-        """From a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
-        return cls(turn(grid.affine[:3, :3], displacement), grid)
+        """Make a field from a displacement (1, 3, X, Y, Z) in voxels of `grid`."""
+        return cls(transform_vectors(grid.affine[:3, :3], displacement), grid)
 
     @classmethod
     def identity(cls, grid: Grid) -> WorldField:
-        """The field that leaves every point of a grid where it is."""
+        """Make the field that leaves every point of a grid where it is."""
         return cls(torch.zeros((1, 3, *grid.shape)), grid)
 
     def in_voxels(self) -> Tensor:
-        """The displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
-        return turn(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
+        """Return the displacement (1, 3, X, Y, Z) in voxels of the field's own grid."""
+        return transform_vectors(np.linalg.inv(self.grid.affine[:3, :3]), self.vectors)
 
     def onto(self, grid: Grid) -> WorldField:
-        """The same field on another grid: linear between voxels, continued by its border value."""
-        return WorldField(carry(self.vectors, self.grid, grid), grid)
+        """Resample the field onto another grid: linear, continued by its border values."""
+        return WorldField(regrid(self.vectors, self.grid, grid), grid)
 
     def then(self, after: WorldField) -> WorldField:
-        """The field of moving by this one and by another after it, on this one's grid."""
+        """Compose the field with another after it, on this one's grid."""
         moved = qs.warp(after.vectors, self._positions(after.grid), padding_mode="border")
         return WorldField(self.vectors + moved, self.grid)
 
     def then_affine(self, matrix: np.ndarray) -> WorldField:
-        """The field of moving by this one and by an affine (4, 4), RAS mm, after it."""
+        """Compose the field with an affine (4, 4) in RAS millimetres after it."""
         start = affine_field(matrix, self.grid, self.vectors.device).vectors
-        return WorldField(start + turn(matrix[:3, :3], self.vectors), self.grid)
+        return WorldField(start + transform_vectors(matrix[:3, :3], self.vectors), self.grid)
 
     def determinant(self) -> Tensor:
-        """The Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own grid."""
+        """Return the Jacobian determinant (1, 1, X, Y, Z) of the map, by differences on its own
+        grid.
+        """
         return qs.jacobian_determinant(self.in_voxels())
 
     def warp(self, image: Image, mode: Mode = "linear") -> Image:
-        """The image at x + d(x) on the field's grid, resampled once; zero outside of the image.
+        """Sample an image at x + d(x) on the field's grid, once; it is zero outside.
 
-        "linear" gives float32; "nearest" and "majority" (`qs.warp_labels`: the label with the
-        largest sum of linear weights) keep the image's integer type.
+        Args:
+            image: The image, on any grid.
+            mode: "linear" gives float32; "nearest" and "majority" (`quicksilver_ext.warp_labels`:
+                the label with the largest sum of linear weights) keep the image's integer type.
         """
         return Image(
             self.warp_volumes(image.data[..., None], image.grid, mode)[..., 0], self.grid.affine
         )
 
     def warp_volumes(self, volumes: np.ndarray, grid: Grid, mode: Mode = "linear") -> np.ndarray:
-        """Volumes (X, Y, Z, T) of one grid as `warp` has them, one after the other."""
+        """Sample volumes (X, Y, Z, T) of one grid as `warp` does, one after the other."""
         positions = self._positions(grid)
-        # torch has few operations for the unsigned types of label maps, so they travel as int64.
+        # torch has few operations for the unsigned types of label maps: warp them as int64.
         travels, kind = (np.float32, np.float32) if mode == "linear" else (np.int64, volumes.dtype)
         result = np.empty((volumes.shape[3], *self.grid.shape), kind).transpose(1, 2, 3, 0)
         for index in range(volumes.shape[3]):
@@ -96,16 +105,18 @@ class WorldField:
         return result
 
     def _positions(self, other: Grid) -> Tensor:
-        """Where the field takes its voxels, in voxels of another grid, less their own indices."""
+        """Return where the field samples, in voxels of another grid, less its own indices."""
         inverse = np.linalg.inv(other.affine)
         start = affine_displacement(
             inverse @ self.grid.affine, self.grid.shape, self.vectors.device
         )
-        return start + turn(inverse[:3, :3], self.vectors)
+        return start + transform_vectors(inverse[:3, :3], self.vectors)
 
 
-def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
-    """Values (1, C, X, Y, Z) of one grid on another: linear, continued by their border value."""
+def regrid(values: Tensor, source: Grid, grid: Grid) -> Tensor:
+    """Resample values (1, C, X, Y, Z) from one grid onto another: linear, continued by border
+    values.
+    """
     if source.matches(grid):
         return values
     matrix = np.linalg.inv(source.affine) @ grid.affine
@@ -114,12 +125,12 @@ def carry(values: Tensor, source: Grid, grid: Grid) -> Tensor:
 
 
 def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
-    """The displacement x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
+    """Return the displacement field x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
     change = matrix @ grid.affine - grid.affine + np.eye(4)
     return WorldField(affine_displacement(change, grid.shape, device), grid)
 
 
-def turn(matrix: np.ndarray, vectors: Tensor) -> Tensor:
+def transform_vectors(matrix: np.ndarray, vectors: Tensor) -> Tensor:
     """Multiply every vector of a field (1, 3, X, Y, Z) by a 3 x 3 matrix."""
     factor = torch.as_tensor(matrix, dtype=vectors.dtype, device=vectors.device)
     return torch.einsum("ij,bjxyz->bixyz", factor, vectors).contiguous()

@@ -1,4 +1,4 @@
-"""Where a digital map folds: the ten finite-difference Jacobians of digital diffeomorphism.
+"""Find and penalise folds by the ten finite-difference Jacobians of digital diffeomorphisms.
 
 Central differences skip the voxel itself and miss folds. Liu, Chen, Wei, Carass and Prince ("On
 finite difference Jacobian computation in deformable image registration", IJCV 2024) show that a map
@@ -22,7 +22,7 @@ from torch import Tensor
 Corner = tuple[int, ...]
 
 LEAST = 0.3
-"""Determinant below which a cube of voxels counts as crowded."""
+"""Determinant below which a cube of voxels is penalised."""
 
 # Edges (from, to) of the two middle tetrahedra, between corners of the cube; in this order each has
 # the determinant 2 under the identity.
@@ -34,25 +34,30 @@ MIDDLES: tuple[tuple[tuple[Corner, Corner], ...], ...] = (
 
 @dataclass(frozen=True)
 class Folds:
-    """voxels: how many have one of their ten determinants at or below 0. volume: the
-    non-diffeomorphic volume, the folded part of both cuts' tetrahedra by half, in voxels."""
+    """Folds of a map.
+
+    Args:
+        voxels: Number of voxels of which one of the ten determinants is 0 or negative.
+        volume: Non-diffeomorphic volume in voxels: half the folded part of both cuts' tetrahedra.
+    """
 
     voxels: int
     volume: float
 
 
 def count_folds(displacement: Tensor) -> Folds:
-    """The folds of id + u for displacements (B, 3, X, Y, Z) in voxels, of all B together.
+    """Count the folds of id + u for displacements (B, 3, X, Y, Z) in voxels, all B together.
 
-    >>> count_folds(torch.zeros(1, 3, 4, 5, 6))
-    Folds(voxels=0, volume=0.0)
+    Example:
+        >>> count_folds(torch.zeros(1, 3, 4, 5, 6))
+        Folds(voxels=0, volume=0.0)
     """
     where, volume = find_folds(displacement)
     return Folds(int(where.sum()), volume)
 
 
 def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
-    """Which voxels fold, (B, 1, X, Y, Z), and the volume of `Folds`."""
+    """Find the voxels that fold, (B, 1, X, Y, Z), and their volume as `Folds` has it."""
     where = torch.zeros_like(displacement[:, :1], dtype=torch.bool)
     volume = 0.0
     for corner, determinant in _determinants(displacement):
@@ -61,17 +66,24 @@ def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
     return where, volume
 
 
-def crowding(displacement: Tensor, least: float = LEAST, most: float = math.inf) -> Tensor:
-    """How much of id + u is about to fold, (B,): the sum of (least - J)^2 over the determinants J
-    that are below `least`, a tenth of each cube's ten. What falls short by more than `most` counts
-    as that much, and has no gradient.
+def penalise_folds(displacement: Tensor, least: float = LEAST, most: float = math.inf) -> Tensor:
+    """Sum (least - J)^2 over the determinants J below `least`, a tenth of each cube's ten.
 
-    Zero, gradient and all, where no J is below `least`; it has a gradient that torch takes.
+    The penalty is zero, and so is its gradient, where no determinant is below `least`.
 
-    >>> crowding(torch.zeros(2, 3, 4, 5, 6), 0.5)
-    tensor([0., 0.])
+    Args:
+        displacement: (B, 3, X, Y, Z) in voxels.
+        least: Determinant below which a cube counts.
+        most: A shortfall above this counts as this much, and has no gradient.
+
+    Returns:
+        (B,), differentiable.
+
+    Example:
+        >>> penalise_folds(torch.zeros(2, 3, 4, 5, 6), 0.5)
+        tensor([0., 0.])
     """
-    with torch.no_grad():  # few cubes count: only these are computed with gradients
+    with torch.no_grad():  # few cubes count: only they need gradients
         smallest = reduce(torch.minimum, (value for _, value in _determinants(displacement)))
         rows, *corner = (smallest < least).nonzero().unbind(1)
     offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * 3, indexing="ij")
@@ -83,13 +95,13 @@ def crowding(displacement: Tensor, least: float = LEAST, most: float = math.inf)
 
 
 def _determinants(displacement: Tensor) -> Iterator[tuple[Corner, Tensor]]:
-    """The corner of each cube to which a determinant belongs, and its value in every cube."""
+    """Yield the corner of each cube to which a determinant belongs, and its value in every cube."""
     field = displacement.transpose(0, 1)
     steps = [field.diff(dim=2 + axis) for axis in range(3)]
     for axis, step in enumerate(steps):
         step[axis] += 1
     for corner in itertools.product((0, 1), repeat=3):
-        # A step along an axis is between the corners of both sides, so that axis has no side.
+        # A step along an axis lies between both sides, so that axis has no side.
         sides = [(*corner[:axis], None, *corner[axis + 1 :]) for axis in range(3)]
         yield corner, _determinant(*map(_at, steps, sides))
     for middle in MIDDLES:
@@ -97,7 +109,9 @@ def _determinants(displacement: Tensor) -> Iterator[tuple[Corner, Tensor]]:
 
 
 def _edge(field: Tensor, start: Corner, end: Corner) -> Tensor:
-    """Where id + u takes the edge between two corners of every cube: (3, B, X - 1, Y - 1, Z - 1)."""
+    """Return where id + u takes the edge between two corners of every cube, (3, B, X - 1, Y - 1, Z
+    - 1).
+    """
     edge = _at(field, end) - _at(field, start)
     for axis in range(3):
         edge[axis] += end[axis] - start[axis]
@@ -105,7 +119,7 @@ def _edge(field: Tensor, start: Corner, end: Corner) -> Tensor:
 
 
 def _at(values: Tensor, sides: Sequence[int | None]) -> Tensor:
-    """The part of (..., X, Y, Z) on one side of every cube along each axis; all where None."""
+    """Take the part of (..., X, Y, Z) on one side of every cube along each axis; all where None."""
     sizes = values.shape[-3:]
     x, y, z = (
         slice(None) if side is None else slice(side, size - 1 + side)
@@ -115,7 +129,7 @@ def _at(values: Tensor, sides: Sequence[int | None]) -> Tensor:
 
 
 def _determinant(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    # Spelled out because torch.linalg.cross along the slow axis takes four times as long.
+    # Spelled out: torch.linalg.cross along the slow axis is slower.
     return (
         a[0] * (b[1] * c[2] - b[2] * c[1])
         + a[1] * (b[2] * c[0] - b[0] * c[2])

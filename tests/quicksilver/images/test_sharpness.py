@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.filters import blurred
-from quicksilver.images.sharpness import sharpness, softened
-from quicksilver.lddmm.unfolding import unfolded
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.images.filters import blur
+from quicksilver.images.sharpness import measure_sharpness, soften
+from quicksilver.lddmm.unfolding import unfold
+from quicksilver.networks.inference import infer_momentum
 from quicksilver.networks.shipped import default_model
-from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.evaluation import measure_overlap
 from quicksilver.training.dataset import load_volumes
-from quicksilver.training.recipe import Images
+from quicksilver.training.settings import Data
 from tests.quicksilver.phantoms import noise
 
 
@@ -24,31 +24,32 @@ def test_the_sharpness_of_a_wave_is_known_whatever_its_gain_and_what_is_around_i
     inside[:, :, 3:27, 4:16, 4:16] = wave
     expected = 2 * torch.sin(torch.tensor(k / 2))
     for gain in (1.0, 0.2):
-        torch.testing.assert_close(sharpness(gain * inside)[0], expected, rtol=0.03, atol=0)
+        torch.testing.assert_close(measure_sharpness(gain * inside)[0], expected, rtol=0.03, atol=0)
 
 
 def test_nothing_is_not_sharp():
-    assert sharpness(torch.zeros(1, 1, 8, 8, 8)).tolist() == [0.0]
-    assert sharpness(torch.full((1, 1, 8, 8, 8), 0.5)).tolist() == [0.0]
+    assert measure_sharpness(torch.zeros(1, 1, 8, 8, 8)).tolist() == [0.0]
+    assert measure_sharpness(torch.full((1, 1, 8, 8, 8), 0.5)).tolist() == [0.0]
 
 
 def test_softening_ends_where_it_should_and_leaves_the_others():
-    sharp, soft = noise(1), blurred(blurred(blurred(noise(2))))
+    sharp, soft = noise(1), blur(blur(blur(noise(2))))
     background = torch.zeros_like(sharp, dtype=torch.bool)
     background[..., :5] = True
     sharp[background] = 0
     for most in (0.65, 0.8, 1.1):
-        both = softened(torch.cat([sharp, soft]), most)
-        values = sharpness(both)
-        assert abs(values[0] - most) < 0.03 and not both[:1][background].any()
-        if sharpness(soft) < most:
+        both = soften(torch.cat([sharp, soft]), most)
+        values = measure_sharpness(both)
+        assert abs(values[0] - most) < 0.03
+        assert not both[:1][background].any()
+        if measure_sharpness(soft) < most:
             assert torch.equal(both[1:], soft)
-    assert sharpness(soft) < 1.1, "nothing was left in this test"
+    assert measure_sharpness(soft) < 1.1, "nothing was left in this test"
 
 
 def test_softening_undoes_sharpening():
-    image = blurred(blurred(noise(3)))
-    again = softened(image + 0.8 * (image - blurred(image)), sharpness(image).item())
+    image = blur(blur(noise(3)))
+    again = soften(image + 0.8 * (image - blur(image)), measure_sharpness(image).item())
     assert (again - image).norm() < 0.25 * (image - image.mean()).norm()
 
 
@@ -57,16 +58,16 @@ def test_brains_of_a_sharper_scanner_are_registered_as_well(shared):
     who = {"images": "train_2mm/ixi_64*_t1.nii.gz", "labels": "train_2mm/ixi_64*_lab.nii.gz"}
     frame = {"shape": (80, 96, 80), "spacing": 2.0, "origin": (-79.5, -113.5, -75.5)}
     people = load_volumes(
-        shared / "data", Images(**who, **frame, matrices="affine_to_mni.json", held_out=2)
+        shared / "data", Data(**who, **frame, matrices="affine_to_mni.json", held_out=2)
     )
     model = default_model()
     images = [people.image(k) for k in range(2)]
-    sharper = [(image + (image - blurred(image))).clamp(0, 1.2) * (image > 0) for image in images]
-    assert sharpness(sharper[0]) > 0.75 > sharpness(images[0])
+    sharper = [(image + (image - blur(image))).clamp(0, 1.2) * (image > 0) for image in images]
+    assert measure_sharpness(sharper[0]) > 0.75 > measure_sharpness(images[0])
 
     def overlap(moving, target):
-        psi = unfolded(predicted_momentum(model, moving, target), model.config.shoot).psi
+        psi = unfold(infer_momentum(model, moving, target), model.config.shoot).psi
         labels = qs.warp(people.labels[:1], psi, mode="nearest", padding_mode="zeros")
-        return mean_overlap(labels.numpy(), people.labels[1:2].numpy())
+        return measure_overlap(labels.numpy(), people.labels[1:2].numpy())
 
     assert abs(overlap(*sharper) - overlap(*images)) < 0.006

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm import checkpoint, matching
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.lddmm.metric import metric_at
-from quicksilver.training.synthesis import random_geodesic
-from quicksilver.transforms.folds import LEAST, count_folds, crowding
+from quicksilver.lddmm.metric import coarsen_metric
+from quicksilver.training.synthesis import draw_geodesic
+from quicksilver.transforms.folds import LEAST, count_folds, penalise_folds
 from tests.quicksilver.phantoms import texture
 
 SHAPE = (18, 16, 20)
@@ -25,7 +25,7 @@ METRIC = qs.FluidMetric(pad=8)
 def displaced(seed: int = 0, largest=(1.5, 1.5)):
     """An image, its copy carried along a random geodesic, and the geodesic's momentum."""
     image = texture(seed)
-    momentum, psi, _ = random_geodesic(
+    momentum, psi, _ = draw_geodesic(
         image, METRIC, torch.Generator().manual_seed(seed), steps=6, largest=largest
     )
     return image, qs.warp(image, psi), momentum
@@ -53,7 +53,7 @@ def test_the_gradient_is_that_of_the_energy(loss, masked):
     images = Images(moving, target, *masks)
     problem = matching.Matching(images, METRIC, settings)
     here = (3 * momentum).requires_grad_()
-    crowded = crowding(qs.shoot(here, METRIC, steps=4)[0], LEAST)
+    crowded = penalise_folds(qs.shoot(here, METRIC, steps=4)[0], LEAST)
     assert (crowded > 1e-3).all(), "the crowding is not at work in this test"
     (gradient,) = torch.autograd.grad(problem.energies(here, [0, 1]).sum(), here)
     generator = torch.Generator().manual_seed(1)
@@ -70,7 +70,8 @@ def test_every_iteration_lowers_the_energy_and_the_image_moves_onto_the_target()
     moving, target, _ = displaced()
     momentum, levels = fit(moving, target)
     for energies in levels:
-        assert energies == sorted(set(energies), reverse=True) and len(energies) > 3
+        assert energies == sorted(set(energies), reverse=True)
+        assert len(energies) > 3
     assert mismatch(moving, target, momentum) < 0.1 * mismatch(moving, target, 0 * momentum)
 
 
@@ -138,7 +139,8 @@ def test_a_users_own_loss():
         return (warped - target).abs()
 
     _, levels = fit(moving, target, loss=absolute, levels=(1,), iterations=(4,))
-    assert told[0] == moving.shape and levels[0][-1] < levels[0][0]
+    assert told[0] == moving.shape
+    assert levels[0][-1] < levels[0][0]
     at_rest = (moving - target).abs().sum().item()
     assert levels[0][0] == pytest.approx(at_rest, rel=1e-5)
 
@@ -159,7 +161,8 @@ def test_quicksilvers_own_scheme():
         last, momentum = momentum, momentum - 4e-6 * torch.autograd.grad(energy, here)[0]
     torch.testing.assert_close(found.momentum, last, rtol=1e-4, atol=1e-9)
     assert found.energies[0][0] == pytest.approx(energies, rel=1e-5)
-    assert matching.QUICKSILVER.iterations == (50,) and matching.QUICKSILVER.levels == (1,)
+    assert matching.QUICKSILVER.iterations == (50,)
+    assert matching.QUICKSILVER.levels == (1,)
 
 
 def test_a_known_geodesic_is_found_again():
@@ -185,17 +188,17 @@ def test_levels_agree_on_what_a_smooth_momentum_does():
         displaced()[2][..., ::4, ::4, ::4], size=(32,) * 3, mode="trilinear"
     )
     momentum = momentum / METRIC.sharp(momentum).abs().max()
-    coarse = coarser(momentum, 2) * 2
+    coarse = downsample(momentum, 2) * 2
     fine_psi, _ = qs.shoot(momentum, METRIC, steps=6)
-    coarse_psi, _ = qs.shoot(coarse, metric_at(METRIC, 2), steps=6)
-    torch.testing.assert_close(2 * coarse_psi, coarser(fine_psi, 2), atol=0.05, rtol=0)
+    coarse_psi, _ = qs.shoot(coarse, coarsen_metric(METRIC, 2), steps=6)
+    torch.testing.assert_close(2 * coarse_psi, downsample(fine_psi, 2), atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(18, 16, 20), (17, 15, 19)])
 def test_a_linear_momentum_survives_the_way_to_a_coarser_grid_and_back(shape):
     x, y, z = (torch.linspace(-1, 1, n) for n in shape)
     ramp = (x[:, None, None] + 2 * y[:, None] - z).expand(1, 3, *shape)
-    back = finer(coarser(ramp, 2), 2, shape)
+    back = upsample(downsample(ramp, 2), 2, shape)
     assert back.shape == ramp.shape
     inner = (..., *(slice(3, n - 3) for n in shape))
     torch.testing.assert_close(back[inner], ramp[inner])
@@ -224,7 +227,8 @@ def test_a_start_counts_on_a_coarse_level_too():
         fit(moving, target, start=s * fine, levels=(2,), iterations=(0,), folding=0.0)[1][0][0]
         for s in (0.5, 1, 2)
     )
-    assert whole < half and whole < more
+    assert whole < half
+    assert whole < more
 
 
 def test_progress_tells_pair_level_iteration_and_energy():
@@ -254,7 +258,8 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
     again = matching.fit(
         images, METRIC, settings, state=state, progress=lambda *news: told.append(news)
     )
-    assert told[0][1] == stop[1] and told[0][2] > 1, "it began anew"
+    assert told[0][1] == stop[1], "it began anew"
+    assert told[0][2] > 1, "it began anew"
     assert again.energies == whole.energies
     assert torch.equal(again.momentum, whole.momentum)
 
@@ -280,7 +285,8 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
 
 def test_settings_in_words():
     described = matching.FitSettings(loss=LNCC(7)).to_json()
-    assert described["loss"] == "LNCC(window=7, sigma=0.7)" and described["descent"] == "Descent"
+    assert described["loss"] == "LNCC(window=7, sigma=0.7)"
+    assert described["descent"] == "Descent"
     assert matching.FitSettings(loss=texture).to_json()["loss"] == "texture"
     assert json.loads(json.dumps(described))["levels"] == [2, 1]
 
@@ -295,5 +301,5 @@ def test_arguments_that_do_not_fit_together_are_refused():
 
 
 def test_the_coarse_metric_keeps_its_pad_in_millimetres():
-    coarse = metric_at(METRIC, 2)
+    coarse = coarsen_metric(METRIC, 2)
     assert coarse == dataclasses.replace(METRIC, spacing=(2, 2, 2), pad=4)

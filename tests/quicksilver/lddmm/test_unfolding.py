@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import finer
-from quicksilver.lddmm.unfolding import SMOOTHED, _bump, unfolded
-from quicksilver.training.synthesis import random_geodesic
+from quicksilver.images.pyramid import upsample
+from quicksilver.lddmm.unfolding import SMOOTHED, _make_bump, unfold
+from quicksilver.training.synthesis import draw_geodesic
 from quicksilver.transforms.folds import find_folds
 from tests.quicksilver.phantoms import texture
 
@@ -21,7 +21,7 @@ shoot = partial(qs.shoot, metric=METRIC, steps=6)
 def momentum(size=1.0, shape=(24, 20, 22)):
     image = texture(0, shape)
     generator = torch.Generator().manual_seed(0)
-    return size * random_geodesic(image, METRIC, generator, steps=6, largest=(1.5, 1.5))[0]
+    return size * draw_geodesic(image, METRIC, generator, steps=6, largest=(1.5, 1.5))[0]
 
 
 def test_what_does_not_fold_stays_as_it_is():
@@ -32,23 +32,28 @@ def test_what_does_not_fold_stays_as_it_is():
         calls.append(m)
         return shoot(m)
 
-    found = unfolded(tame, counted)
-    assert found.momentum is tame and found.rounds == 0 and len(calls) == 1
-    assert torch.equal(found.psi, shoot(tame)[0]) and torch.equal(found.phi, shoot(tame)[1])
+    found = unfold(tame, counted)
+    assert found.momentum is tame
+    assert found.rounds == 0
+    assert len(calls) == 1
+    assert torch.equal(found.psi, shoot(tame)[0])
+    assert torch.equal(found.phi, shoot(tame)[1])
 
 
 def test_what_folds_is_tamed_there_and_only_there():
     wild = momentum(shape=(36, 30, 32))
     wild[..., 5:7, 6:8, 5:7] += 0.25
     before = find_folds(shoot(wild)[0])[0]
-    found = unfolded(wild, shoot)
-    assert before.any() and not find_folds(found.psi)[0].any()
+    found = unfold(wild, shoot)
+    assert before.any()
+    assert not find_folds(found.psi)[0].any()
     assert torch.equal(found.psi, shoot(found.momentum)[0])
     change = (found.momentum - wild).abs()
     assert change[..., 5:7, 6:8, 5:7].mean() > 0.05
     assert (change[..., -8:, -8:, -8:] == 0).all()
     lost = (found.momentum - wild).sum((2, 3, 4)).abs() / wild[..., 5:7, 6:8, 5:7].sum((2, 3, 4))
-    assert found.rounds <= SMOOTHED and lost.max() < 0.3, "most of the momentum stays"
+    assert found.rounds <= SMOOTHED
+    assert lost.max() < 0.3, "most of the momentum stays"
 
 
 def test_it_is_the_momentum_where_the_folded_voxels_come_from():
@@ -58,20 +63,22 @@ def test_it_is_the_momentum_where_the_folded_voxels_come_from():
     shift = shoot(wild)[0][0, 0, 20, 8, 8].abs().item()
     wild[:, 1, 20:22, 7:9, 7:9] = 0.1
     where = find_folds(shoot(wild)[0])[0].nonzero()[:, 2].float().mean().item()
-    found = unfolded(wild, shoot)
+    found = unfold(wild, shoot)
     change = (found.momentum - wild).abs().sum((0, 1, 3, 4))
     middle = (change * torch.arange(40)).sum().item() / change.sum().item()
-    assert shift > 2 and where - middle > 0.5 * shift and abs(middle - 20.5) < 1.5
+    assert shift > 2
+    assert where - middle > 0.5 * shift
+    assert abs(middle - 20.5) < 1.5
 
 
 def test_a_coarse_grain_takes_fewer_rounds():
-    """A momentum of features two voxels wide, as one is that was predicted on a grid half as fine."""
+    """A momentum with features two voxels wide, as if predicted on a grid half as fine."""
     wild = momentum()
     wild[..., 5:7, 6:8, 5:7] += 0.2
     twice_as_fine = replace(METRIC, spacing=(0.5, 0.5, 0.5))
-    twin = finer(wild, 2, (48, 40, 44)) / 2
+    twin = upsample(wild, 2, (48, 40, 44)) / 2
     one, two = (
-        unfolded(twin, partial(qs.shoot, metric=twice_as_fine, steps=6), grain) for grain in (1, 2)
+        unfold(twin, partial(qs.shoot, metric=twice_as_fine, steps=6), grain) for grain in (1, 2)
     )
     assert 0 < two.rounds < one.rounds
     assert not find_folds(two.psi)[0].any()
@@ -80,7 +87,7 @@ def test_a_coarse_grain_takes_fewer_rounds():
 def test_pairs_of_a_batch_are_damped_apart():
     wild = momentum()
     wild[..., 5:7, 6:8, 5:7] += 0.6
-    both = unfolded(torch.cat([momentum(), wild]), shoot)
+    both = unfold(torch.cat([momentum(), wild]), shoot)
     torch.testing.assert_close(both.momentum[:1], momentum(), rtol=0, atol=0)
     assert not find_folds(both.psi)[0].any()
 
@@ -88,8 +95,9 @@ def test_pairs_of_a_batch_are_damped_apart():
 def test_any_momentum_ends_without_folds():
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(1, 3, 16, 15, 17, generator=generator)
-    found = unfolded(noise, shoot)
-    assert found.rounds > SMOOTHED and not find_folds(found.psi)[0].any()
+    found = unfold(noise, shoot)
+    assert found.rounds > SMOOTHED
+    assert not find_folds(found.psi)[0].any()
     assert found.momentum.any()
 
 
@@ -97,7 +105,9 @@ def test_any_momentum_ends_without_folds():
 def test_bumps_reach_twice_as_far_as_they_say(reach):
     where = torch.zeros(1, 1, 21, 20, 22, dtype=torch.bool)
     where[..., 10, 10, 10] = True
-    line = _bump(where, torch.zeros(1, 3, 21, 20, 22), reach)[0, 0, :, 10, 10]
+    line = _make_bump(where, torch.zeros(1, 3, 21, 20, 22), reach)[0, 0, :, 10, 10]
     end = 10 + 2 * reach
-    assert line[10] == 1 and (line[10:].diff() <= 0).all()
-    assert line[end] > 0 and (line[end + 1 :] == 0).all()
+    assert line[10] == 1
+    assert (line[10:].diff() <= 0).all()
+    assert line[end] > 0
+    assert (line[end + 1 :] == 0).all()

@@ -15,7 +15,7 @@ from torch import nn
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.fields import read_field
-from quicksilver.lddmm.metric import isolated
+from quicksilver.lddmm.metric import pad_metric
 from quicksilver.networks.dropout import Moments, sample
 from quicksilver.networks.files import save_model
 from quicksilver.networks.model import Model
@@ -25,8 +25,8 @@ from quicksilver.registration.pair import Placement
 from quicksilver.registration.predict import register
 from quicksilver.results.folder import save_registration
 from quicksilver.results.png import draw
-from quicksilver.results.views import shown
-from quicksilver.transforms.field import carry
+from quicksilver.results.views import make_views
+from quicksilver.transforms.field import regrid
 from tests.quicksilver.phantoms import make_affine
 
 
@@ -50,7 +50,7 @@ PLACEMENT = Placement(AFFINE, FRAME)
 def elsewhere(brains):
     """The pair with a moving image that lies elsewhere, so that the axes of all worlds differ."""
     moving, target = brains
-    return moving.moved(np.linalg.inv(AFFINE)), target
+    return moving.reframe(np.linalg.inv(AFFINE)), target
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +104,12 @@ def test_every_sample_goes_through_both_networks(brains, probabilistic, found):
 
 def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
     torch.testing.assert_close(found.momentum, found.uncertainty.momentum)
-    psi, phi = qs.shoot(found.momentum, isolated(qs.FluidMetric()), steps=2)
+    psi, phi = qs.shoot(found.momentum, pad_metric(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.phi, phi, rtol=1e-4, atol=1e-4)
     assert list(found.seconds) == ["prepare", "sample", "shoot", "judge"]
-    assert found.settings.source.samples == 4 and found.settings.source.seed == 3
+    assert found.settings.source.samples == 4
+    assert found.settings.source.seed == 3
 
 
 def test_the_seed_decides_and_nobody_else_notices(brains, elsewhere, probabilistic, found):
@@ -134,7 +135,8 @@ def test_without_probability_there_is_no_variance(brains, probabilistic):
     finally:
         for layer in layers:
             layer.p = 0.2
-    assert config.dropout and not still.uncertainty.psi.variance.any()
+    assert config.dropout
+    assert not still.uncertainty.psi.variance.any()
     assert still.quality.deviation_mm.max == 0
     torch.testing.assert_close(still.psi, plain.psi, rtol=1e-4, atol=1e-4)
 
@@ -173,7 +175,9 @@ def test_one_sample_has_no_variance(probabilistic, samples):
 def test_a_model_without_dropout_is_refused(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path / "out", "--model", model_file, "--no-affine")
     code, shown, error = command(*words, "--samples", 5)
-    assert code == 2 and shown == "" and "Traceback" not in error
+    assert code == 2
+    assert shown == ""
+    assert "Traceback" not in error
     sentence = error.strip().splitlines()[-1]
     assert sentence.startswith("quicksilver: expected a probabilistic model")
     assert not (tmp_path / "out").exists()
@@ -186,7 +190,8 @@ def test_the_command_writes_mean_and_variance(
     words = ("register", *brain_files, "--model", tmp_path / "model.safetensors", "--no-affine")
     for name in ("out", "again"):
         code, shown, error = command(*words, "--samples", 3, "--seed", 7, "-o", tmp_path / name)
-        assert code == 0 and "standard deviation of the samples" in shown, error
+        assert code == 0, error
+        assert "standard deviation of the samples" in shown, error
     out = tmp_path / "out"
     for name in ("displacement", "inverse_displacement"):
         for what in ("", "_mean", "_variance"):
@@ -196,14 +201,18 @@ def test_the_command_writes_mean_and_variance(
             assert np.array_equal(first.dataobj, second.dataobj), "another run, another answer"
     target = brains[1].grid
     variance = np.asarray(nib.load(out / "displacement_variance.nii.gz").dataobj)
-    assert variance.shape == (*target.shape, 3) and variance.min() >= 0 and variance.max() > 1e-3
+    assert variance.shape == (*target.shape, 3)
+    assert variance.min() >= 0
+    assert variance.max() > 1e-3
     mean, map_ = (read_field(out / f"displacement{what}.nii.gz") for what in ("_mean", ""))
-    assert mean.grid.matches(target) and not torch.equal(mean.vectors, map_.vectors)
+    assert mean.grid.matches(target)
+    assert not torch.equal(mean.vectors, map_.vectors)
     # A second-order difference: far below the standard deviation of a single sample.
     apart = (mean.vectors - map_.vectors).norm(dim=1).mean()
     assert apart < 0.5 * np.sqrt(variance.sum(axis=-1)).mean()
     summary = json.loads((out / "result.json").read_text())
-    assert summary["settings"]["samples"] == 3 and summary["settings"]["seed"] == 7
+    assert summary["settings"]["samples"] == 3
+    assert summary["settings"]["seed"] == 7
     assert summary["quality"]["deviation_mm"]["median"] > 0
 
 
@@ -215,20 +224,21 @@ def test_the_variance_is_in_square_millimetres_of_the_world(found, tmp_path):
         ("inverse_displacement", drawn.phi, pair.placed, pair.backward(drawn.phi.mean)),
     ):
         stored = np.asarray(nib.load(tmp_path / f"{name}_variance.nii.gz").dataobj)
-        millimetres = carry(moments.variance, pair.grid, there.grid)[0]
+        millimetres = regrid(moments.variance, pair.grid, there.grid)[0]
         assert np.allclose(stored.transpose(3, 0, 1, 2), millimetres, rtol=1e-5)
         mean = read_field(tmp_path / f"{name}_mean.nii.gz").vectors
         torch.testing.assert_close(mean, expected.vectors)
 
 
 def test_the_report_has_one_more_column(found, registration, tmp_path):
-    draw(shown(found), "", tmp_path / "with.png")
-    draw(shown(registration), "", tmp_path / "without.png")
+    draw(make_views(found), "", tmp_path / "with.png")
+    draw(make_views(registration), "", tmp_path / "without.png")
     wide, narrow = (png.imread(tmp_path / f"{name}.png") for name in ("with", "without"))
     assert wide.shape[1] - narrow.shape[1] == 260
     last = np.array_split(wide[90:-60, 40:, :3], 8, axis=1)[-1]
     for plane in np.array_split(last, 3, axis=0):
-        assert plane.std() > 0.03 and np.ptp(plane, axis=-1).mean() > 0.01
-    volumes = shown(found)
+        assert plane.std() > 0.03
+        assert np.ptp(plane, axis=-1).mean() > 0.01
+    volumes = make_views(found)
     root = found.uncertainty.psi.variance.sum(dim=1).sqrt().max().item()
     assert 0.8 * root < volumes.deviation.max() <= root * (1 + 1e-5)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.sharpness import softened
+from quicksilver.images.sharpness import soften
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 from quicksilver.networks.shipped import default_model
-from quicksilver.networks.tiling import occupied_corners, predict_momentum
+from quicksilver.networks.tiling import find_occupied_corners, predict_momentum
 from tests.quicksilver.training_data import head
 
 
@@ -49,7 +49,7 @@ def test_a_network_is_shown_images_that_are_sharper_than_it_knows_softened():
 
 
 def softened_pair(moving, target):
-    first, second = (softened(image, 0.6) for image in (moving, target))
+    first, second = (soften(image, 0.6) for image in (moving, target))
     return (second - first)[0, 0], first[0, 0]
 
 
@@ -77,7 +77,7 @@ def test_patches_empty_in_both_images_are_skipped_and_zero():
 def test_occupied_corners_keep_a_patch_for_its_last_voxel():
     image = torch.zeros(1, 1, 30, 15, 15)
     image[..., 14, 14, 14] = 1
-    assert occupied_corners(image, image, stride=15).tolist() == [[0, 0, 0, 0]]
+    assert find_occupied_corners(image, image, stride=15).tolist() == [[0, 0, 0, 0]]
 
 
 def test_two_empty_images_have_no_momentum():

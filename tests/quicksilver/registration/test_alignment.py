@@ -10,8 +10,8 @@ from quicksilver import demo
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.resampling import resample
 from quicksilver.io.images import read_image
-from quicksilver.registration.alignment import align, levels
-from quicksilver.registration.evaluation import mean_overlap
+from quicksilver.registration.alignment import align, build_levels
+from quicksilver.registration.evaluation import measure_overlap
 from tests.quicksilver.phantoms import make_affine
 
 TURNED = {
@@ -21,7 +21,7 @@ TURNED = {
 
 
 def random_affine(seed: int, degrees: float = 30) -> np.ndarray:
-    """A rotation by so many degrees, scales from 0.85 to 1.15, shears and a shift by up to 50 mm."""
+    """A rotation by so many degrees, scales from 0.85 to 1.15, shears, a shift of up to 50 mm."""
     rng = np.random.default_rng(seed)
     axis = rng.standard_normal(3)
     turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis)).as_matrix()
@@ -46,8 +46,8 @@ def distance(found: np.ndarray, true: np.ndarray, image: Image) -> float:
 
 @pytest.fixture(scope="module")
 def phantom() -> Image:
-    """The template's brain, oblique, with a hole on one side: it is its own mirror image without."""
-    image = demo.brain()
+    """The template's brain, oblique, with a hole on one side: without, it is its mirror image."""
+    image = demo.make_brain()
     data = image.data.copy()
     centre = np.array(data.shape) * (0.7, 0.4, 0.6)
     hole = np.linalg.norm(np.moveaxis(np.indices(data.shape), 0, -1) - centre, axis=-1) < 8
@@ -63,44 +63,48 @@ def person(shared) -> Image:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_known_affine_of_a_phantom_is_found(phantom, seed):
     true = random_affine(seed)
-    found = align(levels(with_header(true, phantom)), levels(phantom))
+    found = align(build_levels(with_header(true, phantom)), build_levels(phantom))
     assert distance(found.matrix, true, phantom) < 0.1
-    assert found.convincing and not found.unmoved
+    assert found.convincing
+    assert not found.unmoved
 
 
 @pytest.mark.parametrize("turn", TURNED)
 def test_headers_that_are_turned_are_seen_through(phantom, turn):
     true = random_affine(0, degrees=10)
     true[:3, :3] = TURNED[turn] @ true[:3, :3]
-    found = align(levels(with_header(true, phantom)), levels(phantom))
-    assert found.turned and found.convincing
+    found = align(build_levels(with_header(true, phantom)), build_levels(phantom))
+    assert found.turned
+    assert found.convincing
     assert distance(found.matrix, true, phantom) < 0.1
 
 
 def test_images_that_are_aligned_already_keep_their_places(phantom):
     grid = Grid((66, 80, 70), phantom.affine @ np.diag([1.2, 1.1, 1.2, 1.0]))
     again = Image(resample(phantom, grid)[0, 0].numpy(), grid.affine)
-    found = align(levels(again), levels(phantom))
-    assert found.unmoved and np.array_equal(found.matrix, np.eye(4))
+    found = align(build_levels(again), build_levels(phantom))
+    assert found.unmoved
+    assert np.array_equal(found.matrix, np.eye(4))
 
 
 def test_it_begins_with_a_matrix_that_is_given(phantom):
     true = random_affine(1)
     true[:3, :3] = np.diag([1.0, -1, 1]) @ true[:3, :3]
     near = true @ make_affine((3, -3, 3), (1, 1, 1), origin=(2, -2, 1))
-    found = align(levels(with_header(true, phantom)), levels(phantom), start=near)
-    assert not found.turned and distance(found.matrix, true, phantom) < 0.1
+    found = align(build_levels(with_header(true, phantom)), build_levels(phantom), start=near)
+    assert not found.turned
+    assert distance(found.matrix, true, phantom) < 0.1
 
 
 def test_other_pictures_do_not_convince(phantom):
     noise = np.random.default_rng(0).random(phantom.data.shape).astype(np.float32)
-    assert not align(levels(Image(noise, phantom.affine)), levels(phantom)).convincing
+    assert not align(build_levels(Image(noise, phantom.affine)), build_levels(phantom)).convincing
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_known_affine_of_a_person_is_found(person, seed):
     true = random_affine(seed)
-    found = align(levels(with_header(true, person)), levels(person))
+    found = align(build_levels(with_header(true, person)), build_levels(person))
     assert distance(found.matrix, true, person) < 0.2
 
 
@@ -114,7 +118,7 @@ def test_a_cut_and_coarse_scan_is_aligned_with_another_persons(shared, person):
     thick = (image.data[..., 15:-1:2] + image.data[..., 16::2])[..., : image.data.shape[2] // 2] / 2
     turn = random_affine(4, degrees=20)
     moving = Image(np.ascontiguousarray(thick), turn @ start)
-    found = align(levels(moving), levels(person)).matrix
+    found = align(build_levels(moving), build_levels(person)).matrix
     assert distance(np.linalg.inv(turn) @ found, to_603 @ np.linalg.inv(to_661), person) < 4
 
 
@@ -128,10 +132,10 @@ def test_labels_of_people_meet_as_well_as_by_thorough_alignment(shared, person):
     to_603, to_661 = (np.array(matrices[f"ixi_{n}"]["M"]) for n in (603, 661))
 
     def overlap(matrix):
-        moved = Image(labels[0].data.astype(np.int64), labels[0].affine).moved(matrix)
-        return mean_overlap(
+        moved = Image(labels[0].data.astype(np.int64), labels[0].affine).reframe(matrix)
+        return measure_overlap(
             resample(moved, labels[1].grid, "nearest")[0, 0].numpy(), labels[1].data
         )
 
-    found = align(levels(image), levels(person)).matrix
+    found = align(build_levels(image), build_levels(person)).matrix
     assert overlap(found) > overlap(to_603 @ np.linalg.inv(to_661)) > 0.4

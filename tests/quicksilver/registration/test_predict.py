@@ -8,8 +8,8 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.pyramid import coarser, finer
-from quicksilver.lddmm.metric import isolated, metric_at
+from quicksilver.images.pyramid import downsample, upsample
+from quicksilver.lddmm.metric import coarsen_metric, pad_metric
 from quicksilver.networks.model import Model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.registration.options import Options
@@ -22,7 +22,7 @@ from tests.quicksilver.phantoms import make_brain
 def test_the_recipe(brains, model, registration):
     """Predict, shoot, warp the target back, correct, add, shoot."""
     pair = prepare(*brains, 2.0)
-    metric = isolated(qs.FluidMetric())
+    metric = pad_metric(qs.FluidMetric())
     first = predict_momentum(model.prediction, pair.moving, pair.target)
     _, phi = qs.shoot(first, metric, steps=4, composition="linear")
     back = qs.warp(pair.target, phi)
@@ -40,7 +40,7 @@ def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model
     pair = prepare(*brains, 2.0)
     momentum = predict_momentum(model.prediction, pair.moving, pair.target)
     for _ in range(2):
-        _, phi = qs.shoot(momentum, isolated(qs.FluidMetric()), 4, composition="linear")
+        _, phi = qs.shoot(momentum, pad_metric(qs.FluidMetric()), 4, composition="linear")
         back = qs.warp(pair.target, phi)
         momentum = momentum + predict_momentum(model.correction, pair.moving, back)
     found = register(*brains, Options(twice, device="cpu"))
@@ -59,17 +59,17 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
         torch.nn.init.normal_(network.factor.weight, std=0.003)
     found = register(*brains, Options(three, device="cpu"))
     assert found.quality.damping_rounds == 0
-    fine, metric = (found.pair.moving, found.pair.target), isolated(qs.FluidMetric())
-    coarse = [coarser(image, 2) for image in fine]
+    fine, metric = (found.pair.moving, found.pair.target), pad_metric(qs.FluidMetric())
+    coarse = [downsample(image, 2) for image in fine]
 
     def corrected(network, momentum, images, factor):
-        low = dataclasses.replace(metric_at(metric, factor), band="half")
+        low = dataclasses.replace(coarsen_metric(metric, factor), band="half")
         _, phi = qs.shoot(momentum, low, 4, composition="linear")
         return momentum + predict_momentum(network, images[0], qs.warp(images[1], phi))
 
     momentum = predict_momentum(three.prediction, *coarse)
     momentum = corrected(three.coarse_correction, momentum, coarse, 2)
-    momentum = corrected(three.correction, finer(momentum, 2, fine[0].shape[2:]) / 2, fine, 1)
+    momentum = corrected(three.correction, upsample(momentum, 2, fine[0].shape[2:]) / 2, fine, 1)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
     alone = register(
         *brains, Options(dataclasses.replace(three, coarse_correction=None), device="cpu")
@@ -82,14 +82,15 @@ def test_without_correction_and_with_other_steps(brains, model):
     pair = found.pair
     momentum = predict_momentum(model.prediction, pair.moving, pair.target)
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
-    psi, _ = qs.shoot(momentum, isolated(qs.FluidMetric()), steps=2)
+    psi, _ = qs.shoot(momentum, pad_metric(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
-    assert found.settings.source.correction is False and found.settings.source.steps == 2
+    assert found.settings.source.correction is False
+    assert found.settings.source.steps == 2
 
 
 def test_what_is_measured(registration):
     found, pair = registration, registration.pair
-    metric = isolated(qs.FluidMetric())
+    metric = pad_metric(qs.FluidMetric())
     kinetic = 0.5 * (found.momentum * metric.sharp(found.momentum)).sum().item()
     assert np.isclose(found.energies.kinetic, kinetic, rtol=1e-4)
     after = (qs.warp(pair.moving, found.psi) - pair.target).square().sum().item()
@@ -104,7 +105,8 @@ def test_what_is_measured(registration):
 def test_the_maps_lie_on_the_grids_of_the_images(brains, registration):
     moving, target = brains
     there, back = registration.displacement, registration.inverse_displacement
-    assert there.grid.matches(target.grid) and back.grid.matches(moving.grid)
+    assert there.grid.matches(target.grid)
+    assert back.grid.matches(moving.grid)
     lengths = registration.psi.norm(dim=1).max() * 2.0  # voxels of 2 mm
     assert there.vectors.norm(dim=1).max() <= lengths + 1e-3
     inside = torch.from_numpy(target.data > 0)[None]
@@ -117,9 +119,11 @@ def test_a_zero_momentum_changes_nothing(brains, model):
     for parameter in network.parameters():
         torch.nn.init.zeros_(parameter)
     found = register(*brains, Options(Model(config, network), device="cpu"))
-    assert not found.psi.any() and not found.phi.any()
+    assert not found.psi.any()
+    assert not found.phi.any()
     assert found.energies.mismatch_before == found.energies.mismatch_after
-    assert found.quality.folded_voxels == 0 and found.quality.log_jacobian_sd == 0
+    assert found.quality.folded_voxels == 0
+    assert found.quality.log_jacobian_sd == 0
 
 
 def test_progress_is_told(brains, model):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from quicksilver.results import html
-from quicksilver.results.views import Shown
+from quicksilver.results.views import Views
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -22,14 +22,14 @@ TABLES = {"quality": [("folded voxels", "0")], "command": [("", "quicksilver </s
 
 
 @pytest.fixture(scope="module")
-def shown() -> Shown:
+def shown() -> Views:
     x, y, z = np.indices((30, 34, 26))
     radius = ((x - 15) / 11) ** 2 + ((y - 17) / 12) ** 2 + ((z - 13) / 9) ** 2
     brain = np.where(radius < 1, 0.3 + 0.02 * x, 0)
     field = np.stack([np.sin(y / 5), np.cos(x / 6), 0.5 * np.sin(z / 4)])
     jacobian = 2.0 ** np.sin(x / 4)
     jacobian[15, 17, 13] = -1  # a fold
-    return Shown(0.5 * brain, brain, 0.9 * brain, field, jacobian, np.exp(-radius), 1.5)
+    return Views(0.5 * brain, brain, 0.9 * brain, field, jacobian, np.exp(-radius), 1.5)
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,11 @@ def test_the_volumes_are_those_of_the_registration(shown, page):
     for name in ("moving", "target", "warped"):
         expected = getattr(shown, name) / html.GREY
         difference = volumes[name] / 255 - expected
-        assert np.sqrt((difference**2).mean()) < 3 / 255 and abs(difference.mean()) < 0.5 / 255
+        assert np.sqrt((difference**2).mean()) < 3 / 255
+        assert abs(difference.mean()) < 0.5 / 255
     folds = volumes["jacobian"] == 0
-    assert folds[15, 17, 13] and folds.sum() == 1
+    assert folds[15, 17, 13]
+    assert folds.sum() == 1
     inside = ~folds & (shown.target > 0)
     octaves = (volumes["jacobian"][inside] - 128.0) / 127 * html.OCTAVES
     np.testing.assert_allclose(octaves, np.log2(shown.jacobian[inside]), atol=0.01)
@@ -147,10 +149,12 @@ def test_every_view_draws_and_the_spread_is_offered_only_where_there_were_sample
     shown, page, tab, tmp_path
 ):
     views = [choice.get_attribute("value") for choice in tab.locator("#views input").all()]
-    assert views[-1] == "deviation" and len(views) == 10
+    assert views[-1] == "deviation"
+    assert len(views) == 10
     for view in views:
         tab.locator("label", has=tab.locator(f"input[value='{view}']")).click()
-        assert tab.get_attribute("body", "data-view") == view and brightness(tab) > 0.5
+        assert tab.get_attribute("body", "data-view") == view
+        assert brightness(tab) > 0.5
     alone = tmp_path / "alone.html"
     html.write(dataclasses.replace(shown, deviation=None), TABLES, alone, "pair")
     show(tab, alone)

@@ -1,4 +1,6 @@
-"""Training batches: reproducible, of people in many poses, or of geodesics with their true momentum."""
+"""Training batches: reproducible, of people in many poses, or of geodesics with their true
+momentum.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.training.batches import Geodesics, People, cut, pose
-from quicksilver.training.painting import TISSUES, paint, random_palette
-from quicksilver.training.recipe import Variation
+from quicksilver.training.batches import Geodesics, Subjects, cut, pose
+from quicksilver.training.painting import TISSUES, draw_palette, paint
+from quicksilver.training.settings import Variation
 from tests.quicksilver.training_data import METRIC, head, people
 
 STILL = Variation(scanner=0, intensity=0, rotation=0, scale=0, shift=0, misalignment=0)
@@ -22,7 +24,7 @@ def test_without_variation_a_pair_is_two_people_or_their_mirror_images():
     everyone = people(4)
     seen = set()
     for seed in range(12):
-        batch = People(everyone, STILL).batch(1, generator(seed))
+        batch = Subjects(everyone, STILL).batch(1, generator(seed))
         for image in (batch.moving, batch.target):
             matches = [
                 (member, mirrored)
@@ -42,7 +44,7 @@ def test_without_variation_a_pair_is_two_people_or_their_mirror_images():
 
 
 def test_the_generator_decides_a_batch():
-    source = People(people(5), Variation())
+    source = Subjects(people(5), Variation())
     first, again, other = (source.batch(2, generator(s)) for s in (1, 1, 2))
     assert torch.equal(first.seen_target, again.seen_target)
     assert not torch.equal(first.seen_target, other.seen_target)
@@ -69,7 +71,7 @@ def test_a_window_cuts_the_same_box_of_both_images():
         seen |= {x for x in range(15) if torch.equal(moving, image[:, :, x : x + 10])}
     assert len(seen) > 1, "always the same box"
     windowed = Variation(window=(10, 16, 12))
-    for source in (People(people(2), windowed), Geodesics(people(2), windowed, METRIC)):
+    for source in (Subjects(people(2), windowed), Geodesics(people(2), windowed, METRIC)):
         assert source.batch(2, generator()).seen_target.shape == (2, 1, 10, 16, 12)
 
 
@@ -84,7 +86,7 @@ def test_a_geodesic_carries_the_image_by_the_momentum_that_it_states():
 def test_people_without_images_are_painted_with_one_palette_per_pair():
     labelled = people(3, labelled=True)
     painted = type(labelled)(labelled.names, None, labelled.labels, labelled.grid)
-    batch = People(painted, STILL).batch(1, generator(5))
+    batch = Subjects(painted, STILL).batch(1, generator(5))
     assert ((batch.moving > 0) == (batch.target > 0)).float().mean() > 0.99  # balls of one size
     means = [image[image > 0].mean().item() for image in (batch.moving, batch.target)]
     assert means[0] == pytest.approx(means[1], rel=0.1)
@@ -94,7 +96,9 @@ def test_a_painted_head_is_dark_where_fluid_is_and_bright_in_white_matter():
     labels = torch.zeros(1, 1, 20, 20, 20, dtype=torch.int16)
     labels[..., 2:10, 2:18, 2:18] = 2
     labels[..., 10:18, 2:18, 2:18] = 4
-    assert 2 in TISSUES[0.95] and 4 in TISSUES[0.20]
-    image = paint(labels, random_palette(generator()), generator())
+    assert 2 in TISSUES[0.95]
+    assert 4 in TISSUES[0.20]
+    image = paint(labels, draw_palette(generator()), generator())
     assert image[labels == 2].mean() > 2 * image[labels == 4].mean()
-    assert (image[labels == 0] == 0).all() and image.max() < 1.3
+    assert (image[labels == 0] == 0).all()
+    assert image.max() < 1.3

@@ -10,7 +10,7 @@ from quicksilver.lddmm.fits import FittedPair
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 from quicksilver.training.initialisation import initialise
 from quicksilver.training.patches import FittedPatches
-from quicksilver.training.synthesis import random_geodesic, smooth_noise
+from quicksilver.training.synthesis import draw_geodesic, draw_smooth_noise
 
 
 def first_step(moving, target):
@@ -28,8 +28,8 @@ def patches():
     pairs = []
     for seed in range(2):
         generator = torch.Generator().manual_seed(seed)
-        moving = (0.6 + 0.3 * smooth_noise((24, 22, 23), (6,), generator)).clamp(0.01, 1.2)
-        _, psi, _ = random_geodesic(moving, qs.FluidMetric(pad=9), generator, 4, (1, 2))
+        moving = (0.6 + 0.3 * draw_smooth_noise((24, 22, 23), (6,), generator)).clamp(0.01, 1.2)
+        _, psi, _ = draw_geodesic(moving, qs.FluidMetric(pad=9), generator, 4, (1, 2))
         target = qs.warp(moving, psi)
         pairs.append(FittedPair(moving, target, first_step(moving, target)))
     return FittedPatches(pairs, strength=0)

@@ -9,7 +9,7 @@ from quicksilver.lddmm.fits import FittedPair
 from quicksilver.networks.patch import PATCH_SIZE
 from quicksilver.training.batches import Geodesics
 from quicksilver.training.patches import CutPatches, FittedPatches
-from quicksilver.training.recipe import Variation
+from quicksilver.training.settings import Variation
 from tests.quicksilver.training_data import METRIC, fitted_pair, people
 
 
@@ -30,7 +30,8 @@ def test_batches_are_patches_of_the_pair_seen_directly_or_in_a_mirror():
     mirrored = (batch.momentum[:, 0] < 0).flatten(1).any(1)
     assert 5 < mirrored.sum() < 27
     steps = batch.moving.diff(dim=2)[head[:, :, 1:] & head[:, :, :-1]]
-    assert (steps > 0).any() and (steps < 0).any()
+    assert (steps > 0).any()
+    assert (steps < 0).any()
 
 
 def test_the_generator_decides_the_batch():

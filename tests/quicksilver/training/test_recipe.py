@@ -28,7 +28,7 @@ def test_four_recipes_ship():
         ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
         ({"data": FRAME}, "give images or labels"),
         ({"data": {**FRAME, "images": "p*.nii", "held_out": 1}}, "wrong 'data.held_out'"),
-        ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the person"),
+        ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the subject"),
         ({"prediction": None}, "nothing to train"),
         ({"prediction": None, "correction": None, "start": "default-2mm"}, "nothing to train"),
         ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.training.synthesis import disturb, random_geodesic, smooth_noise
+from quicksilver.training.synthesis import disturb, draw_geodesic, draw_smooth_noise
 
 METRIC = qs.FluidMetric(pad=12)
 
@@ -23,7 +23,7 @@ def generator(seed=0):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_maps_do_not_fold_and_move_as_far_as_asked(seed):
-    momentum, psi, _ = random_geodesic(blob(), METRIC, generator(seed), largest=(2, 3))
+    momentum, psi, _ = draw_geodesic(blob(), METRIC, generator(seed), largest=(2, 3))
     assert qs.jacobian_determinant(psi).min() > 0
     speed = METRIC.sharp(momentum).abs().max()
     assert speed <= 3.001
@@ -32,14 +32,14 @@ def test_maps_do_not_fold_and_move_as_far_as_asked(seed):
 
 
 def test_an_amplitude_that_folds_is_halved():
-    momentum, psi, _ = random_geodesic(blob(), METRIC, generator(), largest=(60, 60))
+    momentum, psi, _ = draw_geodesic(blob(), METRIC, generator(), largest=(60, 60))
     assert METRIC.sharp(momentum).abs().max() < 31
     assert qs.jacobian_determinant(psi).min() > 0
 
 
 def test_the_momentum_is_horizontal_and_shoots_the_maps():
     image = blob()
-    momentum, psi, phi = random_geodesic(image, METRIC, generator(), steps=5)
+    momentum, psi, phi = draw_geodesic(image, METRIC, generator(), steps=5)
     slope = torch.stack(torch.gradient(image[0, 0]))[None]
     across = momentum - slope * (momentum * slope).sum(1, True) / (
         slope.square().sum(1, True) + 1e-12
@@ -50,18 +50,18 @@ def test_the_momentum_is_horizontal_and_shoots_the_maps():
 
 
 def test_the_seed_decides():
-    first, again, other = (random_geodesic(blob(), METRIC, generator(s))[0] for s in (5, 5, 6))
+    first, again, other = (draw_geodesic(blob(), METRIC, generator(s))[0] for s in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
 
 
 def test_an_image_without_edges_is_refused():
     with pytest.raises(ValueError, match="edge"):
-        random_geodesic(torch.ones(1, 1, 16, 16, 16), METRIC, generator())
+        draw_geodesic(torch.ones(1, 1, 16, 16, 16), METRIC, generator())
 
 
 def test_smooth_noise_is_as_smooth_as_its_scale():
-    rough, smooth = (smooth_noise((32,) * 3, (s,), generator()) for s in (2, 16))
+    rough, smooth = (draw_smooth_noise((32,) * 3, (s,), generator()) for s in (2, 16))
 
     def roughness(field):
         return (field.diff(dim=2).std() / field.std()).item()
@@ -74,7 +74,8 @@ def test_disturbed_images_keep_their_background_and_range():
     images[..., :4] = 0
     result = disturb(images, generator())
     assert not result[..., :4].any()
-    assert result.min() >= 0 and result.max() <= 1.2
+    assert result.min() >= 0
+    assert result.max() <= 1.2
 
 
 def test_every_image_is_disturbed_in_its_own_way_and_none_at_strength_zero():

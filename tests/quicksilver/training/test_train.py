@@ -18,11 +18,11 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import normalise
-from quicksilver.images.pyramid import coarser, finer
+from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
-from quicksilver.lddmm.metric import metric_at
+from quicksilver.lddmm.metric import coarsen_metric
 from quicksilver.networks.files import load_model
-from quicksilver.networks.inference import predicted_momentum
+from quicksilver.networks.inference import infer_momentum
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import predict_momentum
@@ -84,14 +84,16 @@ def test_a_whole_training_leaves_a_model_and_goes_on_where_it_stopped(data, tmp_
     recipe = read_recipe(recipe_file(tmp_path))
     model = train(recipe, data, tmp_path / "out")
     loaded = load_model(tmp_path / "out" / "model.safetensors")
-    assert loaded.config == model.config and loaded.correction is not None
+    assert loaded.config == model.config
+    assert loaded.correction is not None
     assert {"overlap", "overlap_before", "mismatch", "folded_voxels"} <= set(loaded.config.results)
     assert loaded.config.settings["prediction"]["steps"] == 3
     for name in ("model.md", "curve.png", "prediction.pt", "correction-best.pt"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in lines]
-    assert stages[0] == "prediction" and stages[-1] == "correction"
+    assert stages[0] == "prediction"
+    assert stages[-1] == "correction"
     again = train(recipe, data, tmp_path / "out")
     for a, b in zip(again.correction.parameters(), model.correction.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -119,7 +121,8 @@ def test_training_on_geodesics_with_dropout(architecture, data, tmp_path):
     network = {"architecture": architecture, "features": 1, "dropout": True}
     recipe = recipe_file(tmp_path, network=network, prediction=stage, correction=None)
     model = train(read_recipe(recipe), data, tmp_path / "out")
-    assert model.correction is None and model.config.dropout
+    assert model.correction is None
+    assert model.config.dropout
     assert len(losses(tmp_path / "out")) == 2
 
 
@@ -137,16 +140,16 @@ def test_a_prediction_at_half_the_resolution_and_a_correction_at_full(data, tmp_
     images = people(2)
     moving, target = images.image(0), images.image(1)
     torch.nn.init.normal_(loaded.prediction.factor.weight)
-    momentum = predicted_momentum(loaded, moving, target, correction=False)
-    half = predict_momentum(loaded.prediction, coarser(moving, 2), coarser(target, 2))
-    torch.testing.assert_close(momentum, finer(half, 2, moving.shape[2:]) / 2)
+    momentum = infer_momentum(loaded, moving, target, correction=False)
+    half = predict_momentum(loaded.prediction, downsample(moving, 2), downsample(target, 2))
+    torch.testing.assert_close(momentum, upsample(half, 2, moving.shape[2:]) / 2)
     # In world units nothing changes: a velocity in fine voxels is twice that in coarse ones.
     metric = qs.FluidMetric(pad=8)
-    smooth = finer(coarser(momentum, 4), 4, moving.shape[2:])
+    smooth = upsample(downsample(momentum, 4), 4, moving.shape[2:])
     fine = metric.sharp(smooth)
-    coarse = metric_at(metric, 2).sharp(coarser(smooth, 2) * 2)
+    coarse = coarsen_metric(metric, 2).sharp(downsample(smooth, 2) * 2)
     torch.testing.assert_close(
-        coarser(fine, 2), coarse * 2, atol=0.05 * fine.abs().max().item(), rtol=0
+        downsample(fine, 2), coarse * 2, atol=0.05 * fine.abs().max().item(), rtol=0
     )
 
 
@@ -165,7 +168,8 @@ def test_a_training_that_starts_from_a_model_leaves_what_it_has_no_stage_for(dat
             assert torch.allclose(before, after, atol=1e-3)  # the file has half precision
             assert (not torch.allclose(before.half().float(), after, atol=1e-7)) == moved
     losses_of = losses(tmp_path / "outFalse", "correction")
-    assert len(losses_of) == 3 and not (tmp_path / "outFalse" / "prediction.pt").exists()
+    assert len(losses_of) == 3
+    assert not (tmp_path / "outFalse" / "prediction.pt").exists()
 
 
 def test_a_coarse_correction_is_the_start_s_and_stays_as_it_is(data, tmp_path):

@@ -9,9 +9,9 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.training.patches import FittedPatches
-from quicksilver.training.recipe import Stage
-from quicksilver.training.train import patch_prediction
-from quicksilver.training.trainer import Trainer, key, learning_rate
+from quicksilver.training.settings import Stage
+from quicksilver.training.train import predict_patches
+from quicksilver.training.trainer import Trainer, derive_seed, learning_rate
 from tests.quicksilver.training_data import fitted_pair
 
 SHORT = Stage(
@@ -20,7 +20,7 @@ SHORT = Stage(
 
 
 def distance(network: MomentumNetwork, batch) -> torch.Tensor:
-    momentum = patch_prediction(network, batch)
+    momentum = predict_patches(network, batch)
     return (momentum - batch.momentum / 0.01).abs().mean()
 
 
@@ -43,7 +43,7 @@ def test_training_lowers_the_loss_on_a_batch_that_comes_again_and_again(tmp_path
     run = trainer(tmp_path, stage, features=4)
     batch = run.batches[0]
     for _ in range(stage.steps):
-        run.one_step(batch)
+        run.train_step(batch)
     assert run.losses[-1] < 0.9 * run.losses[0]
 
 
@@ -53,7 +53,7 @@ def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout):
     expected = whole.run(nothing, ignore)
     killed = trainer(tmp_path, dropout=dropout, name="b.pt")
     for step in range(2):
-        killed.one_step(killed.batches[step])
+        killed.train_step(killed.batches[step])
     killed.save()
     torch.manual_seed(1)
     resumed = trainer(tmp_path, dropout=dropout, name="b.pt")
@@ -75,7 +75,7 @@ def test_workers_draw_the_same_batches(tmp_path):
 def test_the_average_follows_the_weights_fast_at_first(tmp_path):
     run = trainer(tmp_path)
     before = [p.clone() for p in run.average.parameters()]
-    run.one_step(run.batches[0])
+    run.train_step(run.batches[0])
     pairs = zip(before, run.average.parameters(), run.network.parameters(), strict=True)
     for old, mean, new in pairs:
         torch.testing.assert_close(mean, old / 11 + new * 10 / 11)
@@ -101,7 +101,7 @@ def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
     run = trainer(tmp_path)
     before = [p.clone() for p in run.network.parameters()]
     run.loss = lambda network, batch: distance(network, batch) * float("inf")
-    run.one_step(run.batches[0])
+    run.train_step(run.batches[0])
     for old, new in zip(before, run.network.parameters(), strict=True):
         assert torch.equal(old, new)
 
@@ -109,15 +109,21 @@ def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
 def test_the_rate_rises_stays_and_falls_to_zero():
     stage = Stage(steps=100, warm_up=10, decay=0.25)
     rates = [learning_rate(k, stage) for k in range(101)]
-    assert rates[0] == pytest.approx(0.1) and rates[9:76] == [1.0] * 67
-    assert rates[75:] == sorted(rates[75:], reverse=True) and rates[100] == 0
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:76] == [1.0] * 67
+    assert rates[75:] == sorted(rates[75:], reverse=True)
+    assert rates[100] == 0
 
 
 def test_every_step_and_process_has_a_seed_of_its_own():
     keys = {
-        key(seed, step, purpose) for seed in range(3) for step in range(50) for purpose in range(5)
+        derive_seed(seed, step, purpose)
+        for seed in range(3)
+        for step in range(50)
+        for purpose in range(5)
     }
-    assert len(keys) == 750 and min(keys) >= 0
+    assert len(keys) == 750
+    assert min(keys) >= 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

@@ -14,7 +14,7 @@ import resource
 from contextlib import nullcontext
 from threading import Thread
 import numpy as np
-from quicksilver.runtime import heap
+from quicksilver.runtime import allocator
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -51,4 +51,4 @@ def test_blocks_are_used_again_by_every_thread():
         return [int(count) for count in found.stdout.split()]
 
     assert min(pages("nullcontext()")) > 100_000
-    assert max(pages("heap.kept()")) < 20_000
+    assert max(pages("allocator.keep_freed_memory()")) < 20_000

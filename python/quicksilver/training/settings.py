@@ -1,0 +1,197 @@
+"""The parts of a recipe: images, network, integrator, variation, fits and stages of training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Part):
+    """Images, relative to the folder given with --data, and the frame they are brought to.
+
+    Args:
+        images: Pattern with one `*`, which stands for a subject's name; None: images are painted
+            after the label maps.
+        labels: Pattern of the label maps, likewise.
+        matrices: JSON with a 4 x 4 `M` per subject, from the frame to the subject, RAS mm.
+        shape: Voxels of the frame.
+        spacing: Of the frame, mm.
+        origin: Of the frame, mm.
+        held_out: Number of subjects, the last by name and at least two, used for validation only.
+        validation_pairs: Number of pairs on which networks are validated.
+    """
+
+    images: str | None = None
+    labels: str | None = None
+    matrices: str | None = None
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    spacing: PositiveFloat
+    origin: tuple[float, float, float]
+    held_out: Annotated[int, Field(ge=2)]
+    validation_pairs: PositiveInt = 6
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Data:
+        for pattern in (self.images, self.labels):
+            if pattern is not None and pattern.count("*") != 1:
+                raise ValueError("a pattern has one * for the subject's name")
+        if self.images is None and self.labels is None:
+            raise ValueError("give images or labels")
+        return self
+
+    @property
+    def named(self) -> str:
+        """The pattern that decides which subjects there are."""
+        pattern = self.images or self.labels
+        assert pattern is not None
+        return pattern
+
+
+class Network(Part):
+    """Architecture of the networks (see `quicksilver.networks.model.ModelConfig`).
+
+    Args:
+        architecture: "patch" or "horizontal".
+        features: Channels at full resolution.
+        prediction_factor: How much coarser than the frame the prediction network sees the images.
+        coarse_corrections: Number of corrections on the grid of the prediction, by the correction
+            network of the model in `start`.
+        corrections: Number of corrections, each with the target warped back once more.
+        dropout: Whether the networks have dropout.
+        sharpness: Images sharper than this (`quicksilver.images.sharpness`) are softened before a
+            network sees them, in training and after; None: none are.
+    """
+
+    architecture: Literal["patch", "horizontal"] = "horizontal"
+    features: PositiveInt = 16
+    prediction_factor: PositiveInt = 1
+    coarse_corrections: NonNegativeInt = 0
+    corrections: PositiveInt = 1
+    dropout: bool = False
+    sharpness: PositiveFloat | None = None
+
+
+class Shooting(Part):
+    """Metric, in voxels of the frame, and integrator of the model."""
+
+    alpha: NonNegativeFloat = 0.01
+    beta: NonNegativeFloat = 0.01
+    gamma: PositiveFloat = 0.001
+    power: Literal[1, 2] = 1
+    method: Literal["ab2", "rk4"] = "ab2"
+    steps: PositiveInt = 10
+    borders: Literal["extended", "original"] = "extended"
+    inverse_iterations: PositiveInt = 5
+
+
+class Variation(Part):
+    """Random changes of training images, so that the network sees more than it is given.
+
+    Every pair is mirrored with probability one half.
+
+    Args:
+        scanner: Of sharpness and contrast, common to both images of a pair
+            (`quicksilver.training.synthesis.vary_scanner`); 1 is a wide range of scanners.
+        intensity: Of contrast, bias field, blur and noise in each image
+            (`quicksilver.training.synthesis.disturb`).
+        rotation: Standard deviation of a pose common to both images, degrees.
+        scale: Likewise, of the logarithm of its scale.
+        shift: Likewise, voxels.
+        misalignment: Standard deviation of what an affine alignment leaves between them.
+        window: A random box of this many voxels, the same of both images, where a step on the whole
+            frame is too expensive; None: the whole frame.
+    """
+
+    scanner: NonNegativeFloat = 1.0
+    intensity: NonNegativeFloat = 0.4
+    rotation: NonNegativeFloat = 5.0
+    scale: NonNegativeFloat = 0.04
+    shift: NonNegativeFloat = 1.0
+    misalignment: NonNegativeFloat = 0.015
+    window: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+
+
+class Fits(Part):
+    """Random pairs for the teacher, and how each is fitted (`quicksilver fit`).
+
+    Args:
+        pairs: Number of pairs.
+        method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
+        levels: Of "lbfgs": how much coarser each level is.
+        iterations: Of "lbfgs": largest number of iterations on each level.
+        steps: Of "lbfgs": time steps of the geodesic.
+    """
+
+    pairs: PositiveInt
+    method: Literal["lbfgs", "quicksilver"] = "lbfgs"
+    levels: tuple[PositiveInt, ...] = (2, 1)
+    iterations: tuple[PositiveInt, ...] = (20, 15)
+    steps: PositiveInt = 10
+
+    def fitting(self) -> FitSettings:
+        """Return the settings of `quicksilver.lddmm.matching.fit`."""
+        if self.method == "quicksilver":
+            return QUICKSILVER
+        return FitSettings(levels=self.levels, iterations=self.iterations, steps=self.steps)
+
+
+class Stage(Part):
+    """How one network is trained.
+
+    Args:
+        source: "images" (random pairs of subjects), "geodesics" (a subject and a random geodesic:
+            the true momentum is known) or "fits" (patches of the teacher's pairs).
+        objective: "energy", the LDDMM energy through `shoot`, or "momentum", the distance to the
+            known one.
+        steps: Number of updates.
+        batch: Pairs, or patches, per process.
+        learning_rate: The largest one.
+        warm_up: Steps in which it rises.
+        decay: Part of the steps, at the end, in which it falls to zero.
+        weight_decay: Of AdamW.
+        clip: Largest norm of the gradient.
+        average: Decay per step of the mean of the weights, which is what is validated and kept.
+        precision: Type in which the network computes.
+        loss: Of the energy (`quicksilver.lddmm.losses`).
+        sigma: Of the loss.
+        shooting_steps: Time steps of the geodesic in the energy.
+        unfolding: Weight of the penalty of small Jacobian determinants.
+        velocity: Weight of the velocity in the distance of momenta.
+        validations: Number of validations.
+        workers: Processes that make batches; 0: this one.
+    """
+
+    source: Literal["images", "geodesics", "fits"] = "images"
+    objective: Literal["energy", "momentum"] = "energy"
+    steps: PositiveInt
+    batch: PositiveInt = 1
+    learning_rate: PositiveFloat = 5e-4
+    warm_up: PositiveInt = 30
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.25
+    weight_decay: NonNegativeFloat = 0.0
+    clip: PositiveFloat = 0.5
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    loss: Literal["ssd", "lncc"] = "lncc"
+    sigma: PositiveFloat = 0.7
+    shooting_steps: PositiveInt = 5
+    unfolding: NonNegativeFloat = 0.0
+    velocity: NonNegativeFloat = 1.0
+    validations: PositiveInt = 10
+    workers: NonNegativeInt = 0
