@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver.demo import puzzle
+from quicksilver.demo import make_puzzle
 from quicksilver.images.image import Image
 
 FILE = Path(__file__).resolve().parent / "images" / "registration.png"
@@ -55,7 +55,7 @@ def draw_grid(axes, displacement: torch.Tensor, level: int, step: int = 3) -> No
 
 
 def main() -> None:
-    made = puzzle(make_brain(), seed=4)
+    made = make_puzzle(make_brain(), seed=4)
     found = quicksilver.fit(made.moving, made.target, spacing=SPACING, affine=False, device="cpu")
     displacement = found.displacement
     warped = displacement.warp(made.moving).data

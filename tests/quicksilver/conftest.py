@@ -39,10 +39,10 @@ def helpful_model() -> Model:
     The energy keeps what they predict.
     """
     config = ModelConfig(features=2, architecture="horizontal", steps=4)
-    return Model(config, *(follow_gradient(config) for _ in range(2)))
+    return Model(config, follow_gradient(config, 0.008), follow_gradient(config, 0.004))
 
 
-def follow_gradient(config: ModelConfig) -> torch.nn.Module:
+def follow_gradient(config: ModelConfig, size: float) -> torch.nn.Module:
     """A network whose factor is the difference of its images, positive and negative parts apart."""
     network = config.network()
     with torch.no_grad():
@@ -53,7 +53,7 @@ def follow_gradient(config: ModelConfig) -> torch.nn.Module:
             network.entry.weight[channel, 0][middle] = sign
             network.entry.weight[channel, 1][middle] = -sign
             network.merge[0].weight[channel, 2 + channel][middle] = 1.0
-            network.factor.weight[0, channel][middle] = 0.01 * sign
+            network.factor.weight[0, channel][middle] = size * sign
     return network.eval()
 
 

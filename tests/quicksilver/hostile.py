@@ -1,7 +1,7 @@
 """Files that no command may trip over: malformed, truncated, odd or made to do harm.
 
-Each dictionary holds, by name, a function that writes one such file into an empty folder and returns
-its path.
+Each dictionary holds, by name, a function that writes one such file into an empty folder and
+returns its path.
 """
 
 from __future__ import annotations
@@ -265,7 +265,9 @@ POINTS: dict[str, Maker] = {
     "streamlines of words": holding(b"no tracks", "bad.tck"),
     "streamlines without end": holding(streamlines(".tck")[:-9], "bad.tck"),
     "streamlines with NaN": holding(
-        streamlines(".tck").replace(np.ones(3, "<f4").tobytes(), np.array([1, 1, NAN], "<f4").tobytes(), 1),
+        streamlines(".tck").replace(
+            np.ones(3, "<f4").tobytes(), np.array([1, 1, NAN], "<f4").tobytes(), 1
+        ),
         "bad.tck",
     ),
 }  # fmt: skip

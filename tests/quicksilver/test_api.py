@@ -20,7 +20,7 @@ from tests.quicksilver.phantoms import make_affine, write_nifti
 
 @pytest.fixture(scope="module")
 def elsewhere() -> tuple[Image, Image, np.ndarray]:
-    """A brain, a copy of it turned and scaled on another grid, and the affine between their points."""
+    """A brain, a rotated and scaled copy on another grid, and the affine between their points."""
     target = demo.make_brain()
     affine = make_affine((12, -8, 15), (1.1, 0.95, 1.05), origin=(20, -30, 10))
     grid = Grid((80, 96, 84), affine @ target.affine @ np.diag([1.05, 1.1, 1.0, 1.0]))
@@ -47,11 +47,13 @@ def test_a_raw_pair_is_brought_together(elsewhere, raw):
     assert np.abs(raw.affine - true).max() < 1
     inside = target.data > 0
     alike = np.corrcoef(raw.warped.data[inside], target.data[inside])[0, 1]
-    assert alike > 0.95 and raw.warped.grid.matches(target.grid)
+    assert alike > 0.95
+    assert raw.warped.grid.matches(target.grid)
     assert raw.displacement.grid.matches(target.grid)
     assert raw.inverse_displacement.grid.matches(moving.grid)
     placement = raw.settings.placement
-    assert placement.template_similarity > 0.98 and not placement.already_aligned
+    assert placement.template_similarity > 0.98
+    assert not placement.already_aligned
     assert list(raw.seconds)[:3] == ["read", "align", "prepare"]
 
 
@@ -111,7 +113,8 @@ def test_images_of_every_kind_are_the_same(brains, tmp_path, kind):
         "tensor": (torch.from_numpy(image.data), torch.from_numpy(image.affine)),
     }[kind]
     read = as_image(given)
-    assert np.array_equal(read.data, image.data) and read.grid.matches(image.grid)
+    assert np.array_equal(read.data, image.data)
+    assert read.grid.matches(image.grid)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def words(verb: str, good: Path, bad: Path, out: Path) -> list[object]:
         "register target": ["register", image, bad, "-o", out, *small],
         "fit": ["fit", bad, image, "-o", out],
         "evaluate": ["evaluate", good, "--moving-labels", bad, "--target-labels", image],
-        "apply to": ["apply", "--transform", affine, bad, "-o", f"{out}{''.join(bad.suffixes[-2:])}",
+        "apply to": ["apply", "--transform", affine, bad,
+                     "-o", f"{out}{''.join(bad.suffixes[-2:])}",
                      *(["--reference", image] if ".nii" in bad.name else [])],
         "apply": ["apply", "--transform", bad, image, "-o", f"{out}.nii"],
         "apply OUT": ["apply", bad, good / "points.csv", "-o", f"{out}.csv"],
@@ -88,11 +89,15 @@ def test_one_sentence(verb, kind, name, good, tmp_path, command, monkeypatch):
     bad = getattr(hostile, kind)[name](tmp_path / "in")
     before = listing(tmp_path), listing(good)
     code, shown, error = command(*words(verb, good, bad, tmp_path / "out"))
-    assert code == 2 and shown == ""
+    assert code == 2
+    assert shown == ""
     # Where the error is no terminal, the progress of the stage so far stands before the sentence.
     sentence = error.strip().splitlines()[-1]
-    assert sentence.startswith("quicksilver: expected") and error.count("quicksilver:") == 1, error
-    assert "found" in sentence and ";" in sentence and "Traceback" not in error
+    assert sentence.startswith("quicksilver: expected"), error
+    assert error.count("quicksilver:") == 1, error
+    assert "found" in sentence
+    assert ";" in sentence
+    assert "Traceback" not in error
     assert "one patch" not in sentence, "it was read, and refused for its size"
     assert (listing(tmp_path), listing(good)) == before, "something was left behind"
 
@@ -119,8 +124,11 @@ def test_what_cannot_be_written(verb, name, good, tmp_path, command, monkeypatch
     before = listing(tmp_path)
     source = [good, good / "image.nii"] if verb == "apply" else [good]
     code, _, error = command(verb, *source, "-o", OUTPUTS[name])
-    assert code == 2 and error.startswith("quicksilver: expected") and "found" in error
-    assert listing(tmp_path) == before and Path("/dev/null").is_char_device()
+    assert code == 2
+    assert error.startswith("quicksilver: expected")
+    assert "found" in error
+    assert listing(tmp_path) == before
+    assert Path("/dev/null").is_char_device()
 
 
 @pytest.mark.parametrize("kind", ["IMAGES", "MODELS"])
@@ -135,7 +143,8 @@ def test_one_sentence_of_a_process(kind, good, tmp_path):
         cwd=tmp_path,
         check=False,
     )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected")
 
 
@@ -150,9 +159,12 @@ def test_any_header_is_read_or_refused(tmp_path, changes):
     try:
         volumes, grid = read_series(tmp_path / "image.nii")
     except QuicksilverError as error:
-        assert "expected" in str(error) and "found" in str(error)
+        sentence = str(error)
+        assert "expected" in sentence
+        assert "found" in sentence
     else:
-        assert np.isfinite(volumes).all() and volumes.shape[:3] == grid.shape
+        assert np.isfinite(volumes).all()
+        assert volumes.shape[:3] == grid.shape
         assert np.isfinite(np.linalg.inv(grid.affine)).all()
 
 

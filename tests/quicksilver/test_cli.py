@@ -77,13 +77,16 @@ def test_register_writes_everything(out, brain_files):
         "write",
     ]
     assert list(summary["seconds"]) == [*stages, "total"]
-    assert summary["command"] == "register" and summary["moving"] == str(brain_files[0])
+    assert summary["command"] == "register"
+    assert summary["moving"] == str(brain_files[0])
 
 
 def test_options_of_register(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--no-affine")
     code, shown, _ = command(*words, "--steps", 2, "--no-correction", "--device", "cpu")
-    assert code == 0 and "shoot" in shown and "shoot again" not in shown
+    assert code == 0
+    assert "shoot" in shown
+    assert "shoot again" not in shown
     settings = json.loads((tmp_path / "result.json").read_text())["settings"]
     assert (settings["steps"], settings["correction"], settings["device"]) == (2, False, "cpu")
 
@@ -92,7 +95,9 @@ def test_register_refines(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path, "--model", model_file, "--steps", 2)
     code, shown, _ = command(*words, "--refine", 1, "--no-correction", "--no-affine")
     summary = json.loads((tmp_path / "result.json").read_text())
-    assert code == 0 and "refine" in shown and summary["settings"]["refine"] == 1
+    assert code == 0
+    assert "refine" in shown
+    assert summary["settings"]["refine"] == 1
     assert list(summary["seconds"])[3:7] == ["predict", "decide", "refine", "shoot"]
 
 
@@ -107,7 +112,8 @@ def test_apply_inverse_brings_the_target_back(out, brain_files, tmp_path, comman
         "apply", out, out / "warped.nii.gz", "-o", tmp_path / "back.nii.gz", "--inverse"
     )
     back, moving = read_image(tmp_path / "back.nii.gz"), read_image(brain_files[0])
-    assert code == 0 and back.grid.matches(moving.grid)
+    assert code == 0
+    assert back.grid.matches(moving.grid)
     core = (slice(8, -8),) * 3
     assert np.corrcoef(back.data[core].ravel(), moving.data[core].ravel())[0, 1] > 0.95
 
@@ -142,8 +148,10 @@ def test_evaluate(out, label_files, tmp_path, command):
     words = ("evaluate", out, "--moving-labels", moving, "--target-labels", target)
     code, shown, _ = command(*words, "--json", tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert code == 0 and [score["label"] for score in scores["labels"]] == [1000, 1001]
-    assert f"{scores['after']['overlap']:.3f}" in shown and "folded voxels" in shown
+    assert code == 0
+    assert [score["label"] for score in scores["labels"]] == [1000, 1001]
+    assert f"{scores['after']['overlap']:.3f}" in shown
+    assert "folded voxels" in shown
     moved = command("apply", out, moving, "-o", tmp_path / "moved.nii", "--labels")
     assert moved[0] == 0
     ours, theirs = (read_image(p, labels=True).data for p in (tmp_path / "moved.nii", target))
@@ -155,11 +163,14 @@ def test_fit_writes_its_energies(brain_files, tmp_path, command):
     code, shown, _ = command(
         "fit", *brain_files, "-o", tmp_path, "--iterations", 2, 1, "--steps", 3, "--no-affine"
     )
-    assert code == 0 and "fit" in shown
+    assert code == 0
+    assert "fit" in shown
     assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
     summary = json.loads((tmp_path / "result.json").read_text())
     coarse, fine = summary["energies"]["iterations"]
-    assert len(coarse) == 3 and len(fine) == 2 and fine[-1] < fine[0]
+    assert len(coarse) == 3
+    assert len(fine) == 2
+    assert fine[-1] < fine[0]
     assert summary["energies"]["mismatch_after"] < summary["energies"]["mismatch_before"]
 
 
@@ -194,9 +205,13 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
     (tmp_path / "pairs.csv").write_text("moving,target\n")
     listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
     code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *words)
-    assert code == 0 and "0 fits written" in shown
-    assert made["loss"] == loss and made["descent"] == (method or "Descent")
-    assert list(made["iterations"]) == iterations and made["steps"] == 7 and made["batch"] == 3
+    assert code == 0
+    assert "0 fits written" in shown
+    assert made["loss"] == loss
+    assert made["descent"] == (method or "Descent")
+    assert list(made["iterations"]) == iterations
+    assert made["steps"] == 7
+    assert made["batch"] == 3
 
 
 def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatch):
@@ -211,7 +226,8 @@ def test_fit_with_a_state_keeps_it_up(brain_files, tmp_path, command, monkeypatc
     energies = [
         json.loads((out / "result.json").read_text())["energies"] for out in (first, second)
     ]
-    assert (tmp_path / "state").stat().st_size > 1000 and energies[0] == energies[1]
+    assert (tmp_path / "state").stat().st_size > 1000
+    assert energies[0] == energies[1]
 
 
 def test_real_brains(shared, model_file, tmp_path):
@@ -219,11 +235,13 @@ def test_real_brains(shared, model_file, tmp_path):
     images = [data / f"hip_{number}_t1.nii.gz" for number in ("001", "004")]
     labels = [data / f"hip_{number}_lab.nii.gz" for number in ("001", "004")]
     done = quicksilver_process("register", *images, "-o", tmp_path, "--model", model_file)
-    assert done.returncode == 0 and {path.name for path in tmp_path.iterdir()} == OUTPUTS
+    assert done.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
     done = quicksilver_process(
         "evaluate", tmp_path, "--moving-labels", labels[0], "--target-labels", labels[1]
     )
-    assert done.returncode == 0 and "mean" in done.stdout
+    assert done.returncode == 0
+    assert "mean" in done.stdout
 
 
 BAD_INPUTS = [
@@ -312,8 +330,11 @@ def test_bad_input_is_one_sentence(name, tmp_path, brain_files, model_file, comm
     before = sorted(tmp_path.rglob("*"))
     code, shown, error = command(*words)
     sentence = error.strip().splitlines()[-1]
-    assert code == 2 and shown == ""
-    assert sentence.startswith("quicksilver: expected") and "found" in sentence and ";" in sentence
+    assert code == 2
+    assert shown == ""
+    assert sentence.startswith("quicksilver: expected")
+    assert "found" in sentence
+    assert ";" in sentence
     assert "Traceback" not in error
     assert sorted(tmp_path.rglob("*")) == before, "something was left behind"
 
@@ -322,7 +343,8 @@ def test_no_traceback_as_a_process(tmp_path):
     done = quicksilver_process(
         "register", tmp_path / "a.nii", tmp_path / "b.nii", "-o", tmp_path / "out"
     )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected an image at")
     assert not (tmp_path / "out").exists()
 
@@ -338,8 +360,9 @@ def test_help_does_not_load_torch():
 def test_a_registration_loads_neither_a_compiler_nor_scipy_images():
     """Nor what draws the reports: to import each takes longer than to read the images."""
     code = (
-        "import sys, quicksilver.results.folder, quicksilver.networks.shipped as m; m.open_model(None)\n"
-        "assert not {'torch._dynamo', 'scipy.ndimage', 'matplotlib'} & set(sys.modules)"
+        "import sys, quicksilver.results.folder, quicksilver.networks.shipped as m; "
+        "m.open_model(None)\nassert not {'torch._dynamo', 'scipy.ndimage', 'matplotlib'} & "
+        "set(sys.modules)"
     )
     done = python_process("-c", code)
     assert done.returncode == 0, done.stderr
@@ -370,7 +393,8 @@ def test_a_raw_pair_of_people(shared, tmp_path):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = quicksilver_process("register", *images, "-o", tmp_path)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0 and {path.name for path in tmp_path.iterdir()} == OUTPUTS
+    assert done.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == OUTPUTS
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 90
     words = ("--moving-labels", labels[0], "--target-labels", labels[1])
     done = quicksilver_process("evaluate", tmp_path, *words, "--json", tmp_path / "scores.json")

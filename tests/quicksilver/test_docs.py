@@ -77,7 +77,8 @@ def test_commands(line, folder, command, monkeypatch):
     program, *words = shlex.split(line)
     output = folder / words[words.index("-o") + 1]
     code, _, error = command(*words)
-    assert program == "quicksilver" and code == 0, error
+    assert program == "quicksilver"
+    assert code == 0, error
     assert output.is_file()
     output.unlink()
 
@@ -89,7 +90,8 @@ def test_registrations(line, folder, command, monkeypatch, tmp_path):
     program, *words = shlex.split(line)
     words[words.index("-o") + 1] = str(tmp_path / words[words.index("-o") + 1])
     code, _, error = command(*words)
-    assert program == "quicksilver" and code == 0, error
+    assert program == "quicksilver"
+    assert code == 0, error
     assert len(list(tmp_path.rglob("result.json"))) == 1
 
 
@@ -110,4 +112,5 @@ def test_python_of_other_programs(package, folder, monkeypatch):
 
 
 def test_the_pages_have_commands():
-    assert len(lines("labels.md")) > 10 and len(lines("ants.md")) > 3
+    assert len(lines("labels.md")) > 10
+    assert len(lines("ants.md")) > 3

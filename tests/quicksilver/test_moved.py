@@ -20,6 +20,6 @@ def test_an_old_path_leads_to_the_module_with_a_warning(old, monkeypatch):
 
 def test_names_can_be_imported_from_an_old_path(monkeypatch):
     monkeypatch.delitem(sys.modules, "quicksilver.recipes", raising=False)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=r"quicksilver\.recipes is now"):
         from quicksilver.recipes import read_recipe
     assert read_recipe("default-2mm").name == "default-2mm"

@@ -1,8 +1,8 @@
 """Evidence for a momentum: how far two images differ around each voxel, between 0 and 1.
 
-At an optimum of LDDMM matching the initial momentum is lambda grad I0 with lambda in proportion to
-the residual of the images (Younes, Shapes and Diffeomorphisms, 2010, ch. 11): where nothing differs,
-nothing moves. A network learns that only about, so its momentum is bound to it,
+At an optimum of LDDMM matching the initial momentum is lambda grad I0, with lambda proportional to
+the residual of the images (Younes, Shapes and Diffeomorphisms, 2010, ch. 11): where nothing
+differs, nothing moves. A network learns this only roughly, so its momentum is made to obey it:
 
     m(I0, I1) = e(I0, I1) (N(I0, I1) - N(I0, I0)),    e = r^2 / (r^2 + NOISE^2).
 

@@ -121,7 +121,8 @@ def _convolution(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv3d:
 
 def _draw(layer: nn.Module, gain: float = 1.0) -> None:
     """Draw first weights that keep the variance of the signal (He 2015), times `gain`."""
-    assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d) and layer.bias is not None
+    assert isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)
+    assert layer.bias is not None
     if layer.weight.is_meta:  # torch would load its compiler, which takes a second, to fill nothing
         return
     nn.init.kaiming_normal_(layer.weight, a=SLOPE)

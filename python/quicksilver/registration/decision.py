@@ -1,8 +1,8 @@
 """The energy decides how much of a predicted momentum is shot.
 
-Networks know what moved in other pairs; the LDDMM energy with the loss of `quicksilver fit` knows what
-helps in this one. Among the momenta before and after each correction, and parts of the best of them, the
-one of least energy at half resolution is taken.
+Networks know what moved in other pairs; the LDDMM energy, with the loss of `quicksilver fit`, knows
+what helps in this one. Of the momenta before and after each correction, and of fractions of the
+best of them, the one of least energy at half resolution is taken.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class Decision:
 def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) -> Decision:
     """Choose the momentum of least energy at half resolution.
 
+    Corrections are dropped from the last one on, and the momentum is scaled down, as long as that
+    lowers the energy: usually three energies are computed.
+
     Args:
         momenta: As predicted and after each correction, (1, 3, X, Y, Z) each.
         images: What is matched.
@@ -63,13 +66,13 @@ def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) ->
     def energy(momentum: Tensor) -> float:
         return matching.energies(downsample_momentum(momentum, FACTOR), [0]).item()
 
-    energies = [energy(momentum) for momentum in momenta]
-    least = min(energies)
-    corrections = energies.index(least)
+    corrections, least = len(momenta) - 1, energy(momenta[-1])
+    while corrections > 0 and (found := energy(momenta[corrections - 1])) < least:
+        corrections, least = corrections - 1, found
     momentum, chosen = momenta[corrections], 1.0
     for scale in SCALES:
         found = energy(scale * momentum)
-        if found > least or (found == least and scale > 0):
+        if found >= least:
             break
         least, chosen = found, scale
     return Decision(chosen * momentum, corrections, chosen)

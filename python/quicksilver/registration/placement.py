@@ -24,7 +24,8 @@ TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 def load_template() -> Image:
     """Read the brain ICBM152 2009a (symmetric, 1 mm, T1), a file of the package nilearn."""
     package = find_spec("nilearn")  # found without importing it, which would take a second
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     return read_image(Path(package.origin).parent / TEMPLATE)
 
 

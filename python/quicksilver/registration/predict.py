@@ -107,7 +107,7 @@ def _choose(
     settings: PredictionSettings,
     stages: Stages,
 ) -> tuple[Tensor, PredictionSettings]:
-    """Return the momentum that the energy decides for, or the last; and the settings that say so."""
+    """Return the momentum to shoot, as the energy decides, and the settings that say so."""
     if not options.decide:
         return momenta[-1], settings
     with stages("decide"):

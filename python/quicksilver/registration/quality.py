@@ -68,7 +68,7 @@ class Quality(Record):
         inverse_consistency_voxels: Lengths of phi o psi less the identity.
         log_jacobian_sd: Standard deviation of the logarithm of det D psi.
         displacement_mm: Lengths of the displacement.
-        correlation: Of the warped moving image's intensities with the target's in the target's brain.
+        correlation: Correlation of the warped moving image with the target in the target's brain.
         brain_overlap: Dice of the warped moving brain and the target's.
         damping_rounds: Rounds in which folds were smoothed away (`quicksilver.lddmm.unfolding`).
         deviation_mm: Standard deviation of the dropout samples, if any were drawn.

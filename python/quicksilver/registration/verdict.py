@@ -17,10 +17,10 @@ Level = Literal["good", "doubtful", "failed"]
 LEVELS: tuple[Level, ...] = ("good", "doubtful", "failed")
 
 SCALE = 1.3, 2.0
-"""Factor along an axis by which brains differ that is doubtful, and that is no brain of an adult."""
+"""Stretch of the affine along an axis that is doubtful, and that no two brains need."""
 
 UNLIKE = 0.7
-"""Similarity of aligned images (`quicksilver.registration.alignment`) below which they show other things."""
+"""Similarity of aligned images below which they do not show the same thing."""
 
 CORRELATION = 0.6, 0.0
 """Correlation of intensities below which a match is doubtful, and below which it has failed."""

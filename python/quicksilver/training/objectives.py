@@ -19,7 +19,7 @@ from quicksilver.training.settings import Stage
 from quicksilver.transforms.folds import penalise_folds
 
 NOTHING = 0.02
-"""Mismatch per voxel of the head that counts as none, so that pairs alike from the start count little."""
+"""Mismatch per voxel of the head that counts as none: pairs alike from the start count little."""
 
 
 class Objective(Protocol):
@@ -34,9 +34,9 @@ class EnergyObjective:
         E(m0) / max(E(0), NOTHING),  E(m0) = 1/2 <m0, K m0> + loss(I0 o psi_1, I1)
 
     on the images as they were before they were disturbed (`quicksilver.lddmm.energy`); NOTHING per
-    voxel of the head. The gradient is the exact adjoint of the integrator. `unfolding` adds the mean
-    square of the shortfall of the ten determinants of `quicksilver.transforms.folds` below 0.3 (at
-    most 1), in thousands.
+    voxel of the head. The gradient is the exact adjoint of the integrator. `unfolding` adds the
+    mean square of the shortfall of the ten determinants of `quicksilver.transforms.folds` below 0.3
+    (at most 1), in thousands.
     """
 
     def __init__(self, metric: qs.FluidMetric, stage: Stage) -> None:

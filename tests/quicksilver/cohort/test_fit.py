@@ -56,10 +56,13 @@ def test_every_pair_of_a_list_gets_a_file_that_shoots_it_nearer(pairs, tmp_path)
     moved = qs.warp(pair.moving.float(), psi)
     assert (moved - pair.target).norm() < 0.8 * (pair.moving.float() - pair.target).norm()
     about = pair.about
-    assert about["id"] == "a-b" and about["target"].endswith("b.nii.gz")
-    assert about["settings"]["loss"] == "SSD(sigma=0.2)" and about["metric"]["pad"] == 8
+    assert about["id"] == "a-b"
+    assert about["target"].endswith("b.nii.gz")
+    assert about["settings"]["loss"] == "SSD(sigma=0.2)"
+    assert about["metric"]["pad"] == 8
     assert about["energies"][0][-1] < about["energies"][0][0]
-    assert about["folded_voxels"] == 0 and "torch" in about["versions"]
+    assert about["folded_voxels"] == 0
+    assert "torch" in about["versions"]
     assert sorted(p.name for p in (tmp_path / "fits").iterdir()) == sorted(f.name for f in files)
 
 
@@ -71,7 +74,8 @@ def test_batches_change_nothing(pairs, tmp_path):
     one, three = (
         fit.fit_list(pairs, tmp_path / f"fits{n}", METRIC, SETTINGS, batch=n) for n in (1, 3)
     )
-    assert [f.name for f in one] == [f.name for f in three] and len(one) == 4
+    assert [f.name for f in one] == [f.name for f in three]
+    assert len(one) == 4
     for alone, together in zip(map(fits.load_pair, one), map(fits.load_pair, three), strict=True):
         torch.testing.assert_close(alone.momentum, together.momentum, rtol=2e-3, atol=1e-5)
         assert torch.equal(alone.moving, together.moving)
@@ -180,4 +184,6 @@ def test_killed_at_any_moment_the_command_loses_no_fit_and_leaves_no_half(listin
         for file in fits.pair_files(out):
             assert fits.load_pair(file).momentum.any()
         kept = complete
-    assert killed > 0 and process.returncode == 0 and len(kept) == 3
+    assert killed > 0
+    assert process.returncode == 0
+    assert len(kept) == 3

@@ -66,9 +66,12 @@ def test_one_failure_stays_alone_and_what_is_done_is_left_alone(tmp_path):
     assert not (tmp_path / "out/p1").exists()
     again = run_cohort(pairs, tmp_path / "out", pretend, {"a": 1})
     assert [o.id for o in again] == ["p1"]
-    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == set(
-        ["p0", "p1", "p2", "p3"]
-    )
+    assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == {
+        "p0",
+        "p1",
+        "p2",
+        "p3",
+    }
     os.utime(pairs[2].moving, ns=(1, 1))  # as if the image were another
     assert {o.id for o in run_cohort(pairs, tmp_path / "out", pretend, {"a": 2})} == {"p1", "p2"}
 
@@ -146,7 +149,8 @@ def test_killed_at_fifty_moments_it_ends_as_if_nothing_had_been(tmp_path, model)
     whole.join()
     length = time.perf_counter() - begin
     expected = contents(tmp_path / "whole")
-    assert whole.exitcode == 0 and len(expected) == 3 * 5
+    assert whole.exitcode == 0
+    assert len(expected) == 3 * 5
     moments, kills, out = random.Random(0), 0, tmp_path / "0"
     while kills < 50:
         process = started(out)
@@ -166,7 +170,8 @@ def test_killed_at_fifty_moments_it_ends_as_if_nothing_had_been(tmp_path, model)
     last = started(out)
     last.join()
     found = contents(out)
-    assert last.exitcode == 0 and found.keys() == expected.keys()
+    assert last.exitcode == 0
+    assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
     assert not list(out.rglob("*.partial"))
 
@@ -195,11 +200,13 @@ def listed(tmp_path_factory, model_file) -> tuple[Path, subprocess.CompletedProc
 
 def test_the_command_registers_a_list_and_says_what_failed(listed):
     folder, done = listed
-    assert done.returncode == 1 and "2 of 3 pairs registered" in done.stdout
+    assert done.returncode == 1
+    assert "2 of 3 pairs registered" in done.stdout
     assert "failed: bad: expected an image with non-zero voxels" in done.stderr
     assert "Traceback" not in done.stderr
     good = json.loads((folder / "out/good/result.json").read_text())
-    assert good["overlap"]["after"] > 0.7 and (folder / "out/good/report.html").exists()
+    assert good["overlap"]["after"] > 0.7
+    assert (folder / "out/good/report.html").exists()
 
 
 def test_the_summary_is_worst_first(listed):
@@ -209,7 +216,8 @@ def test_the_summary_is_worst_first(listed):
     assert [row["status"] for row in rows] == ["failed", "done", "done"]
     assert float(next(row for row in rows if row["id"] == "good")["overlap"]) > 0.7
     page = (folder / "out/index.html").read_text()
-    assert "<b>odd" not in page and "\\u003cb>odd" in page
+    assert "<b>odd" not in page
+    assert "\\u003cb>odd" in page
     assert read_list(folder / "pairs.csv")[0].id == "good"
 
 
@@ -230,12 +238,14 @@ def test_a_bids_folder_is_brought_to_a_target(tmp_path, command, model_file):
     code, text, _ = command(
         "register", data, target, "-o", out, "--no-affine", "--model", model_file
     )
-    assert code == 0 and "2 of 2" in text
+    assert code == 0
+    assert "2 of 2" in text
     described = json.loads((out / "dataset_description.json").read_text())
     assert described["DatasetType"] == "derivative"
     assert (out / "sub-01_T1w/displacement.nii.gz").exists()
     code, _, error = command("register", tmp_path / "out", target, "-o", out)
-    assert code == 2 and "found none" in error
+    assert code == 2
+    assert "found none" in error
 
 
 def test_stripped_images_of_a_bids_folder_are_preferred(tmp_path):
@@ -252,7 +262,8 @@ def test_stripped_images_of_a_bids_folder_are_preferred(tmp_path):
 )
 def test_what_is_neither_a_pair_nor_a_list_is_refused(words, command, tmp_path):
     code, _, error = command("register", *words, "-o", tmp_path)
-    assert code == 2 and "either MOVING and TARGET" in " ".join(error.replace("│", "").split())
+    assert code == 2
+    assert "either MOVING and TARGET" in " ".join(error.replace("│", "").split())
 
 
 @pytest.mark.slow
@@ -279,10 +290,12 @@ def test_machines_of_one_folder_share_a_list(tmp_path, model_file):
     ]
     said = [machine.communicate()[0] for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0]
-    assert "2 of them now" in said[0] and "1 of them now" in said[1]
+    assert "2 of them now" in said[0]
+    assert "1 of them now" in said[1]
     alone = [sys.executable, *words, "-o", "alone"]
     subprocess.run(alone, cwd=tmp_path, check=True, capture_output=True)
     found, expected = (contents(tmp_path / out) for out in ("together", "alone"))
-    assert len(found) == 3 * 5 and found.keys() == expected.keys()
+    assert len(found) == 3 * 5
+    assert found.keys() == expected.keys()
     # One thread each against all of them: sums in another order.
     assert all(np.allclose(found[name], expected[name], atol=1e-3) for name in expected)

@@ -129,7 +129,8 @@ def test_a_list_of_transforms_is_one_interpolation(out, brain_files, tmp_path, c
     target = read_image(brain_files[1]).grid
     expected = chain.onto(target).warp(source)
     moved = read_image(tmp_path / "moved.nii.gz")
-    assert moved.grid.matches(target) and np.allclose(moved.data, expected.data, atol=1e-3)
+    assert moved.grid.matches(target)
+    assert np.allclose(moved.data, expected.data, atol=1e-3)
     # The whole list the other way brings it home.
     back = ("apply", *words[1:5], tmp_path / "moved.nii.gz", "--inverse")
     assert command(*back, "-o", tmp_path / "back.nii.gz", "--reference", brain_files[0])[0] == 0
@@ -142,7 +143,8 @@ def test_an_affine_alone_needs_a_reference(brain_files, tmp_path, command):
     write_affine(tmp_path / "affine.mat", np.eye(4))
     words = ("apply", "--transform", tmp_path / "affine.mat", brain_files[0])
     code, _, error = command(*words, "-o", tmp_path / "moved.nii.gz")
-    assert code == 2 and "--reference" in error
+    assert code == 2
+    assert "--reference" in error
     words = (*words, "-o", tmp_path / "moved.nii.gz", "--reference", brain_files[0])
     assert command(*words)[0] == 0
     assert np.allclose(*(read_image(p).data for p in (words[3], words[5])), atol=1e-3)
@@ -161,7 +163,8 @@ def test_a_series_is_every_volume(out, brains, tmp_path, command):
     nib.save(nib.Nifti1Image(volumes, brains[0].affine), tmp_path / "series.nii.gz")
     code, *_ = command("apply", out, tmp_path / "series.nii.gz", "-o", tmp_path / "moved.nii")
     moved = nib.load(tmp_path / "moved.nii").get_fdata(dtype=np.float32)
-    assert code == 0 and moved.shape == (*brains[1].data.shape, 3)
+    assert code == 0
+    assert moved.shape == (*brains[1].data.shape, 3)
     field = load_registration(out).displacement
     for number in range(3):
         one = field.warp(Image(volumes[..., number].copy(), brains[0].affine)).data
@@ -190,7 +193,9 @@ def test_jacobian_is_that_of_the_map(out, tmp_path, command):
     found = nib.load(tmp_path / "det.nii.gz").get_fdata()
     field = load_registration(out).displacement
     expected = qs.jacobian_determinant(field.in_voxels())[0, 0].numpy()
-    assert code == 0 and "0 folded voxels" in shown and np.allclose(found, expected, atol=1e-5)
+    assert code == 0
+    assert "0 folded voxels" in shown
+    assert np.allclose(found, expected, atol=1e-5)
     words = ("jacobian", out / "displacement.nii.gz", "-o", tmp_path / "log.nii.gz", "--log")
     assert command(*words)[0] == 0
     assert np.allclose(nib.load(tmp_path / "log.nii.gz").get_fdata(), np.log(found), atol=1e-4)

@@ -12,7 +12,8 @@ from tests.quicksilver.phantoms import make_affine, make_brain, voxels_in
 def test_the_brain_box_is_that_of_the_voxels(brains):
     low, high = brain_box(*brains)
     world = np.concatenate([voxels_in(Grid((1, 1, 1), np.eye(4)), image) for image in brains])
-    assert np.allclose(low, world.min(axis=0)) and np.allclose(high, world.max(axis=0))
+    assert np.allclose(low, world.min(axis=0))
+    assert np.allclose(high, world.max(axis=0))
 
 
 def test_images_of_different_worlds_are_refused():

@@ -15,7 +15,8 @@ def test_the_working_grid_holds_both_brains_with_its_margin(brains, spacing):
     assert np.allclose(grid.affine[:3, :3], spacing * np.eye(3))
     voxels = np.concatenate([voxels_in(grid, image) for image in brains])
     below, above = voxels.min(axis=0), np.array(grid.shape) - 1 - voxels.max(axis=0)
-    assert below.min() >= MARGIN - 1e-6 and above.min() >= MARGIN - 1e-6
+    assert below.min() >= MARGIN - 1e-6
+    assert above.min() >= MARGIN - 1e-6
     assert np.allclose(below, above, atol=1e-6), "the box is not centred"
     assert below.max() < MARGIN + 1, "larger than it needs to be"
 
@@ -66,7 +67,8 @@ def test_labels_keep_their_values_and_type():
     labels = Image(np.random.default_rng(0).integers(0, 3000, (12, 12, 12), np.int16), np.eye(4))
     grid = Grid((20, 20, 20), make_affine((9, 0, 5), (0.5, 0.6, 0.5), origin=(1, 1, 1)))
     moved = resample(labels, grid, "nearest").numpy()
-    assert moved.dtype == np.int16 and set(np.unique(moved)) <= set(np.unique(labels.data)) | {0}
+    assert moved.dtype == np.int16
+    assert set(np.unique(moved)) <= set(np.unique(labels.data)) | {0}
 
 
 def test_affine_displacement_is_the_affine_map():

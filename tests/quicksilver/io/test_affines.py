@@ -157,10 +157,14 @@ BAD = {
     "NaN": b"nan 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
     "huge": b"1e300 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
     "no text": bytes(range(256)),
-    "binary cut short": b"\0\0\0\0\x0c\0\0\0\x01\0\0\0\0\0\0\0\x1b\0\0\0AffineTransform_double_3_3\0",
+    "binary cut short": (
+        b"\0\0\0\0\x0c\0\0\0\x01\0\0\0\0\0\0\0\x1b\0\0\0AffineTransform_double_3_3\0"
+    ),
     "binary of 2 billion numbers": b"\0\0\0\0\x0c\0\0\x7e\x01\0\0\0\0\0\0\0\x1b\0\0\0"
     b"AffineTransform_double_3_3\0\0\0\0\0",
-    "itk cut short": b"#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n",
+    "itk cut short": (
+        b"#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+    ),
     "2-D": b"#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_2_2\n"
     b"Parameters: 1 0 0 1 0 0\nFixedParameters: 0 0\n",
     "two matrices": b"type = 1\nnxforms = 2\n1 4 4\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",

@@ -38,12 +38,14 @@ def test_the_file_is_what_itk_calls_a_displacement_field(tmp_path):
     field = smooth_field(Grid((6, 7, 8), TARGET))
     write_field(tmp_path / "field.nii.gz", field)
     file = nib.load(tmp_path / "field.nii.gz")
-    assert file.shape == (6, 7, 8, 1, 3) and file.header["intent_code"] == 1007
+    assert file.shape == (6, 7, 8, 1, 3)
+    assert file.header["intent_code"] == 1007
     assert np.allclose(file.affine, TARGET, atol=1e-5)
     expected = field.vectors[0, :, 2, 3, 4].numpy() * [-1, -1, 1]
     assert np.allclose(np.asarray(file.dataobj)[2, 3, 4, 0], expected)
     back = read_field(tmp_path / "field.nii.gz")
-    assert torch.equal(back.vectors, field.vectors) and back.grid.matches(field.grid)
+    assert torch.equal(back.vectors, field.vectors)
+    assert back.grid.matches(field.grid)
 
 
 def test_a_plain_image_is_no_field(tmp_path):

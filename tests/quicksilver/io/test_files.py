@@ -14,13 +14,20 @@ def test_others_may_read_what_a_writer_kept_to_its_owner(tmp_path):
     with replacing(tmp_path / "file") as temporary:
         temporary.touch(mode=0o600)
     modes = [stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()]
-    assert len(modes) == 2 and len(set(modes)) == 1
+    assert len(modes) == 2
+    assert len(set(modes)) == 1
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     file = tmp_path / "file"
     file.write_text("old")
-    with pytest.raises(RuntimeError), replacing(file) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError
-    assert [f.name for f in tmp_path.iterdir()] == ["file"] and file.read_text() == "old"
+
+    def fail() -> None:
+        with replacing(file) as temporary:
+            temporary.write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [f.name for f in tmp_path.iterdir()] == ["file"]
+    assert file.read_text() == "old"

@@ -47,7 +47,8 @@ def test_scaled_integers_and_a_trailing_axis_are_read(tmp_path):
     nib.save(file, tmp_path / "scaled.nii")
     stored = np.asarray(nib.load(tmp_path / "scaled.nii").dataobj)[..., 0]
     image = read_image(tmp_path / "scaled.nii")
-    assert image.data.dtype == np.float32 and image.data.shape == (3, 4, 5)
+    assert image.data.dtype == np.float32
+    assert image.data.shape == (3, 4, 5)
     assert np.array_equal(image.data, stored)
 
 
@@ -118,7 +119,9 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path, name, words):
     with pytest.raises(QuicksilverError) as caught:
         read_image(folder / name)
     sentence = str(caught.value)
-    assert words in sentence and name in sentence and "expected" in sentence
+    assert words in sentence
+    assert name in sentence
+    assert "expected" in sentence
     assert "\n" not in sentence
 
 
@@ -142,4 +145,5 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(nib, "save", fail)
     with pytest.raises(QuicksilverError, match="No space left"):
         write_image(path, np.zeros((2, 2, 2), np.float32), np.eye(4))
-    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -80,7 +80,8 @@ def test_freesurfer_surfaces_are_where_their_volume_is(tmp_path):
     again = read_points(tmp_path / "lh.moved")
     assert np.allclose(again.points, found.points + 1, atol=1e-3)
     stored, triangles = read_geometry(tmp_path / "lh.moved")
-    assert np.allclose(stored, again.points, atol=1e-4) and np.array_equal(triangles, TRIANGLES)
+    assert np.allclose(stored, again.points, atol=1e-4)
+    assert np.array_equal(triangles, TRIANGLES)
 
 
 def test_gifti_surfaces_of_the_world(tmp_path):
@@ -101,7 +102,8 @@ def test_gifti_surfaces_of_freesurfer_are_moved_into_the_world(tmp_path):
     found.save(tmp_path / "moved.surf.gii", found.points)
     assert np.allclose(read_points(tmp_path / "moved.surf.gii").points, found.points, atol=1e-4)
     array = nib.load(tmp_path / "moved.surf.gii").darrays[0]
-    assert float(array.meta["VolGeomC_A"]) == 0 and array.meta["Name"] == "lh"
+    assert float(array.meta["VolGeomC_A"]) == 0
+    assert array.meta["Name"] == "lh"
     assert array.coordsys.dataspace == 1
 
 

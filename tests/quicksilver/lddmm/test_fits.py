@@ -31,7 +31,8 @@ def test_a_file_says_what_is_in_it(pair, tmp_path):
     fits.save_pair(pair, tmp_path / "pair.h5")
     with h5py.File(tmp_path / "pair.h5") as file:
         assert {name: file[name].attrs["unit"] for name in file} == fits.UNITS
-        assert file["momentum"].shape == (1, 3, 9, 8, 7) and file["momentum"].dtype == np.float16
+        assert file["momentum"].shape == (1, 3, 9, 8, 7)
+        assert file["momentum"].dtype == np.float16
         assert file.attrs["energies"] == "[[2.0, 1.5], [0.5]]"
 
 

@@ -62,10 +62,13 @@ def test_a_trial_that_is_not_lower_is_halved_until_there_is_no_more():
     descent = started()
     here, first = descent.point, descent.trial - descent.point
     for number, energy in enumerate((1.0, math.nan, 2.0, math.inf, 1.0), start=1):
-        assert not descent.receive(energy, noise(2)) and not descent.stopped
+        assert not descent.receive(energy, noise(2))
+        assert not descent.stopped
         torch.testing.assert_close(descent.trial - here, first / 2**number)
-    assert not descent.receive(1.0, noise(2)) and descent.stopped
-    assert descent.point is here and descent.energies == [1.0]
+    assert not descent.receive(1.0, noise(2))
+    assert descent.stopped
+    assert descent.point is here
+    assert descent.energies == [1.0]
 
 
 def test_curvature_that_misleads_is_forgotten():
@@ -76,8 +79,10 @@ def test_curvature_that_misleads_is_forgotten():
     descent._start_from(descent.point, noise(1), halved=0)
     assert not torch.equal(descent.trial, first)
     for _ in range(descent.halvings + 1):
-        assert not descent.receive(2.0, noise(2)) and not descent.stopped
-    assert not descent.pairs and torch.equal(descent.trial, first)
+        assert not descent.receive(2.0, noise(2))
+        assert not descent.stopped
+    assert not descent.pairs
+    assert torch.equal(descent.trial, first)
 
 
 def test_lower_must_be_lower_by_what_the_slope_promises():
@@ -114,8 +119,10 @@ def test_no_gradient_is_the_end():
 def test_the_fixed_step_takes_every_energy_but_none_that_is_not_finite():
     descent = started(FixedStep, iterations=3, tolerance=1.0)
     torch.testing.assert_close(descent.trial, 0.01 * noise(0) - 4e-6 * noise(1))
-    assert descent.receive(7.0, noise(2)) and not descent.stopped
-    assert not descent.receive(math.nan, noise(2)) and descent.stopped
+    assert descent.receive(7.0, noise(2))
+    assert not descent.stopped
+    assert not descent.receive(math.nan, noise(2))
+    assert descent.stopped
 
 
 def test_every_quadratic_is_minimised_in_its_own_time():
@@ -133,12 +140,16 @@ def test_every_quadratic_is_minimised_in_its_own_time():
     moved = []
     minimise(energy, descents, moved.append)
     torch.testing.assert_close(descents[0].point, centres[:1], rtol=0, atol=2e-5)
-    assert descents[1].stopped and asked[-1] == [0] and asked[0] == [0, 1]
+    assert descents[1].stopped
+    assert asked[-1] == [0]
+    assert asked[0] == [0, 1]
     assert sum(row == 0 for rows in moved for row in rows) == len(descents[0].energies)
 
 
 def test_one_place_that_wants_far_more_does_not_hold_up_the_rest():
-    """A gradient with a peak: the rest goes as far as without it, and the peak no further than a step."""
+    """A gradient with a peak: the rest goes as far as without it, and the peak no further than a
+    step.
+    """
     metric = pad_metric(qs.FluidMetric())
     smooth = torch.zeros(1, 3, 20, 20, 20)
     smooth[..., 6:14, 6:14, 6:14] = 1e-3

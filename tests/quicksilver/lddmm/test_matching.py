@@ -70,7 +70,8 @@ def test_every_iteration_lowers_the_energy_and_the_image_moves_onto_the_target()
     moving, target, _ = displaced()
     momentum, levels = fit(moving, target)
     for energies in levels:
-        assert energies == sorted(set(energies), reverse=True) and len(energies) > 3
+        assert energies == sorted(set(energies), reverse=True)
+        assert len(energies) > 3
     assert mismatch(moving, target, momentum) < 0.1 * mismatch(moving, target, 0 * momentum)
 
 
@@ -138,7 +139,8 @@ def test_a_users_own_loss():
         return (warped - target).abs()
 
     _, levels = fit(moving, target, loss=absolute, levels=(1,), iterations=(4,))
-    assert told[0] == moving.shape and levels[0][-1] < levels[0][0]
+    assert told[0] == moving.shape
+    assert levels[0][-1] < levels[0][0]
     at_rest = (moving - target).abs().sum().item()
     assert levels[0][0] == pytest.approx(at_rest, rel=1e-5)
 
@@ -159,7 +161,8 @@ def test_quicksilvers_own_scheme():
         last, momentum = momentum, momentum - 4e-6 * torch.autograd.grad(energy, here)[0]
     torch.testing.assert_close(found.momentum, last, rtol=1e-4, atol=1e-9)
     assert found.energies[0][0] == pytest.approx(energies, rel=1e-5)
-    assert matching.QUICKSILVER.iterations == (50,) and matching.QUICKSILVER.levels == (1,)
+    assert matching.QUICKSILVER.iterations == (50,)
+    assert matching.QUICKSILVER.levels == (1,)
 
 
 def test_a_known_geodesic_is_found_again():
@@ -224,7 +227,8 @@ def test_a_start_counts_on_a_coarse_level_too():
         fit(moving, target, start=s * fine, levels=(2,), iterations=(0,), folding=0.0)[1][0][0]
         for s in (0.5, 1, 2)
     )
-    assert whole < half and whole < more
+    assert whole < half
+    assert whole < more
 
 
 def test_progress_tells_pair_level_iteration_and_energy():
@@ -254,7 +258,8 @@ def test_a_fit_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypat
     again = matching.fit(
         images, METRIC, settings, state=state, progress=lambda *news: told.append(news)
     )
-    assert told[0][1] == stop[1] and told[0][2] > 1, "it began anew"
+    assert told[0][1] == stop[1], "it began anew"
+    assert told[0][2] > 1, "it began anew"
     assert again.energies == whole.energies
     assert torch.equal(again.momentum, whole.momentum)
 
@@ -280,7 +285,8 @@ def test_the_state_of_another_fit_is_not_used(tmp_path, monkeypatch, change):
 
 def test_settings_in_words():
     described = matching.FitSettings(loss=LNCC(7)).to_json()
-    assert described["loss"] == "LNCC(window=7, sigma=0.7)" and described["descent"] == "Descent"
+    assert described["loss"] == "LNCC(window=7, sigma=0.7)"
+    assert described["descent"] == "Descent"
     assert matching.FitSettings(loss=texture).to_json()["loss"] == "texture"
     assert json.loads(json.dumps(described))["levels"] == [2, 1]
 

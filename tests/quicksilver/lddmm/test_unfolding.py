@@ -33,8 +33,11 @@ def test_what_does_not_fold_stays_as_it_is():
         return shoot(m)
 
     found = unfold(tame, counted)
-    assert found.momentum is tame and found.rounds == 0 and len(calls) == 1
-    assert torch.equal(found.psi, shoot(tame)[0]) and torch.equal(found.phi, shoot(tame)[1])
+    assert found.momentum is tame
+    assert found.rounds == 0
+    assert len(calls) == 1
+    assert torch.equal(found.psi, shoot(tame)[0])
+    assert torch.equal(found.phi, shoot(tame)[1])
 
 
 def test_what_folds_is_tamed_there_and_only_there():
@@ -42,13 +45,15 @@ def test_what_folds_is_tamed_there_and_only_there():
     wild[..., 5:7, 6:8, 5:7] += 0.25
     before = find_folds(shoot(wild)[0])[0]
     found = unfold(wild, shoot)
-    assert before.any() and not find_folds(found.psi)[0].any()
+    assert before.any()
+    assert not find_folds(found.psi)[0].any()
     assert torch.equal(found.psi, shoot(found.momentum)[0])
     change = (found.momentum - wild).abs()
     assert change[..., 5:7, 6:8, 5:7].mean() > 0.05
     assert (change[..., -8:, -8:, -8:] == 0).all()
     lost = (found.momentum - wild).sum((2, 3, 4)).abs() / wild[..., 5:7, 6:8, 5:7].sum((2, 3, 4))
-    assert found.rounds <= SMOOTHED and lost.max() < 0.3, "most of the momentum stays"
+    assert found.rounds <= SMOOTHED
+    assert lost.max() < 0.3, "most of the momentum stays"
 
 
 def test_it_is_the_momentum_where_the_folded_voxels_come_from():
@@ -61,11 +66,13 @@ def test_it_is_the_momentum_where_the_folded_voxels_come_from():
     found = unfold(wild, shoot)
     change = (found.momentum - wild).abs().sum((0, 1, 3, 4))
     middle = (change * torch.arange(40)).sum().item() / change.sum().item()
-    assert shift > 2 and where - middle > 0.5 * shift and abs(middle - 20.5) < 1.5
+    assert shift > 2
+    assert where - middle > 0.5 * shift
+    assert abs(middle - 20.5) < 1.5
 
 
 def test_a_coarse_grain_takes_fewer_rounds():
-    """A momentum of features two voxels wide, as one is that was predicted on a grid half as fine."""
+    """A momentum with features two voxels wide, as if predicted on a grid half as fine."""
     wild = momentum()
     wild[..., 5:7, 6:8, 5:7] += 0.2
     twice_as_fine = replace(METRIC, spacing=(0.5, 0.5, 0.5))
@@ -89,7 +96,8 @@ def test_any_momentum_ends_without_folds():
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(1, 3, 16, 15, 17, generator=generator)
     found = unfold(noise, shoot)
-    assert found.rounds > SMOOTHED and not find_folds(found.psi)[0].any()
+    assert found.rounds > SMOOTHED
+    assert not find_folds(found.psi)[0].any()
     assert found.momentum.any()
 
 
@@ -99,5 +107,7 @@ def test_bumps_reach_twice_as_far_as_they_say(reach):
     where[..., 10, 10, 10] = True
     line = _make_bump(where, torch.zeros(1, 3, 21, 20, 22), reach)[0, 0, :, 10, 10]
     end = 10 + 2 * reach
-    assert line[10] == 1 and (line[10:].diff() <= 0).all()
-    assert line[end] > 0 and (line[end + 1 :] == 0).all()
+    assert line[10] == 1
+    assert (line[10:].diff() <= 0).all()
+    assert line[end] > 0
+    assert (line[end + 1 :] == 0).all()

@@ -110,7 +110,8 @@ def test_the_registration_is_the_geodesic_of_the_mean_momentum(found):
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.phi, phi, rtol=1e-4, atol=1e-4)
     assert list(found.seconds) == ["prepare", "sample", "shoot", "judge"]
-    assert found.settings.source.samples == 4 and found.settings.source.seed == 3
+    assert found.settings.source.samples == 4
+    assert found.settings.source.seed == 3
 
 
 def test_the_seed_decides_and_nobody_else_notices(brains, elsewhere, probabilistic, found):
@@ -138,7 +139,8 @@ def test_without_probability_there_is_no_variance(brains, probabilistic):
     finally:
         for layer in layers:
             layer.p = 0.2
-    assert config.dropout and not still.uncertainty.psi.variance.any()
+    assert config.dropout
+    assert not still.uncertainty.psi.variance.any()
     assert still.quality.deviation_mm.max == 0
     torch.testing.assert_close(still.psi, plain.psi, rtol=1e-4, atol=1e-4)
 
@@ -177,7 +179,9 @@ def test_one_sample_has_no_variance(probabilistic, samples):
 def test_a_model_without_dropout_is_refused(brain_files, model_file, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path / "out", "--model", model_file, "--no-affine")
     code, shown, error = command(*words, "--no-decide", "--samples", 5)
-    assert code == 2 and shown == "" and "Traceback" not in error
+    assert code == 2
+    assert shown == ""
+    assert "Traceback" not in error
     sentence = error.strip().splitlines()[-1]
     assert sentence.startswith("quicksilver: expected a probabilistic model")
     assert not (tmp_path / "out").exists()
@@ -192,7 +196,8 @@ def test_the_command_writes_mean_and_variance(
         code, shown, error = command(
             *words, "--no-decide", "--samples", 3, "--seed", 7, "-o", tmp_path / name
         )
-        assert code == 0 and "standard deviation of the samples" in shown, error
+        assert code == 0, error
+        assert "standard deviation of the samples" in shown, error
     out = tmp_path / "out"
     for name in ("displacement", "inverse_displacement"):
         for what in ("", "_mean", "_variance"):
@@ -202,14 +207,18 @@ def test_the_command_writes_mean_and_variance(
             assert np.array_equal(first.dataobj, second.dataobj), "another run, another answer"
     target = brains[1].grid
     variance = np.asarray(nib.load(out / "displacement_variance.nii.gz").dataobj)
-    assert variance.shape == (*target.shape, 3) and variance.min() >= 0 and variance.max() > 1e-3
+    assert variance.shape == (*target.shape, 3)
+    assert variance.min() >= 0
+    assert variance.max() > 1e-3
     mean, map_ = (read_field(out / f"displacement{what}.nii.gz") for what in ("_mean", ""))
-    assert mean.grid.matches(target) and not torch.equal(mean.vectors, map_.vectors)
+    assert mean.grid.matches(target)
+    assert not torch.equal(mean.vectors, map_.vectors)
     # A second-order difference: far below the standard deviation of a single sample.
     apart = (mean.vectors - map_.vectors).norm(dim=1).mean()
     assert apart < 0.5 * np.sqrt(variance.sum(axis=-1)).mean()
     summary = json.loads((out / "result.json").read_text())
-    assert summary["settings"]["samples"] == 3 and summary["settings"]["seed"] == 7
+    assert summary["settings"]["samples"] == 3
+    assert summary["settings"]["seed"] == 7
     assert summary["quality"]["deviation_mm"]["median"] > 0
 
 
@@ -234,7 +243,8 @@ def test_the_report_has_one_more_column(found, registration, tmp_path):
     assert wide.shape[1] - narrow.shape[1] == 260
     last = np.array_split(wide[90:-60, 40:, :3], 8, axis=1)[-1]
     for plane in np.array_split(last, 3, axis=0):
-        assert plane.std() > 0.03 and np.ptp(plane, axis=-1).mean() > 0.01
+        assert plane.std() > 0.03
+        assert np.ptp(plane, axis=-1).mean() > 0.01
     volumes = make_views(found)
     root = found.uncertainty.psi.variance.sum(dim=1).sqrt().max().item()
     assert 0.8 * root < volumes.deviation.max() <= root * (1 + 1e-5)

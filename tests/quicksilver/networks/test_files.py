@@ -43,7 +43,8 @@ def test_a_model_survives_its_file(tmp_path, corrected):
     assert list(loaded.networks()) == list(model.networks())
     for ours, theirs in zip(model.networks().values(), loaded.networks().values(), strict=True):
         assert same_up_to_half_precision(ours, theirs)
-        assert not theirs.training and theirs.sharpness == 0.7
+        assert not theirs.training
+        assert theirs.sharpness == 0.7
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 
@@ -83,7 +84,8 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(tmp_path, load, cont
         path.write_bytes(content)
     with pytest.raises(QuicksilverError) as error:
         load(path)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_model_file_with_other_tensors_is_refused(tmp_path):

@@ -34,7 +34,8 @@ def test_the_momentum_is_a_scalar_times_the_gradient_of_the_moving_image():
     gradient = central_gradient(moving)
     torch.testing.assert_close(momentum, network.scalar(moving, target) * gradient)
     parallel = torch.linalg.cross(momentum, gradient, dim=1)
-    assert parallel.abs().max() < 1e-6 and momentum.abs().max() > 1e-3
+    assert parallel.abs().max() < 1e-6
+    assert momentum.abs().max() > 1e-3
 
 
 def test_the_gradient_is_that_of_numpy_inside_and_half_of_it_on_the_faces():
@@ -51,7 +52,8 @@ def test_a_volume_of_any_size_is_predicted_in_the_box_around_both_heads():
     network = trained()
     moving, target = head(0), head(1)
     expected = predict_momentum(network, moving, target)
-    assert expected.shape == (1, 3, 24, 24, 24) and expected.any()
+    assert expected.shape == (1, 3, 24, 24, 24)
+    assert expected.any()
     # The same heads in a larger volume, off its centre: the same momenta at the same places.
     places = [5, 0, 3, 9, 7, 1]
     wide = [torch.nn.functional.pad(image, places) for image in (moving, target)]
@@ -76,7 +78,8 @@ def test_a_model_file_keeps_its_architecture(tmp_path):
     config = ModelConfig(2, architecture="horizontal")
     save_model(Model(config, trained(), trained()), tmp_path / "m.safetensors")
     loaded = load_model(tmp_path / "m.safetensors")
-    assert isinstance(loaded.prediction, HorizontalNetwork) and loaded.config == config
+    assert isinstance(loaded.prediction, HorizontalNetwork)
+    assert loaded.config == config
 
 
 @torch.no_grad()

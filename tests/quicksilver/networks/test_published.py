@@ -135,7 +135,8 @@ def test_an_imported_model_predicts_what_the_checkpoint_means(tmp_path, command,
     ours = tmp_path / "ours.safetensors"
     words = ["--dropout"] if dropout else []
     code, shown, error = command("import-weights", *files, "-o", ours, *words)
-    assert code == 0 and str(ours) in shown.replace("\n", ""), error
+    assert code == 0, error
+    assert str(ours) in shown.replace("\n", ""), error
     model = load_model(ours)
     generator = torch.Generator().manual_seed(2)
     pair = [torch.rand(3, 1, *[PATCH_SIZE] * 3, generator=generator) for _ in range(2)]
@@ -148,7 +149,8 @@ def test_an_imported_model_predicts_what_the_checkpoint_means(tmp_path, command,
     assert (config.method, config.steps, config.inverse_iterations) == ("rk4", 2, 3)
     assert config.metric == {"alpha": 0.02, "beta": 0.005, "gamma": 0.002, "power": 1}
     assert (config.borders, config.spacing, config.intensity) == ("original", 1.0, "maximum")
-    assert config.dropout == dropout and "p.pth.tar and c.pth.tar" in config.training_data
+    assert config.dropout == dropout
+    assert "p.pth.tar and c.pth.tar" in config.training_data
 
 
 def test_without_a_correction_network(tmp_path, command):
@@ -181,7 +183,8 @@ def test_an_imported_model_registers(tmp_path, brain_files, command):
     stored = np.asarray(nib.load(out / "momentum.nii.gz").dataobj).transpose(3, 0, 1, 2)
     assert np.allclose(stored, momentum[0], rtol=1e-4, atol=1e-6 * np.abs(stored).max())
     settings = json.loads((out / "result.json").read_text())["settings"]
-    assert settings["method"] == "rk4" and settings["metric"]["alpha"] == 0.02
+    assert settings["method"] == "rk4"
+    assert settings["metric"]["alpha"] == 0.02
 
 
 @pytest.mark.parametrize("place", ["absent/ours.safetensors", "file/ours.safetensors"])
@@ -189,7 +192,9 @@ def test_an_unwritable_place_is_one_sentence(tmp_path, command, place):
     (tmp_path / "file").write_text("in the way")
     file = write_checkpoint(tmp_path / "p.pth.tar", random_state(0))
     code, shown, error = command("import-weights", file, "-o", tmp_path / place)
-    assert code == 2 and shown == "" and "expected to be able to write" in error
+    assert code == 2
+    assert shown == ""
+    assert "expected to be able to write" in error
 
 
 def checkpoint(network: PatchNetwork, features: int, prefix: str = "", **more):
@@ -263,7 +268,8 @@ def test_another_layout_is_refused_in_one_sentence(tmp_path, kind):
     torch.save(broken(PatchNetwork(2), kind), path)
     with pytest.raises(QuicksilverError) as error:
         load_published(path)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_two_checkpoints_of_different_width_are_refused(tmp_path):

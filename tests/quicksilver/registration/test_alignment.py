@@ -21,7 +21,7 @@ TURNED = {
 
 
 def random_affine(seed: int, degrees: float = 30) -> np.ndarray:
-    """A rotation by so many degrees, scales from 0.85 to 1.15, shears and a shift by up to 50 mm."""
+    """A rotation by so many degrees, scales from 0.85 to 1.15, shears, a shift of up to 50 mm."""
     rng = np.random.default_rng(seed)
     axis = rng.standard_normal(3)
     turn = Rotation.from_rotvec(np.radians(degrees) * axis / np.linalg.norm(axis)).as_matrix()
@@ -46,7 +46,7 @@ def distance(found: np.ndarray, true: np.ndarray, image: Image) -> float:
 
 @pytest.fixture(scope="module")
 def phantom() -> Image:
-    """The template's brain, oblique, with a hole on one side: it is its own mirror image without."""
+    """The template's brain, oblique, with a hole on one side: without, it is its mirror image."""
     image = demo.make_brain()
     data = image.data.copy()
     centre = np.array(data.shape) * (0.7, 0.4, 0.6)
@@ -65,7 +65,8 @@ def test_a_known_affine_of_a_phantom_is_found(phantom, seed):
     true = random_affine(seed)
     found = align(build_levels(with_header(true, phantom)), build_levels(phantom))
     assert distance(found.matrix, true, phantom) < 0.1
-    assert found.convincing and not found.unmoved
+    assert found.convincing
+    assert not found.unmoved
 
 
 @pytest.mark.parametrize("turn", TURNED)
@@ -73,7 +74,8 @@ def test_headers_that_are_turned_are_seen_through(phantom, turn):
     true = random_affine(0, degrees=10)
     true[:3, :3] = TURNED[turn] @ true[:3, :3]
     found = align(build_levels(with_header(true, phantom)), build_levels(phantom))
-    assert found.turned and found.convincing
+    assert found.turned
+    assert found.convincing
     assert distance(found.matrix, true, phantom) < 0.1
 
 
@@ -81,7 +83,8 @@ def test_images_that_are_aligned_already_keep_their_places(phantom):
     grid = Grid((66, 80, 70), phantom.affine @ np.diag([1.2, 1.1, 1.2, 1.0]))
     again = Image(resample(phantom, grid)[0, 0].numpy(), grid.affine)
     found = align(build_levels(again), build_levels(phantom))
-    assert found.unmoved and np.array_equal(found.matrix, np.eye(4))
+    assert found.unmoved
+    assert np.array_equal(found.matrix, np.eye(4))
 
 
 def test_it_begins_with_a_matrix_that_is_given(phantom):
@@ -89,7 +92,8 @@ def test_it_begins_with_a_matrix_that_is_given(phantom):
     true[:3, :3] = np.diag([1.0, -1, 1]) @ true[:3, :3]
     near = true @ make_affine((3, -3, 3), (1, 1, 1), origin=(2, -2, 1))
     found = align(build_levels(with_header(true, phantom)), build_levels(phantom), start=near)
-    assert not found.turned and distance(found.matrix, true, phantom) < 0.1
+    assert not found.turned
+    assert distance(found.matrix, true, phantom) < 0.1
 
 
 def test_other_pictures_do_not_convince(phantom):

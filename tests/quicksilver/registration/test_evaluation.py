@@ -58,9 +58,11 @@ def test_a_lost_label_and_a_foreign_one(labels):
     scores = {score.label: score for score in score_labels(warped, labels, np.ones(3))}
     assert set(scores) == {5, 17, 2035}
     assert (scores[17].overlap, scores[17].dice, scores[17].hd95_mm) == (0, 0, None)
-    assert scores[5].overlap == scores[5].dice == 1 and scores[5].hd95_mm == 0
+    assert scores[5].overlap == scores[5].dice == 1
+    assert scores[5].hd95_mm == 0
     means = average_scores(list(scores.values()))
-    assert np.isclose(means["overlap"], 2 / 3) and means["hd95_mm"] == 0
+    assert np.isclose(means["overlap"], 2 / 3)
+    assert means["hd95_mm"] == 0
 
 
 def test_overlap_is_of_the_target_and_dice_of_both():
@@ -70,7 +72,8 @@ def test_overlap_is_of_the_target_and_dice_of_both():
     warped[2:6, 2:6, 2:6] = 1
     (score,) = score_labels(warped, target, np.ones(3))
     assert np.isclose(score.hd95_mm, surface_distance(warped == 1, target == 1, np.ones(3)))
-    assert score.overlap == 1 and np.isclose(score.dice, 2 / 3)
+    assert score.overlap == 1
+    assert np.isclose(score.dice, 2 / 3)
 
 
 def test_labels_before_and_after_a_known_shift(labels):
@@ -107,7 +110,8 @@ def test_regularity_of_a_scaling():
     assert np.isclose(measure_inverse_consistency(there, 0 * back, inside).max, 0.3 * 3**0.5)
     fields = (WorldField.from_voxels(u, grid) for u in (there, back))
     judged = judge_map(*fields, inside[0, 0].numpy())
-    assert judged["folded_voxels"] == 0 and judged["folded_volume_mm3"] == 0
+    assert judged["folded_voxels"] == 0
+    assert judged["folded_volume_mm3"] == 0
     assert judged["inverse_consistency_mm"]["max"] < 1e-4
 
 

@@ -25,7 +25,8 @@ def test_optimise_finds_a_known_shift():
     centre = found.displacement.vectors[0, :, 23, 22, 18].numpy()
     assert np.allclose(centre, [3, 0, 0], atol=0.7), "points of the target come from 3 voxels left"
     levels = found.energies.iterations
-    assert len(levels) == 2 and levels[-1][-1] < levels[0][0]
+    assert len(levels) == 2
+    assert levels[-1][-1] < levels[0][0]
     kinetic, mismatch = found.energies.kinetic, found.energies.mismatch_after
     assert np.isclose(levels[-1][-1], kinetic + mismatch / (2 * 0.2**2), rtol=1e-4)
 
@@ -53,6 +54,7 @@ def test_refinement_goes_on_from_the_prediction(brains, model, registration):
     torch.testing.assert_close(found.momentum, expected.momentum, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(found.psi, qs.shoot(found.momentum, metric, steps=4)[0])
     before, after = (r.energies.mismatch_after for r in (registration, found))
-    assert after < 0.9 * before and found.settings.source.refine == 3
+    assert after < 0.9 * before
+    assert found.settings.source.refine == 3
     assert after > found.energies.mismatch_before or not found.notes
     assert found.quality.folded_voxels == found.quality.damping_rounds == 0

@@ -48,7 +48,8 @@ def test_the_settings_of_a_fit_follow_from_its_options():
     assert fit_settings(FitOptions(loss="ssd", steps=4)).loss == SSD()
     assert fit_settings(FitOptions(sigma=0.5, window=7)).loss == LNCC(7, 0.5)
     original = fit_settings(FitOptions(method="quicksilver"))
-    assert original.descent is FixedStep and original.iterations == (50,)
+    assert original.descent is FixedStep
+    assert original.iterations == (50,)
     assert original.loss == SSD(0.2)
     given = FitSettings(steps=3)
     assert fit_settings(FitOptions(settings=given, steps=7)) is given

@@ -41,7 +41,8 @@ def world(affine, index):
 def test_the_working_grid_lies_along_the_frame(placed):
     axes = np.linalg.inv(placed.placement.frame) @ placed.grid.affine
     assert np.allclose(axes[:3, :3], 2 * np.eye(3))
-    assert (placed.moving > 0).any() and (placed.target > 0).any()
+    assert (placed.moving > 0).any()
+    assert (placed.target > 0).any()
     faces = [placed.moving.movedim(axis, 0)[end] for axis in (2, 3, 4) for end in (0, -1)]
     assert not any(face.any() for face in faces)
 

@@ -85,7 +85,8 @@ def test_without_correction_and_with_other_steps(brains, model):
     torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
     psi, _ = qs.shoot(momentum, pad_metric(qs.FluidMetric()), steps=2)
     torch.testing.assert_close(found.psi, psi, rtol=1e-4, atol=1e-4)
-    assert found.settings.source.correction is False and found.settings.source.steps == 2
+    assert found.settings.source.correction is False
+    assert found.settings.source.steps == 2
 
 
 def test_what_is_measured(registration):
@@ -105,7 +106,8 @@ def test_what_is_measured(registration):
 def test_the_maps_lie_on_the_grids_of_the_images(brains, registration):
     moving, target = brains
     there, back = registration.displacement, registration.inverse_displacement
-    assert there.grid.matches(target.grid) and back.grid.matches(moving.grid)
+    assert there.grid.matches(target.grid)
+    assert back.grid.matches(moving.grid)
     lengths = registration.psi.norm(dim=1).max() * 2.0  # voxels of 2 mm
     assert there.vectors.norm(dim=1).max() <= lengths + 1e-3
     inside = torch.from_numpy(target.data > 0)[None]
@@ -118,9 +120,11 @@ def test_a_zero_momentum_changes_nothing(brains, model):
     for parameter in network.parameters():
         torch.nn.init.zeros_(parameter)
     found = register(*brains, Options(Model(config, network), device="cpu", decide=False))
-    assert not found.psi.any() and not found.phi.any()
+    assert not found.psi.any()
+    assert not found.phi.any()
     assert found.energies.mismatch_before == found.energies.mismatch_after
-    assert found.quality.folded_voxels == 0 and found.quality.log_jacobian_sd == 0
+    assert found.quality.folded_voxels == 0
+    assert found.quality.log_jacobian_sd == 0
 
 
 def test_progress_is_told(brains, model):

@@ -52,9 +52,8 @@ def test_every_file_lies_on_its_grid(folder, brains, registration):
     }
     for name, grid in grids.items():
         file = nib.load(folder / f"{name}.nii.gz")
-        assert file.shape[:3] == grid.shape and np.allclose(file.affine, grid.affine, atol=1e-4), (
-            name
-        )
+        assert file.shape[:3] == grid.shape, name
+        assert np.allclose(file.affine, grid.affine, atol=1e-4), name
         values = {"displacement": (1, 3), "inverse_displacement": (1, 3), "momentum": (3,)}
         assert file.shape[3:] == values.get(name, ()), name
 
@@ -95,11 +94,13 @@ def test_result_json(folder, registration):
     stages = summary["seconds"]
     assert list(stages)[-3:] == ["judge", "write", "total"]
     parts = [value for name, value in stages.items() if name != "total"]
-    assert np.isclose(stages["total"], sum(parts)) and min(parts) >= 0
+    assert np.isclose(stages["total"], sum(parts))
+    assert min(parts) >= 0
     assert summary["energies"] == registration.energies.to_json()
     assert summary["quality"] == registration.quality.to_json()
     assert summary["versions"]["torch"] == torch.__version__
-    assert summary["versions"]["quicksilver"] and summary["versions"]["quicksilver_ext"]
+    assert summary["versions"]["quicksilver"]
+    assert summary["versions"]["quicksilver_ext"]
     assert summary["settings"]["metric"]["alpha"] == 0.01
     assert load_registration(folder).summary == summary
 

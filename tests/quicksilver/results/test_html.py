@@ -62,9 +62,11 @@ def test_the_volumes_are_those_of_the_registration(shown, page):
     for name in ("moving", "target", "warped"):
         expected = getattr(shown, name) / html.GREY
         difference = volumes[name] / 255 - expected
-        assert np.sqrt((difference**2).mean()) < 3 / 255 and abs(difference.mean()) < 0.5 / 255
+        assert np.sqrt((difference**2).mean()) < 3 / 255
+        assert abs(difference.mean()) < 0.5 / 255
     folds = volumes["jacobian"] == 0
-    assert folds[15, 17, 13] and folds.sum() == 1
+    assert folds[15, 17, 13]
+    assert folds.sum() == 1
     inside = ~folds & (shown.target > 0)
     octaves = (volumes["jacobian"][inside] - 128.0) / 127 * html.OCTAVES
     np.testing.assert_allclose(octaves, np.log2(shown.jacobian[inside]), atol=0.01)
@@ -147,10 +149,12 @@ def test_every_view_draws_and_the_spread_is_offered_only_where_there_were_sample
     shown, page, tab, tmp_path
 ):
     views = [choice.get_attribute("value") for choice in tab.locator("#views input").all()]
-    assert views[-1] == "deviation" and len(views) == 10
+    assert views[-1] == "deviation"
+    assert len(views) == 10
     for view in views:
         tab.locator("label", has=tab.locator(f"input[value='{view}']")).click()
-        assert tab.get_attribute("body", "data-view") == view and brightness(tab) > 0.5
+        assert tab.get_attribute("body", "data-view") == view
+        assert brightness(tab) > 0.5
     alone = tmp_path / "alone.html"
     html.write(dataclasses.replace(shown, deviation=None), TABLES, alone, "pair")
     show(tab, alone)

@@ -1,4 +1,6 @@
-"""Training batches: reproducible, of people in many poses, or of geodesics with their true momentum."""
+"""Training batches: reproducible, of people in many poses, or of geodesics with their true
+momentum.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def test_a_painted_head_is_dark_where_fluid_is_and_bright_in_white_matter():
     labels = torch.zeros(1, 1, 20, 20, 20, dtype=torch.int16)
     labels[..., 2:10, 2:18, 2:18] = 2
     labels[..., 10:18, 2:18, 2:18] = 4
-    assert 2 in TISSUES[0.95] and 4 in TISSUES[0.20]
+    assert 2 in TISSUES[0.95]
+    assert 4 in TISSUES[0.20]
     image = paint(labels, draw_palette(generator()), generator())
     assert image[labels == 2].mean() > 2 * image[labels == 4].mean()
-    assert (image[labels == 0] == 0).all() and image.max() < 1.3
+    assert (image[labels == 0] == 0).all()
+    assert image.max() < 1.3

@@ -1,4 +1,4 @@
-"""Objectives: one for the prediction zero, zero or nearly so for the truth, gradients that exist."""
+"""Objectives: one for the prediction zero, nearly zero for the truth, gradients that exist."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ def test_batches_are_patches_of_the_pair_seen_directly_or_in_a_mirror():
     mirrored = (batch.momentum[:, 0] < 0).flatten(1).any(1)
     assert 5 < mirrored.sum() < 27
     steps = batch.moving.diff(dim=2)[head[:, :, 1:] & head[:, :, :-1]]
-    assert (steps > 0).any() and (steps < 0).any()
+    assert (steps > 0).any()
+    assert (steps < 0).any()
 
 
 def test_the_generator_decides_the_batch():

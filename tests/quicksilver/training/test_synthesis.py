@@ -74,7 +74,8 @@ def test_disturbed_images_keep_their_background_and_range():
     images[..., :4] = 0
     result = disturb(images, generator())
     assert not result[..., :4].any()
-    assert result.min() >= 0 and result.max() <= 1.2
+    assert result.min() >= 0
+    assert result.max() <= 1.2
 
 
 def test_every_image_is_disturbed_in_its_own_way_and_none_at_strength_zero():

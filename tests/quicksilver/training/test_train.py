@@ -84,14 +84,16 @@ def test_a_whole_training_leaves_a_model_and_goes_on_where_it_stopped(data, tmp_
     recipe = read_recipe(recipe_file(tmp_path))
     model = train(recipe, data, tmp_path / "out")
     loaded = load_model(tmp_path / "out" / "model.safetensors")
-    assert loaded.config == model.config and loaded.correction is not None
+    assert loaded.config == model.config
+    assert loaded.correction is not None
     assert {"overlap", "overlap_before", "mismatch", "folded_voxels"} <= set(loaded.config.results)
     assert loaded.config.settings["prediction"]["steps"] == 3
     for name in ("model.md", "curve.png", "prediction.pt", "correction-best.pt"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     lines = (tmp_path / "out" / "log.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in lines]
-    assert stages[0] == "prediction" and stages[-1] == "correction"
+    assert stages[0] == "prediction"
+    assert stages[-1] == "correction"
     again = train(recipe, data, tmp_path / "out")
     for a, b in zip(again.correction.parameters(), model.correction.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -119,7 +121,8 @@ def test_training_on_geodesics_with_dropout(architecture, data, tmp_path):
     network = {"architecture": architecture, "features": 1, "dropout": True}
     recipe = recipe_file(tmp_path, network=network, prediction=stage, correction=None)
     model = train(read_recipe(recipe), data, tmp_path / "out")
-    assert model.correction is None and model.config.dropout
+    assert model.correction is None
+    assert model.config.dropout
     assert len(losses(tmp_path / "out")) == 2
 
 
@@ -165,7 +168,8 @@ def test_a_training_that_starts_from_a_model_leaves_what_it_has_no_stage_for(dat
             assert torch.allclose(before, after, atol=1e-3)  # the file has half precision
             assert (not torch.allclose(before.half().float(), after, atol=1e-7)) == moved
     losses_of = losses(tmp_path / "outFalse", "correction")
-    assert len(losses_of) == 3 and not (tmp_path / "outFalse" / "prediction.pt").exists()
+    assert len(losses_of) == 3
+    assert not (tmp_path / "outFalse" / "prediction.pt").exists()
 
 
 def test_a_coarse_correction_is_the_start_s_and_stays_as_it_is(data, tmp_path):

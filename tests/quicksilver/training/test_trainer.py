@@ -109,8 +109,10 @@ def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
 def test_the_rate_rises_stays_and_falls_to_zero():
     stage = Stage(steps=100, warm_up=10, decay=0.25)
     rates = [learning_rate(k, stage) for k in range(101)]
-    assert rates[0] == pytest.approx(0.1) and rates[9:76] == [1.0] * 67
-    assert rates[75:] == sorted(rates[75:], reverse=True) and rates[100] == 0
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:76] == [1.0] * 67
+    assert rates[75:] == sorted(rates[75:], reverse=True)
+    assert rates[100] == 0
 
 
 def test_every_step_and_process_has_a_seed_of_its_own():
@@ -120,7 +122,8 @@ def test_every_step_and_process_has_a_seed_of_its_own():
         for step in range(50)
         for purpose in range(5)
     }
-    assert len(keys) == 750 and min(keys) >= 0
+    assert len(keys) == 750
+    assert min(keys) >= 0
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

@@ -164,7 +164,8 @@ def test_points_and_fields_are_one_map(files):
     moved = chain.onto(grid).vectors[0].reshape(3, -1).T.numpy() + world
     assert np.abs(chain.map_points(world) - moved).max() < 1e-3
     one = chain.map_points(world[1234:1235])
-    assert np.allclose(one, moved[1234], atol=1e-3) and one.shape == (1, 3)
+    assert np.allclose(one, moved[1234], atol=1e-3)
+    assert one.shape == (1, 3)
 
 
 def test_points_come_back(files):
@@ -178,7 +179,9 @@ def test_points_come_back(files):
         np.linalg.norm(found - points, axis=1)
         for found in (chain.invert().map_points(gone), chain.map_points_back(gone))
     )
-    assert np.median(loose) < 0.05 and np.median(tight) < 1e-4 and (tight < loose + 1e-5).all()
+    assert np.median(loose) < 0.05
+    assert np.median(tight) < 1e-4
+    assert (tight < loose + 1e-5).all()
 
 
 def test_a_field_alone_has_no_inverse(files):

@@ -37,7 +37,8 @@ def test_labels_are_warped_to_labels_of_their_type():
     values = np.random.default_rng(0).integers(0, 60000, (20, 20, 20)).astype(np.uint16)
     field = smooth_field(Grid((20, 20, 20), np.eye(4)))
     warped = field.warp(Image(values, np.eye(4)), "nearest").data
-    assert warped.dtype == np.uint16 and set(np.unique(warped)) <= {0, *np.unique(values)}
+    assert warped.dtype == np.uint16
+    assert set(np.unique(warped)) <= {0, *np.unique(values)}
     assert len(np.unique(warped)) > 1000
 
 

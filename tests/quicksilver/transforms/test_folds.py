@@ -97,7 +97,8 @@ def test_crowding_by_hand():
     # J* is 2 under the identity, six times the volume of a third of the cube: 0.4 here.
     expected = cubes * (8 * (0.5 - 0.2) ** 2 + 2 * (0.5 - 0.4) ** 2) / 10
     found = penalise_folds(displacement, 0.5)
-    assert found[0] == 0 and torch.isclose(found[1], torch.tensor(expected).double())
+    assert found[0] == 0
+    assert torch.isclose(found[1], torch.tensor(expected).double())
 
 
 def test_crowding_counts_the_worst_no_more_than_so_much():
