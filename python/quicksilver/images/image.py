@@ -34,6 +34,11 @@ class Grid:
         spacing: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)
         return spacing
 
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of a voxel in mm3."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Whether both grids have the same voxels, to `tolerance` millimetres."""
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=tolerance)

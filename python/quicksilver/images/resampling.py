@@ -102,21 +102,25 @@ def resample(
         >>> resample(image, Grid((3, 3, 3), np.diag([2.0, 2.0, 2.0, 1.0]))).shape
         torch.Size([1, 1, 3, 3, 3])
     """
-    data = image.data.astype(np.float32, copy=False) if mode == "linear" else image.data
-    source = torch.from_numpy(data)[None, None].to(device)
     if mode == "linear":
-        source = _blur_to_resolution(source, image.grid, grid)
+        source = blur_to_resolution(image, grid, device)
+    else:
+        source = torch.from_numpy(image.data)[None, None].to(device)
     matrix = np.linalg.inv(image.affine) @ grid.affine
     displacement = affine_displacement(matrix, grid.shape, device)
     return qs.warp(source, displacement, mode=mode, padding_mode="zeros")
 
 
-def _blur_to_resolution(data: Tensor, own: Grid, grid: Grid) -> Tensor:
-    """Blur an image (1, 1, X, Y, Z) to the resolution of `grid` along the axes where that is
+def blur_to_resolution(image: Image, grid: Grid, device: torch.device | str = "cpu") -> Tensor:
+    """Blur an image, on its own voxels, to the resolution of `grid` along the axes where that is
     coarser.
+
+    Returns:
+        (1, 1, X, Y, Z), float32.
     """
-    fine = own.spacing
-    directions = own.affine[:3, :3] / fine
+    data = torch.from_numpy(image.data.astype(np.float32, copy=False))[None, None].to(device)
+    fine = image.grid.spacing
+    directions = image.affine[:3, :3] / fine
     coarse = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]) @ directions, axis=0) ** -1
     # A voxel of width h is a mean with variance h^2 / 12. The image's own voxels bring a^2 / 12 of
     # it, linear interpolation a^2 / 6 on average, the Gaussian the rest: 0.29 mm from 1 to 2 mm.

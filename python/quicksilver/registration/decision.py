@@ -57,8 +57,8 @@ def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) ->
 
     Example:
         >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
-        >>> aimless = 0.1 * torch.randn(1, 3, 16, 16, 16)
-        >>> decide([aimless], Images(blob, blob), qs.FluidMetric(pad=8)).scale
+        >>> push = 0.05 * blob.repeat(1, 3, 1, 1, 1)
+        >>> decide([push], Images(blob, blob), qs.FluidMetric(pad=8)).scale
         0.0
     """
     matching = Matching.at(images, metric, FitSettings(steps=STEPS, folding=0.0), FACTOR)

@@ -11,7 +11,6 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
-from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import make_loss
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
@@ -61,7 +60,7 @@ def optimise(
         )
     with stages("fit") as tell:
         fitted = fit(
-            Images(pair.moving, pair.target),
+            pair.images,
             metric,
             settings,
             state=None if options.state is None else Path(options.state),
@@ -98,7 +97,7 @@ def refine_momentum(
 ) -> Tensor:
     """Return the momentum after so many iterations of LDDMM matching at full resolution."""
     settings = FitSettings(steps=steps, levels=(1,), iterations=(iterations,))
-    images = Images(pair.moving, pair.target)
+    images = pair.images
     report = partial(_tell_energy, tell)
     return fit(images, metric, settings, start=momentum, progress=report).momentum
 

@@ -14,10 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import quicksilver_ext as qs
+from quicksilver.images.field_of_view import FieldOfView
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.intensity import Intensity, match_histogram, normalise
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import working_grid
 from quicksilver.io.records import Record
+from quicksilver.lddmm.energy import Images
+from quicksilver.registration.common_view import CommonView, find_common_view
 from quicksilver.runtime.devices import require_memory
 from quicksilver.transforms.field import WorldField, affine_field, regrid, transform_vectors
 
@@ -39,6 +43,8 @@ class Placement(Record):
         affine_similarity: Similarity of the images so aligned; None: the affine was given.
         already_aligned: Whether the images were aligned already.
         template_similarity: Similarity of the target to the template.
+        in_part: Whether one of the images shows a part of its brain.
+        mirror_gain: How much more alike the images are if one is mirrored; None: not measured.
         notes: What a user should know, in sentences.
     """
 
@@ -47,6 +53,8 @@ class Placement(Record):
     affine_similarity: float | None = None
     already_aligned: bool | None = None
     template_similarity: float | None = None
+    in_part: bool | None = None
+    mirror_gain: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -61,6 +69,7 @@ class Pair:
         moving_image: As it was read.
         target_image: As it was read.
         placement: How they lie to each other.
+        common: Where a brain is cut off, what both images show: both are 0 beyond; None: all.
     """
 
     grid: Grid
@@ -69,6 +78,31 @@ class Pair:
     moving_image: Image
     target_image: Image
     placement: Placement = field(default_factory=Placement)
+    common: CommonView | None = None
+
+    @property
+    def images(self) -> Images:
+        """What is matched: both images, and masks of what both show where a brain is cut off."""
+        mask = None if self.common is None else self.common.mask
+        return Images(self.moving, self.target, mask, mask)
+
+    def weigh_common_view(self, psi: Tensor) -> Tensor | None:
+        """Weigh where the target and, warped by psi, the moving image show something; None:
+        everywhere.
+        """
+        if self.common is None:
+            return None
+        return self.common.mask * qs.warp(self.common.mask, psi)
+
+    @property
+    def coverage(self) -> float:
+        """Part of the target's brain that the moving image shows, 0 to 1."""
+        return 1.0 if self.common is None else self.common.coverage
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how the images lie and what they show, in sentences."""
+        return self.placement.notes + (() if self.common is None else self.common.notes)
 
     @property
     def placed(self) -> Image:
@@ -121,18 +155,25 @@ def prepare(
         memory: Bytes per voxel that will be needed.
 
     Raises:
-        QuicksilverError: The images, so placed, do not overlap, or memory is not enough.
+        QuicksilverError: The images, so placed, do not overlap, show too little of the same part of
+            a brain, or memory is not enough.
     """
     placement = placement or Placement()
     placed = moving.reframe(placement.affine)
     grid = working_grid(placed, target, spacing, frame=placement.frame)
     _require_memory(grid, moving, target, memory, torch.device(device))
+    views = FieldOfView.detect(placed), FieldOfView.detect(target)
     first, second = (
-        normalise(resample(image, grid, device=device), intensity) for image in (placed, target)
+        view.extend(image, grid, device)
+        for image, view in zip((placed, target), views, strict=True)
     )
+    common = find_common_view(*views, second > 0, grid)
+    if common is not None:
+        first, second = first * common.mask, second * common.mask
+    first, second = normalise(first, intensity), normalise(second, intensity)
     if histogram_matching:
         first = match_histogram(first, second)
-    return Pair(grid, first, second, moving, target, placement)
+    return Pair(grid, first, second, moving, target, placement, common)
 
 
 def fitting_memory(steps: int) -> float:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, brain_box
-from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.dropout import Uncertainty, sample
 from quicksilver.networks.inference import infer_momenta
@@ -71,6 +70,8 @@ def register(
     model = open_model(options.model).to(device)
     config = model.config
     settings = _settle(options, model)
+    placement = placement or Placement()
+    _check_patch(moving, target, placement, config.spacing, config.patch_size)
     memory = fitting_memory(settings.steps) if options.refine else PREDICTING
     with torch.no_grad():
         with stages("prepare"):
@@ -84,7 +85,6 @@ def register(
                 options.histogram_matching,
                 memory,
             )
-        _check_patch(pair, config.spacing, config.patch_size)
         momenta, drawn = _predict(pair, model, options, settings, stages)
         momentum, settings = _choose(momenta, pair, config, options, settings, stages)
         if options.refine > 0:
@@ -111,7 +111,7 @@ def _choose(
     if not options.decide:
         return momenta[-1], settings
     with stages("decide"):
-        chosen = decide(momenta, Images(pair.moving, pair.target), config.fluid_metric())
+        chosen = decide(momenta, pair.images, config.fluid_metric())
     kept = replace(settings, kept_corrections=chosen.corrections, kept_scale=chosen.scale)
     return chosen.momentum, kept
 
@@ -172,10 +172,13 @@ def _predict(
     return [drawn.momentum], drawn
 
 
-def _check_patch(pair: Pair, spacing: float, size: int) -> None:
-    """Check that both brains are at least as large as one patch."""
-    frame = pair.placement.frame
-    low, high = brain_box(pair.placed.reframe(frame), pair.target_image.reframe(frame))
+def _check_patch(
+    moving: Image, target: Image, placement: Placement, spacing: float, size: int
+) -> None:
+    """Raise QuicksilverError unless both brains are as large as one patch."""
+    frame = placement.frame
+    placed = moving.reframe(placement.affine)
+    low, high = brain_box(placed.reframe(frame), target.reframe(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1
     if counts.min() < size:
         raise QuicksilverError(

@@ -70,6 +70,7 @@ class Quality(Record):
         displacement_mm: Lengths of the displacement.
         correlation: Correlation of the warped moving image with the target in the target's brain.
         brain_overlap: Dice of the warped moving brain and the target's.
+        coverage: Part of the target's brain that the moving image shows.
         damping_rounds: Rounds in which folds were smoothed away (`quicksilver.lddmm.unfolding`).
         deviation_mm: Standard deviation of the dropout samples, if any were drawn.
     """
@@ -82,6 +83,7 @@ class Quality(Record):
     damping_rounds: int
     correlation: float = math.nan
     brain_overlap: float = math.nan
+    coverage: float = 1.0
     deviation_mm: Spread | None = None
 
     @classmethod
@@ -99,7 +101,9 @@ def measure_energies(
     iterations: list[list[float]] | None,
 ) -> Energies:
     """Measure the energies of a momentum whose map is psi; `iterations` are those of a fit."""
-    images = Images(pair.moving, pair.target)
+    # The same voxels before and after: a strip along a cut that moves must not count as a gain.
+    weight = pair.weigh_common_view(psi)
+    images = Images(pair.moving, pair.target, target_mask=weight)
     kinetic, loss = kinetic_energy(momentum, metric).item(), FitSettings().loss
     return Energies(
         kinetic=kinetic,
@@ -123,6 +127,7 @@ def measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | N
         displacement_mm=measure_spread(transform_vectors(pair.grid.affine[:3, :3], psi), brain),
         damping_rounds=unfolded.rounds,
         correlation=_correlate(warped[brain], pair.target[brain]),
+        coverage=round(pair.coverage, 4),
         brain_overlap=_dice(qs.warp((pair.moving > 0).float(), psi) > 0.5, brain),
         deviation_mm=None
         if uncertainty is None

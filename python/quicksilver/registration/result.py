@@ -111,7 +111,7 @@ class Registration:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know about the images, their alignment and the match, in sentences."""
-        notes = self.pair.placement.notes
+        notes = self.pair.notes
         worse = self.energies.mismatch_after > self.energies.mismatch_before
         source = self.settings.source
         still = isinstance(source, PredictionSettings) and source.kept_scale == 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from quicksilver.io.records import Record
 from quicksilver.lddmm.unfolding import SMOOTHED
-from quicksilver.registration.alignment import ALIKE
+from quicksilver.registration.alignment import ALIKE, ALIKE_IN_PART
 from quicksilver.registration.pair import Placement
 from quicksilver.registration.quality import Energies, Quality
 
@@ -21,6 +21,12 @@ SCALE = 1.3, 2.0
 
 UNLIKE = 0.7
 """Similarity of aligned images below which they do not show the same thing."""
+
+MIRRORED = 0.005
+"""Gain in similarity from mirroring one brain that makes left and right doubtful."""
+
+COVERAGE = 0.9
+"""Part of the target's brain that the moving image shows below which a match is doubtful."""
 
 CORRELATION = 0.6, 0.0
 """Correlation of intensities below which a match is doubtful, and below which it has failed."""
@@ -69,8 +75,10 @@ def _judge_placement(placement: Placement) -> list[tuple[Level, str]]:
         findings.append((level, f"the affine stretches or shrinks by a factor of {strangest:.2f}"))
     if np.linalg.det(placement.affine[:3, :3]) < 0:
         findings.append(("doubtful", "the affine exchanges left and right"))
+    if placement.mirror_gain is not None and placement.mirror_gain > MIRRORED:
+        findings.append(("doubtful", "mirrored, the images are more alike: check left and right"))
     similarity = placement.affine_similarity
-    if similarity is not None and similarity < ALIKE:
+    if similarity is not None and similarity < (ALIKE_IN_PART if placement.in_part else ALIKE):
         level = "failed" if similarity < UNLIKE else "doubtful"
         findings.append((level, f"the aligned images are unlike (similarity {similarity:.2f})"))
     return findings
@@ -88,6 +96,9 @@ def _judge_match(energies: Energies, quality: Quality) -> list[tuple[Level, str]
     ):
         if value < doubtful:
             findings.append(("failed" if value < failed else "doubtful", f"{name} {value:.2f}"))
+    if quality.coverage < COVERAGE:
+        shown = f"the moving image shows only {100 * quality.coverage:.0f} % of the target's brain"
+        findings.append(("doubtful", shown))
     return findings
 
 

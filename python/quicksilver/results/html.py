@@ -66,6 +66,8 @@ def _make_content(shown: Views, tables: Tables, title: str, subtitle: str) -> di
     # 0 is kept for folds; nothing is shown outside of the brain.
     signed = np.where(shown.jacobian > 0, _to_bytes(128 + 127 * octaves), 0)
     volumes["jacobian"] = np.where(shown.target > 0, signed, 128).astype(np.uint8)
+    if shown.imaged is not None:
+        volumes["imaged"] = _to_bytes(255 * shown.imaged)
     largest = float(np.abs(shown.field).max()) or 1.0
     if shown.deviation is not None:
         volumes["deviation"] = _to_bytes(255 * shown.deviation / shown.largest_deviation)
@@ -104,7 +106,7 @@ def _encode_picture(name: str, volume: np.ndarray, columns: int) -> str:
     padded = np.zeros((rows * columns, y, x), np.uint8)
     padded[:z] = volume.swapaxes(0, 2)
     mosaic = padded.reshape(rows, columns, y, x).swapaxes(1, 2).reshape(rows * y, columns * x)
-    exact = name == "jacobian"
+    exact = name in ("jacobian", "imaged")
     kind, options = ("PNG", {"compress_level": 1}) if exact else ("JPEG", {"quality": 92})
     stream = io.BytesIO()
     Image.fromarray(mosaic).save(stream, kind, **options)

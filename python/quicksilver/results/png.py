@@ -80,8 +80,7 @@ def _cut_section(volumes: Views, axis: int) -> dict[str, Any]:
     """Cut the middle section across an axis: pictures (U, V), and the field in it (2, U, V)."""
     middle = volumes.target.shape[axis] // 2
     names = ["moving", "target", "warped", "jacobian"]
-    if volumes.deviation is not None:
-        names.append("deviation")
+    names += [name for name in ("deviation", "imaged") if getattr(volumes, name) is not None]
     cut = {name: np.take(getattr(volumes, name), middle, axis=axis) for name in names}
     plane = [other for other in range(3) if other != axis]
     return {**cut, "field": np.take(volumes.field, middle, axis=1 + axis)[plane]}
@@ -94,18 +93,18 @@ def _draw_row(axes: list[Any], section: dict[str, Any], spacing: float) -> None:
         axis.set_anchor("C")
         for spine in axis.spines.values():
             spine.set_visible(False)
-    target = section["target"]
+    target, imaged = section["target"], section.get("imaged", True)
     for axis, name in zip(axes, ("moving", "target", "warped"), strict=False):
         axis.imshow(
             section[name].T, cmap="gray", vmin=0, vmax=1.1, origin="lower", interpolation="bilinear"
         )
     for axis, name in zip(axes[3:5], ("moving", "warped"), strict=True):
-        difference = np.abs(section[name] - target)
+        difference = np.where(imaged, np.abs(section[name] - target), 0)
         axis.imshow(
             difference.T, cmap="inferno", vmin=0, vmax=0.7, origin="lower", interpolation="bilinear"
         )
     _draw_grid(axes[5], target, section["field"], spacing)
-    _draw_jacobian(axes[6], target, section["jacobian"])
+    _draw_jacobian(axes[6], np.where(imaged, target, 0), section["jacobian"])
 
 
 def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float) -> None:

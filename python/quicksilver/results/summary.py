@@ -20,9 +20,15 @@ def write_headline(summary: dict[str, Any]) -> str:
         f"largest displacement {quality.displacement_mm.max:.1f} mm",
         f"folded voxels {quality.folded_voxels}",
         f"sd of log Jacobian {quality.log_jacobian_sd:.3f}",
+        *_describe_coverage(quality),
         f"{summary['seconds']['total']:.1f} s",
     )
     return "    ".join(facts)
+
+
+def _describe_coverage(quality: Quality) -> list[str]:
+    """Say what the moving image shows of the target's brain, where that is not all of it."""
+    return [f"{100 * quality.coverage:.0f} % of the brain imaged"] if quality.coverage < 1 else []
 
 
 def make_tables(summary: dict[str, Any]) -> dict[str, Rows]:
@@ -60,6 +66,7 @@ def _describe_quality(summary: dict[str, Any]) -> Rows:
             f"{undone.median:.4f}, {undone.max:.4f} voxels",
         ),
     ]
+    rows += [("target's brain in the moving image", text) for text in _describe_coverage(quality)]
     if "overlap" in summary:
         overlap = summary["overlap"]
         values = f"{overlap['before']:.3f}, {overlap['after']:.3f}"

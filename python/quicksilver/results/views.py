@@ -33,6 +33,7 @@ class Views:
         jacobian: Its Jacobian determinant.
         deviation: Standard deviation of the samples in mm, over all components; None: no samples.
         spacing: Voxel size in mm.
+        imaged: Where both images show something; None: everywhere.
     """
 
     moving: np.ndarray
@@ -42,6 +43,7 @@ class Views:
     jacobian: np.ndarray
     deviation: np.ndarray | None
     spacing: float
+    imaged: np.ndarray | None = None
 
     @property
     def largest_deviation(self) -> float:
@@ -61,6 +63,9 @@ def make_views(registration: Registration) -> Views:
     moving, target = (
         normalise(resample(image, grid))[0, 0].numpy() for image in (pair.placed, pair.target_image)
     )
+    weight, imaged = pair.weigh_common_view(registration.psi), None
+    if weight is not None:
+        imaged = regrid(weight, pair.grid, grid)[0, 0].cpu().numpy() > 0.5
     drawn, deviation = registration.uncertainty, None
     if drawn is not None:
         length = drawn.psi.variance.sum(dim=1, keepdim=True).sqrt()
@@ -73,6 +78,7 @@ def make_views(registration: Registration) -> Views:
         jacobian=regrid(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
         deviation=deviation,
         spacing=spacing,
+        imaged=imaged,
     )
 
 

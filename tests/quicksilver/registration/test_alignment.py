@@ -10,8 +10,9 @@ from quicksilver import demo
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.resampling import resample
 from quicksilver.io.images import read_image
-from quicksilver.registration.alignment import align, build_levels
+from quicksilver.registration.alignment import align
 from quicksilver.registration.evaluation import measure_overlap
+from quicksilver.registration.levels import build_levels
 from tests.quicksilver.phantoms import make_affine
 
 TURNED = {

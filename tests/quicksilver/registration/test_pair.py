@@ -92,7 +92,7 @@ def test_without_motion_there_and_back_is_nowhere(placed):
 
 def test_too_little_memory_is_said_before_anything_is_computed(brains, monkeypatch):
     monkeypatch.setattr(devices, "free_memory", lambda device: 2**20)
-    monkeypatch.setattr(pair, "resample", None)
+    monkeypatch.setattr(pair.FieldOfView, "extend", None)
     with pytest.raises(
         QuicksilverError, match=r"free memory on cpu, found 0\.0 GB; .* are too many"
     ):
