@@ -400,3 +400,19 @@ def test_a_raw_pair_of_people(shared, tmp_path):
     done = quicksilver_process("evaluate", tmp_path, *words, "--json", tmp_path / "scores.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "scores.json").read_text())["after"]["overlap"] > 0.58
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_strict_ends_with_3_where_a_registration_is_not_good(
+    brain_files, model_file, tmp_path, command, strict
+):
+    moving = read_image(brain_files[0])
+    giant = Image(moving.data, moving.affine @ np.diag([2.5, 2.5, 2.5, 1.0]))
+    file = write_nifti(tmp_path / "giant.nii.gz", giant)
+    words = ("register", file, brain_files[1], "-o", tmp_path / "out", "--model", model_file)
+    code, shown, _ = command(*words, *(["--strict"] if strict else []))
+    assert code == (3 if strict else 0)
+    verdict = json.loads((tmp_path / "out" / "result.json").read_text())["verdict"]
+    assert verdict["level"] != "good"
+    assert verdict["reasons"]
+    assert f"verdict: {verdict['level']}: " in shown
