@@ -30,7 +30,8 @@ FLAT = 0.35
 (docs/constants.md)."""
 
 FINE = 3.0  # mm: largest voxel in which a tilted cut is looked for, and spacing of the lines
-ROUNDS = 20  # of reweighting
+WITHIN = np.maximum(32 * 0.85 ** np.arange(40), 1)
+"""Distance from the plane, in voxels, at which a place counts half, by rounds of fitting it."""
 TOLERANCE = 1e-3  # voxels
 
 
@@ -147,7 +148,7 @@ def _is_cut(areas: np.ndarray, spacing: float) -> bool:
     The area of a round end grows in proportion to its depth: from the first plane's, and that of
     one further in, follows how much of the brain is missing.
     """
-    inner = min(max(round(DEPTH / spacing), 1), len(areas) - 1)
+    inner = min(max(round(DEPTH / spacing), 1), len(areas) // 2)
     ratio = areas[0] / max(areas[inner], 1)
     missing = np.inf if ratio >= 1 else inner * ratio / (1 - ratio)  # planes
     return bool(areas[0] >= LARGE * areas.max() and missing >= max(LEAST, DEPTH / spacing))
@@ -169,13 +170,16 @@ def _find_tilted_cut(inside: np.ndarray, spacing: np.ndarray, axis: int) -> np.n
     index = columns.argmax(axis=0)[places[:, 0], places[:, 1]].astype(float)
     design = np.column_stack([places * stride, np.ones(len(places))])
     weight = np.ones(len(places))
-    for _ in range(ROUNDS):  # towards the least sum of distances: a plane that most lie in
+    for reach in WITHIN:
         root = np.sqrt(weight)[:, None]
         plane, *_ = np.linalg.lstsq(root * design, root[:, 0] * index, rcond=None)
-        away = np.abs(index - design @ plane)
-        weight = 1 / np.maximum(away, 0.5)
+        away = index - design @ plane
+        # Beyond its cut a brain may begin further in, and counts the less there; never before it.
+        weight = 1 / (np.maximum(away, 0) ** 2 + reach**2)
     steep = spacing[axis] * np.linalg.norm(plane[:2] / others)
-    if np.mean(away <= 1) < FLAT or steep > 1:
+    # Of a round end of n planes up to 8 / n lies within a voxel of a plane.
+    flat = max(FLAT, 16 / np.count_nonzero(columns.any(axis=(1, 2))))
+    if np.mean(np.abs(away) <= 1) < flat or steep > 1:
         return None
     plane[2] += 1
     return plane
