@@ -34,6 +34,11 @@ class Grid:
         spacing: np.ndarray = np.linalg.norm(self.affine[:3, :3], axis=0)
         return spacing
 
+    def positions(self) -> np.ndarray:
+        """Return where the voxels are, (X, Y, Z, 3) in RAS millimetres."""
+        index = np.stack(np.indices(self.shape), axis=-1)
+        return index @ self.affine[:3, :3].T + self.affine[:3, 3]
+
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Whether both grids have the same voxels, to `tolerance` millimetres."""
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=tolerance)

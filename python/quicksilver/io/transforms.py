@@ -71,13 +71,24 @@ def _read_composite(path: Path) -> list[Transform]:
     import SimpleITK as sitk
 
     try:
+        _check_single(path)
         stored = sitk.ReadTransform(str(path))
         return [_from_itk(part, str(path)) for part in _list_parts(stored)]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
         raise QuicksilverError(
             f"expected a transform of ITK in {path}, affine or a displacement field, found "
             f"'{affines.last_line(error)}'; write one of these"
         ) from error
+
+
+def _check_single(path: Path) -> None:
+    """Raise ValueError for a file of several transforms that are no composite."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = file["TransformGroup"]
+        kinds = [str(group[name]["TransformType"][0]) for name in group]
+    affines.check_single(len(kinds), any("CompositeTransform" in kind for kind in kinds))
 
 
 def _list_parts(transform: Any) -> list[Any]:
