@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import require_file
+from quicksilver.io.files import require_apart, require_file
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,50 @@ class PairPaths:
     target_labels: Path | None = None
     moving_mask: Path | None = None
     target_mask: Path | None = None
+
+
+RESERVED = ("index.html", "summary.csv", "failures", "dataset_description.json")
+"""Names in the folder of a cohort that are no pair's."""
+
+LONGEST = 200
+"""Bytes of an id: file systems take 255, of which temporary names and endings need some."""
+
+
+def check_id(name: str) -> None:
+    """Check that a folder or a file of results can have the name of a pair.
+
+    Raises:
+        ValueError: It cannot; says why.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ValueError("is no file name")
+    if not name.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    if name.lower() in RESERVED:
+        raise ValueError("is the name of a file of the whole list")
+    if len(os.fsencode(name)) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} bytes")
+
+
+def check_outputs(
+    pairs: Sequence[PairPaths],
+    outputs: Callable[[str], Iterable[Path]],
+    *more: str | os.PathLike[str],
+) -> None:
+    """Check that no file to write is one of those that are read.
+
+    Args:
+        pairs: The pairs.
+        outputs: Returns the files that are written for an id.
+        more: Further files that are read.
+
+    Raises:
+        QuicksilverError: One is.
+    """
+    read: list[str | os.PathLike[str]] = [
+        path for pair in pairs for path in vars(pair).values() if isinstance(path, Path)
+    ]
+    require_apart((path for pair in pairs for path in outputs(pair.id)), [*read, *more])
 
 
 def read_list(path: str | Path) -> list[PairPaths]:
@@ -60,13 +106,14 @@ def read_list(path: str | Path) -> list[PairPaths]:
             f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; "
             "name them in its first row"
         )
-    pairs: list[PairPaths] = []
+    pairs: dict[str, PairPaths] = {}
     for number, row in enumerate(rows, start=2):
-        pairs.append(_parse_row(path, number, row, {pair.id for pair in pairs}))
-    return pairs
+        pair = _parse_row(path, number, row, pairs)
+        pairs[pair.id] = pair
+    return list(pairs.values())
 
 
-def _parse_row(path: Path, number: int, row: dict[str, str], taken: set[str]) -> PairPaths:
+def _parse_row(path: Path, number: int, row: dict[str, str], taken: Container[str]) -> PairPaths:
     """Return the pair of one row, whose id must not be taken."""
 
     def complain(column: str, expected: str, advice: str) -> QuicksilverError:
@@ -91,9 +138,13 @@ def _parse_row(path: Path, number: int, row: dict[str, str], taken: set[str]) ->
             advice = "give it from the folder of the list"
             raise complain(column, "the path of a file", advice) from error
     name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
-    if name in taken or name != Path(name).name or name.startswith("."):
-        expected = "a file name that no row before has (by default that of both images)"
+    expected = "a file name that no row before has (by default that of both images)"
+    if name in taken:
         raise complain("id", expected, f"'{name}' is not; give another")
+    try:
+        check_id(name)
+    except ValueError as error:
+        raise complain("id", expected, f"'{name}' {error}; give another") from error
     return PairPaths(name, **files)
 
 

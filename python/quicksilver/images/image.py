@@ -36,8 +36,9 @@ class Grid:
 
     def positions(self) -> np.ndarray:
         """Return where the voxels are, (X, Y, Z, 3) in RAS millimetres."""
-        index = np.stack(np.indices(self.shape), axis=-1)
-        return index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        index = np.moveaxis(np.indices(self.shape), 0, -1)
+        positions: np.ndarray = index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return positions
 
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Whether both grids have the same voxels, to `tolerance` millimetres."""

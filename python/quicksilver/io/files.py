@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -157,6 +157,31 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     """
     with filling(folder):
         pass
+
+
+def require_apart(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that no file to write is one of those that are read.
+
+    Raises:
+        QuicksilverError: One is.
+    """
+    found = {_identify(path): path for path in inputs}
+    known = {same: path for same, path in found.items() if same is not None}
+    for output in outputs:
+        if known and (same := _identify(output)) in known:
+            raise QuicksilverError(
+                f"expected an output that is none of the inputs, found {output}, which is "
+                f"{known[same]}; choose another output with -o"
+            )
+
+
+def _identify(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what is the same of all names of a file; None: there is no such file."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def write_json(path: str | os.PathLike[str], content: object) -> None:

@@ -67,5 +67,7 @@ def keep_entries(header: Any, source: Any) -> None:
     for name in KEPT:
         header[name] = source[name]
     if len(source.get_zooms()) > 3 and len(header.get_zooms()) > 3:
-        header.set_zooms((*header.get_zooms()[:3], *source.get_zooms()[3 : len(header.get_zooms())]))
+        header.set_zooms(
+            (*header.get_zooms()[:3], *source.get_zooms()[3 : len(header.get_zooms())])
+        )
     header.set_xyzt_units("mm", source.get_xyzt_units()[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from torch import Tensor
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
 from quicksilver.io import nifti
+from quicksilver.io.headers import describe_disagreement
 from quicksilver.io.voxels import check_volumes
 
 
@@ -32,13 +34,18 @@ class Series:
 
 
 def read_image(
-    path: str | os.PathLike[str], labels: bool = False, *, empty: bool = False
+    path: str | os.PathLike[str],
+    labels: bool = False,
+    *,
+    outside: float = 0.0,
+    empty: bool = False,
 ) -> Image:
     """Read a NIfTI volume of any orientation; further axes of length one are dropped.
 
     Args:
         path: The file.
         labels: Whether to read integer labels instead of float32 intensities.
+        outside: Value of what was not imaged: of NaN that reaches the faces.
         empty: Whether there may be only zeros.
 
     Raises:
@@ -53,25 +60,26 @@ def read_image(
         >>> image.data.dtype, image.grid.shape
         (dtype('float32'), (4, 5, 6))
     """
-    found = read_series(path, labels, empty=empty)
+    found = read_with_header(path, labels, outside=outside, empty=empty)
     return take_single(found.volumes, found.grid, f"{path}")
 
 
-def read_series(
+def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
+    """Read a NIfTI volume or a series of them as `read_image` does: an array (X, Y, Z, T) and its
+    grid.
+    """
+    found = read_with_header(path, labels)
+    return found.volumes, found.grid
+
+
+def read_with_header(
     path: str | os.PathLike[str],
     labels: bool = False,
     *,
     outside: float = 0.0,
     empty: bool = False,
 ) -> Series:
-    """Read a NIfTI volume or a series of them as `read_image` does.
-
-    Args:
-        path: The file.
-        labels: Whether to read integer labels instead of float32 intensities.
-        outside: Value of what was not imaged: of NaN that reaches the faces.
-        empty: Whether there may be only zeros.
-    """
+    """Read a NIfTI volume or a series of them, with the arguments of `read_image`."""
     stored = nifti.read(path)
     volumes, grid = check_volumes(
         stored.array, stored.affine, f"{path}", labels, outside=outside, empty=empty
@@ -115,12 +123,15 @@ ImageLike: TypeAlias = str | os.PathLike[str] | Image | tuple[Any, Any] | Any
 and its affine (4, 4) to RAS millimetres."""
 
 
-def as_image(source: ImageLike, labels: bool = False, *, empty: bool = False) -> Image:
+def as_image(
+    source: ImageLike, labels: bool = False, *, outside: float = 0.0, empty: bool = False
+) -> Image:
     """Make an `Image` of a file, a nibabel image, or an array and its affine.
 
     Args:
         source: The image.
         labels: Whether integer labels are wanted instead of float32 intensities.
+        outside: Value of what was not imaged: of NaN that reaches the faces.
         empty: Whether there may be only zeros.
 
     Raises:
@@ -131,7 +142,7 @@ def as_image(source: ImageLike, labels: bool = False, *, empty: bool = False) ->
         (4, 5, 6)
     """
     if isinstance(source, str | os.PathLike):
-        return read_image(source, labels, empty=empty)
+        return read_image(source, labels, outside=outside, empty=empty)
     if isinstance(source, Image):
         volume, affine = source.data, source.affine
     elif isinstance(source, nib.spatialimages.SpatialImage):
@@ -145,7 +156,31 @@ def as_image(source: ImageLike, labels: bool = False, *, empty: bool = False) ->
         )
     name = "the image"
     checked = nifti.check_array(volume, affine, name)
-    return take_single(*check_volumes(*checked, name, labels, empty=empty), name)
+    return take_single(*check_volumes(*checked, name, labels, outside=outside, empty=empty), name)
+
+
+def as_grid(source: ImageLike) -> Grid:
+    """Read the grid of an image; of a file, from its header alone.
+
+    Raises:
+        QuicksilverError: As `as_image`.
+    """
+    return read_grid(source) if isinstance(source, str | os.PathLike) else as_image(source).grid
+
+
+def count_voxels(source: ImageLike) -> int:
+    """Count the voxels of an image; of a file, by its header alone."""
+    if isinstance(source, str | os.PathLike):
+        return math.prod(nifti.load_grid(source)[0])
+    data = source[0] if isinstance(source, tuple) and source else getattr(source, "data", source)
+    return math.prod(getattr(data, "shape", ()))
+
+
+def find_doubt(source: ImageLike) -> str | None:
+    """Say what is doubtful about where an image lies by its header; None: nothing."""
+    if isinstance(source, str | os.PathLike):
+        return nifti.find_doubt(source)
+    return describe_disagreement(source) if isinstance(source, nib.Nifti1Pair) else None
 
 
 def _as_array(part: Any) -> np.ndarray:

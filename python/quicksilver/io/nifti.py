@@ -162,12 +162,26 @@ def _open(path: Path) -> Any:
         raise ValueError(f"a file of type {type(file).__name__}")
     if min(file.shape, default=0) < 1:
         raise ValueError(f"the shape {file.shape}")
+    _check_extension(path, file)
     claimed = math.prod(map(int, file.shape)) * file.get_data_dtype().itemsize
     held = Path(file.file_map["image"].filename or path).stat().st_size
     ratio = LARGEST_RATIO if claimed > SMALL else GZIP_RATIO
     if claimed > LARGEST or claimed > ratio * held:
         raise ValueError(f"a header of {claimed} bytes of voxels over a file of {held} bytes")
     return file
+
+
+def _check_extension(path: Path, file: Any) -> None:
+    """Raise ValueError where voxels begin in an extension of the header, which is no voxels."""
+    begin = len(file.header.binaryblock)
+    if not isinstance(file, nib.Nifti1Image) or file.header["vox_offset"] >= begin + 20:
+        return
+    with igzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+        stream.seek(begin)
+        head = stream.read(8)
+    size = int.from_bytes(head[4:8], "little", signed=True)
+    if len(head) == 8 and head[0] == 1 and size > 0 and size % 16 == 0:
+        raise ValueError(f"an extension of {size} bytes where voxels begin")
 
 
 def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:

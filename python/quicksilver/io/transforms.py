@@ -16,11 +16,14 @@ from quicksilver.images.image import Grid
 from quicksilver.io import affines
 from quicksilver.io.fields import read_field
 from quicksilver.io.files import is_folder, require_file
-from quicksilver.io.results import load_registration
+from quicksilver.io.results import READ, load_registration
 from quicksilver.transforms.chain import Chain, Transform
 from quicksilver.transforms.field import LPS, WorldField
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+
+INVERSE = re.compile(r"\[(.*),\s*([01])\s*\]")
+"""The name of a transform and whether its inverse is meant, as antsApplyTransforms has them."""
 
 
 def read_chain(
@@ -28,6 +31,12 @@ def read_chain(
 ) -> Chain:
     """Read a list of transforms as one chain; `read_transform` says what a name may be."""
     return Chain([part for name in names for part in read_transform(name, moving, target)])
+
+
+def list_files(names: Sequence[str]) -> list[Path]:
+    """List the files that `read_chain` reads."""
+    paths = [Path(found[1] if (found := INVERSE.fullmatch(name)) else name) for name in names]
+    return [file for path in paths for file in (path, *(path / name for name in READ))]
 
 
 def read_transform(
@@ -45,7 +54,7 @@ def read_transform(
     Raises:
         QuicksilverError: It is none of these or has no inverse.
     """
-    inverse = re.fullmatch(r"\[(.*),\s*([01])\s*\]", str(name))
+    inverse = INVERSE.fullmatch(str(name))
     if inverse is not None:
         parts = Chain(read_transform(inverse[1], moving, target))
         return list((parts.invert() if inverse[2] == "1" else parts).transforms)

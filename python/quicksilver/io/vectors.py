@@ -18,7 +18,7 @@ class Meaning(Enum):
     RAS_POSITIONS = "positions in RAS mm"
 
 
-NIFTYREG = {
+NIFTYREG: dict[int, Meaning | str] = {
     0: Meaning.RAS_POSITIONS,
     1: Meaning.RAS_MM,
     2: "a cubic spline of NiftyReg",
@@ -29,7 +29,7 @@ NIFTYREG = {
 }
 """What NiftyReg stores, by the first parameter of its intent."""
 
-FSL = {
+FSL: dict[int, str] = {
     2006: "a warp of FSL, which means nothing without both images",
     2007: "cubic spline coefficients of FSL",
     2008: "cosine coefficients of FSL",
@@ -78,7 +78,7 @@ def find_positions(vectors: np.ndarray, grid: Grid) -> str | None:
     """
     step = tuple(slice(None, None, max(1, size // 24)) for size in grid.shape)
     world = grid.positions()[step].reshape(-1, 3)
-    index = np.stack(np.indices(grid.shape), axis=-1)[step].reshape(-1, 3)
+    index = np.moveaxis(np.indices(grid.shape), 0, -1)[step].reshape(-1, 3)
     values = vectors[step].reshape(-1, 3).astype(np.float64)
     for coordinates, name in (
         (world, "positions in RAS mm, not displacements"),

@@ -59,6 +59,8 @@ def _fill_outside(name: str, volumes: np.ndarray, outside: float) -> np.ndarray:
     """Replace NaN that reaches the faces of a volume, in place; refuse what else is not finite."""
     if np.isfinite(volumes).all():
         return volumes
+    if np.isnan(volumes).all():
+        raise QuicksilverError(f"expected finite values in {name}, found only NaN; check the file")
     for index in range(volumes.shape[3]):
         volume = volumes[..., index]
         volume[_reaches_faces(np.isnan(volume))] = outside

@@ -30,6 +30,18 @@ from quicksilver.runtime.threads import run_in_threads
 from quicksilver.transforms.field import regrid
 from quicksilver_ext import __version__
 
+MAPS = ("displacement", "inverse_displacement")
+
+FILES = (
+    *(f"{name}{part}.nii.gz" for name in MAPS for part in ("", "_mean", "_variance")),
+    *(f"{name}.nii.gz" for name in ("warped", "jacobian", "momentum")),
+    "affine.mat",
+    "report.html",
+    "report.png",
+    RESULT,
+)
+"""All files that a registration may have."""
+
 
 def save_registration(
     registration: Registration,

@@ -129,7 +129,7 @@ def test_gifti_surfaces_of_oblique_volumes_are_where_freesurfers_are(tmp_path):
 @pytest.mark.parametrize("value", ["1e30", "1e300", "nan"])
 def test_points_that_are_nowhere_are_refused_by_place(tmp_path, value):
     (tmp_path / "points.csv").write_text(f"x,y,z\n1,2,3\n4,{value},6\n")
-    with pytest.raises(QuicksilverError, match="1 points with NaN or beyond .* at place 2"):
+    with pytest.raises(QuicksilverError, match=r"1 points with NaN or beyond .* at place 2"):
         read_points(tmp_path / "points.csv")
 
 

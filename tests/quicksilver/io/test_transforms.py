@@ -35,7 +35,9 @@ def test_a_list_of_transforms_that_is_no_composite_is_refused(tmp_path, suffix):
     sitk = pytest.importorskip("SimpleITK")
     path = tmp_path / f"motion{suffix}"
     if suffix == ".txt":
-        path.write_text("#Insight Transform File V1.0\n" + "".join(PART.format(n=n) for n in range(3)))
+        path.write_text(
+            "#Insight Transform File V1.0\n" + "".join(PART.format(n=n) for n in range(3))
+        )
     else:
         sitk.WriteTransform(sitk.AffineTransform(3), str(path))
         if suffix == ".mat":
@@ -73,7 +75,9 @@ def test_the_last_row_of_an_lta_is_read(tmp_path):
 
 def test_an_lta_of_blank_lines_is_read_at_once(tmp_path):
     text = LTA.format(last="0 0 0 1")
-    (tmp_path / "long.lta").write_text(text.replace("nxforms = 1\n", "nxforms = 1" + "\n" * 900_000))
+    (tmp_path / "long.lta").write_text(
+        text.replace("nxforms = 1\n", "nxforms = 1" + "\n" * 900_000)
+    )
     start = time.perf_counter()
     assert np.allclose(read_transform(tmp_path / "long.lta")[0].forward[:3, 3], [-5, 0, 0])
     assert time.perf_counter() - start < 5
