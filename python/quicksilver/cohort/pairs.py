@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -40,6 +40,10 @@ RESERVED = ("index.html", "summary.csv", "failures", "dataset_description.json")
 
 LONGEST = 200
 """Bytes of an id: file systems take 255, of which temporary names and endings need some."""
+
+
+FILE = "the path of a file"
+ID = "a file name that no row before has (by default that of both images)"
 
 
 def check_id(name: str) -> None:
@@ -79,11 +83,15 @@ def check_outputs(
     require_apart((path for pair in pairs for path in outputs(pair.id)), [*read, *more])
 
 
-def read_list(path: str | Path) -> list[PairPaths]:
+def read_list(path: str | Path, missing: bool = False) -> list[PairPaths]:
     """Read the pairs of a CSV file with the columns of `PairPaths`, whose paths start at its
     folder.
 
     Only moving and target are required; an id is by default made of their names.
+
+    Args:
+        path: The file.
+        missing: Whether files may be missing, as long as one pair has all of its own.
 
     Raises:
         QuicksilverError: An entry is missing or no file, or an id is not one file name or occurs
@@ -106,46 +114,77 @@ def read_list(path: str | Path) -> list[PairPaths]:
             f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; "
             "name them in its first row"
         )
-    pairs: dict[str, PairPaths] = {}
-    for number, row in enumerate(rows, start=2):
-        pair = _parse_row(path, number, row, pairs)
-        pairs[pair.id] = pair
-    return list(pairs.values())
+    parsed: dict[str, Row] = {}
+    for number, entries in enumerate(rows, start=2):
+        row = Row(path, number, entries)
+        pair = row.parse()
+        if pair.id in parsed:
+            raise row.refuse("id", ID, f"'{pair.id}' is not; give another")
+        parsed[pair.id] = row
+    absent = list(filter(None, (row.find_absent() for row in parsed.values())))
+    if absent and (not missing or len(absent) == len(parsed)):
+        raise absent[0]
+    return [row.parse() for row in parsed.values()]
 
 
-def _parse_row(path: Path, number: int, row: dict[str, str], taken: Container[str]) -> PairPaths:
-    """Return the pair of one row, whose id must not be taken."""
+@dataclass(frozen=True)
+class Row:
+    """A row of a list of pairs.
 
-    def complain(column: str, expected: str, advice: str) -> QuicksilverError:
+    Args:
+        path: The list.
+        number: The row's number; the first one names the columns.
+        entries: Its entries by their columns.
+    """
+
+    path: Path
+    number: int
+    entries: dict[str, str]
+
+    def refuse(self, column: str, expected: str, advice: str) -> QuicksilverError:
+        """Return the error for an entry."""
         return QuicksilverError(
-            f"expected {expected} in row {number}, column {column} of {path}, found "
-            f"'{row.get(column, '')}'; {advice}"
+            f"expected {expected} in row {self.number}, column {column} of {self.path}, found "
+            f"'{self.entries.get(column, '')}'; {advice}"
         )
 
-    if "" in row:
-        raise QuicksilverError(
-            f"expected {len(row) - 1} entries in row {number} of {path}, found more; "
-            "quote paths with commas"
-        )
-    files = {}
-    for column, entry in row.items():
-        if column == "id" or not (entry or column in ("moving", "target")):
-            continue
-        files[column] = path.parent / entry
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files by their columns."""
+        given = {k: v for k, v in self.entries.items() if k != "id" and v}
+        return {column: self.path.parent / entry for column, entry in given.items()}
+
+    def parse(self) -> PairPaths:
+        """Return the pair.
+
+        Raises:
+            QuicksilverError: An entry is missing, too much, or no id.
+        """
+        if "" in self.entries:
+            raise QuicksilverError(
+                f"expected {len(self.entries) - 1} entries in row {self.number} of {self.path}, "
+                "found more; quote paths with commas"
+            )
+        files = self.files
+        for column in ("moving", "target"):
+            if column not in files:
+                raise self.refuse(column, FILE, "give it from the folder of the list")
+        default = f"{_stem(files['moving'])}-{_stem(files['target'])}"
+        name = self.entries.get("id") or default
         try:
-            require_file(files[column], "a file")
-        except QuicksilverError as error:
-            advice = "give it from the folder of the list"
-            raise complain(column, "the path of a file", advice) from error
-    name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
-    expected = "a file name that no row before has (by default that of both images)"
-    if name in taken:
-        raise complain("id", expected, f"'{name}' is not; give another")
-    try:
-        check_id(name)
-    except ValueError as error:
-        raise complain("id", expected, f"'{name}' {error}; give another") from error
-    return PairPaths(name, **files)
+            check_id(name)
+        except ValueError as error:
+            raise self.refuse("id", ID, f"'{name}' {error}; give another") from error
+        return PairPaths(name, **files)
+
+    def find_absent(self) -> QuicksilverError | None:
+        """Return the error for the first file that is not there; None: all are."""
+        for column, file in self.files.items():
+            try:
+                require_file(file, "a file")
+            except QuicksilverError:
+                return self.refuse(column, FILE, "give it from the folder of the list")
+        return None
 
 
 def _stem(path: Path) -> str:

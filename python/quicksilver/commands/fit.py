@@ -58,7 +58,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
     from quicksilver.registration.optimise import fit_settings
     from quicksilver.runtime import devices
 
-    listed = read_list(pairs)
+    listed = read_list(pairs, missing=True)
     check_outputs(listed, lambda name: [output / f"{name}{SUFFIX}"], pairs)
     files.require_writable(output)
     with console.progress() as progress:

@@ -98,14 +98,15 @@ def _register_list(
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
     from quicksilver.cohort.pairs import check_outputs, read_list
-    from quicksilver.cohort.run import choose_jobs, run_cohort
+    from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
     from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.networks.shipped import open_model
     from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = read_list(source) if target is None else bids.find_pairs(source, target)
+    listed = read_list(source, missing=True) if target is None else bids.find_pairs(source, target)
+    require_places(listed, output)
     check_outputs(listed, partial(_name_files, output), source, *options.files())
     device = devices.pick_device(options.device)
     about = {"command": "register", "model": _name_model(options)}

@@ -128,11 +128,14 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
         )
     turned = LPS @ matrix @ LPS
     transform = sitk.AffineTransform(turned[:3, :3].ravel().tolist(), turned[:3, 3].tolist())
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.
+        plain = Path(folder) / f"affine{path.suffix}"
         try:
-            sitk.WriteTransform(transform, str(temporary))
+            sitk.WriteTransform(transform, str(plain))
         except RuntimeError as error:
             raise OSError(last_line(error)) from error
+        temporary.write_bytes(plain.read_bytes())
 
 
 def read_linear(transform: Any) -> np.ndarray:

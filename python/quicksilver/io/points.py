@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import nibabel as nib
 import numpy as np
@@ -167,6 +168,7 @@ def _read_table(path: Path) -> PointSet:
 
 
 def _read_gifti(path: Path) -> PointSet:
+    _refuse_external_data(path)
     surface = nib.load(path)
     if not isinstance(surface, nib.GiftiImage):
         raise ValueError(f"a file of type {type(surface).__name__}")
@@ -186,6 +188,19 @@ def _read_gifti(path: Path) -> PointSet:
         nib.save(surface, path)
 
     return PointSet(_to_world(array.data.astype(np.float64), axes, centre), write)
+
+
+def _refuse_external_data(path: Path) -> None:
+    """Raise ValueError for a GIFTI file that names another file, which nibabel would read."""
+
+    def check(name: str, attributes: dict[str, str]) -> None:
+        if name == "DataArray" and attributes.get("ExternalFileName"):
+            raise ValueError("data in another file, which is not followed")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = check
+    with path.open("rb") as file:
+        parser.ParseFile(file)
 
 
 def _read_gifti_geometry(meta: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:

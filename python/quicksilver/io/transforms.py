@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,11 @@ def _read_composite(path: Path) -> list[Transform]:
 
     try:
         _check_single(path)
-        stored = sitk.ReadTransform(str(path))
+        with tempfile.TemporaryDirectory() as folder:
+            # Names that are not UTF-8 bring SimpleITK down: it reads under a name of ours.
+            plain = Path(folder) / "transform.h5"
+            plain.symlink_to(path.resolve())
+            stored = sitk.ReadTransform(str(plain))
         return [_from_itk(part, str(path)) for part in _list_parts(stored)]
     except (RuntimeError, ValueError, OSError, KeyError) as error:
         raise QuicksilverError(
