@@ -18,14 +18,14 @@ import torch
 from quicksilver.images.image import Image
 from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.affines import read_affine
-from quicksilver.io.images import ImageLike, as_image
+from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
 from quicksilver.registration import optimise, predict, result
 from quicksilver.registration.keywords import expand_options
 from quicksilver.registration.options import FitOptions, Options, PairOptions
-from quicksilver.registration.pair import Placement
+from quicksilver.registration.pair import WRITING, Placement
 from quicksilver.registration.placement import place
 from quicksilver.results.folder import save_registration
-from quicksilver.runtime.devices import pick_device
+from quicksilver.runtime.devices import pick_device, require_memory
 from quicksilver.runtime.stages import Progress, Stages
 
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
@@ -112,13 +112,28 @@ def _bring_together(
     device = pick_device(options.device)
     stages = Stages(options.progress, device)
     with stages("read"):
+        _require_room(moving, target, options.reference)
         first = _read(moving, options.moving_mask)
         second = _read(target, options.target_mask)
-        reference = None if options.reference is None else as_image(options.reference).grid
+        reference = None if options.reference is None else as_grid(options.reference)
     with stages("align"):
         placement = _place(first, second, options, device)
+    placement = replace(placement, notes=(*_list_doubts(moving, target), *placement.notes))
     found = compute(first, second, options, placement, stages)
     return Registration(**{**vars(found), "reference": reference})
+
+
+def _require_room(*images: ImageLike | None) -> None:
+    """Check before voxels are read that memory is enough to write maps on the images' grids."""
+    voxels = sum(count_voxels(image) for image in images if image is not None)
+    advice = f"the images have {voxels / 1e6:.0f} million voxels: crop or downsample them"
+    require_memory(WRITING * voxels, torch.device("cpu"), advice)
+
+
+def _list_doubts(moving: ImageLike, target: ImageLike) -> list[str]:
+    """List what is doubtful about where the images lie by their headers."""
+    found = {"the moving image": find_doubt(moving), "the target": find_doubt(target)}
+    return [f"of {name}, {doubt}" for name, doubt in found.items() if doubt is not None]
 
 
 def _read(image: ImageLike, mask: ImageLike | None) -> Image:

@@ -15,7 +15,14 @@ class QuicksilverError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        # Quoted messages of other libraries may have several lines, and names of files may have
-        # characters that a terminal would obey.
-        line = " ".join(sentence.split())
-        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
+        # Quoted messages of other libraries may have several lines.
+        super().__init__(escape(" ".join(sentence.split())))
+
+
+def escape(text: str) -> str:
+    """Return a text with what a terminal would obey, as names of files may have it, made visible.
+
+    >>> escape("red: \x1b[31m")
+    'red: \\\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

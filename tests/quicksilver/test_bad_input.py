@@ -70,11 +70,15 @@ IN_TURN = {
 }
 """Further verbs, each of which meets some of the files."""
 
+FINE = {("apply to", "all zero")}
+"""What a command takes: a map of lesions may have none."""
+
 CASES = [
     (verb, kind, name)
     for kind, verbs in VERBS.items()
     for number, name in enumerate(getattr(hostile, kind))
     for verb in (*verbs, *IN_TURN.get(kind, ())[number % 4 : number % 4 + 1])
+    if (verb, name) not in FINE
 ]
 
 

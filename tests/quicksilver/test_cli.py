@@ -349,6 +349,28 @@ def test_no_traceback_as_a_process(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("-o", ""), ("--output=",), ("-o", "out", "--model", ""), ("-o", "out", "--reference=")],
+)
+def test_an_empty_argument_is_refused(words, brain_files, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, shown, error = command("register", *brain_files, *words)
+    assert code == 2
+    assert "found an empty one" in error
+    assert not shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(out, brain_files, tmp_path, command):
+    folder = tmp_path / "red\x1b[31m"
+    folder.mkdir()
+    code, shown, error = command("apply", out, brain_files[0], "-o", folder / "a.nii.gz")
+    assert code == 0
+    assert "\x1b" not in shown + error
+    assert "red\\x1b[31m" in shown.replace("\n", "")
+
+
 def test_help_does_not_load_torch():
     code = (
         "import sys, quicksilver.cli; assert not {'torch', 'numpy', 'nibabel'} & set(sys.modules)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from quicksilver.cohort.pairs import PairPaths
+from quicksilver.cohort.pairs import PairPaths, check_id
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import write_json
 from quicksilver_ext import __version__
@@ -25,7 +25,7 @@ def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
         The pairs, by the images' names.
 
     Raises:
-        QuicksilverError: There is no image at all.
+        QuicksilverError: There is no image at all, or two have one name.
     """
     images = sorted(path for pattern in IMAGES for path in folder.glob(pattern))
     images = [path for path in images if "_space-" not in path.name]
@@ -35,10 +35,27 @@ def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
             f"expected T1w images in {folder}, as BIDS has them (sub-01/anat/sub-01_T1w.nii.gz), "
             "found none; give the folder of the data set"
         )
-    return [
-        PairPaths(path.name.split(".nii")[0], path, target, moving_mask=_find_mask(path))
-        for path in chosen
-    ]
+    pairs: dict[str, PairPaths] = {}
+    for path in chosen:
+        name = path.name.split(".nii")[0]
+        if name in pairs:
+            raise QuicksilverError(
+                f"expected images of different names in {folder}, found {path} and "
+                f"{pairs[name].moving}, whose results would be one folder; rename or remove one"
+            )
+        _check_name(path, name)
+        pairs[name] = PairPaths(name, path, target, moving_mask=_find_mask(path))
+    return list(pairs.values())
+
+
+def _check_name(path: Path, name: str) -> None:
+    try:
+        check_id(name)
+    except ValueError as error:
+        raise QuicksilverError(
+            f"expected the name of {path} to be that of a folder of results, found '{name}', which "
+            f"{error}; rename it"
+        ) from error
 
 
 def _find_mask(image: Path) -> Path | None:

@@ -15,13 +15,15 @@ from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.images.intensity import normalise
-from quicksilver.io.images import read_image
+from quicksilver.io.images import count_voxels, read_image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX
 from quicksilver.lddmm.fitting import FitJob, fit_batch
 from quicksilver.lddmm.matching import FitSettings
+from quicksilver.registration.pair import fitting_memory
 from quicksilver.results.folder import collect_versions
 from quicksilver.runtime import distributed
+from quicksilver.runtime.devices import require_memory
 
 Tell = Callable[[str], None]
 
@@ -59,19 +61,44 @@ def fit_list(
         The files written.
 
     Raises:
-        QuicksilverError: An image cannot be read, or two of a pair lie on different grids.
+        QuicksilverError: After all others are fitted: an image cannot be read, two of a pair lie on
+            different grids, or memory is not enough.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(pair, folder / f"{pair.id}{SUFFIX}") for pair in distributed.own_share(pairs)]
     missing = [(pair, file) for pair, file in jobs if not file.exists()]
+    chosen, where = settings or FitSettings(), torch.device(device)
     done: list[Path] = []
-    for group in _batches(missing, batch):
+    failed: list[QuicksilverError] = []
+    load = partial(_load_or_note, failed, fitting_memory(chosen.steps) * batch, where)
+    for group in _batches(missing, batch, load):
         count = f"{len(done)} of {len(missing)} pairs"
         progress = partial(_tell, tell, count, [job.file.stem for job in group])
-        fit_batch(group, metric, settings or FitSettings(), device, progress)
+        fit_batch(group, metric, chosen, device, progress)
         done += [job.file for job in group]
+    if failed:
+        more = f" (and {len(failed) - 1} pairs more are not fitted)" if len(failed) > 1 else ""
+        raise QuicksilverError(f"{failed[0]}{more}")
     return done
+
+
+def _load_or_note(
+    failed: list[QuicksilverError],
+    memory: float,
+    device: torch.device,
+    paths: PairPaths,
+    file: Path,
+) -> FitJob | None:
+    """Read a pair for which there is memory, in bytes per voxel; note why it cannot be fitted."""
+    try:
+        voxels = count_voxels(paths.moving)
+        advice = f"{paths.moving} has {voxels / 1e6:.1f} million voxels: crop it, or lower --batch"
+        require_memory(memory * voxels, device, advice)
+        return _load(paths, file)
+    except QuicksilverError as error:
+        failed.append(error)
+        return None
 
 
 def _tell(
@@ -80,11 +107,17 @@ def _tell(
     tell(f"{count}, {ids[row]}: level {level}, iteration {iteration}, energy {energy:.5g}")
 
 
-def _batches(pairs: Iterable[tuple[PairPaths, Path]], size: int) -> Iterator[list[FitJob]]:
-    """Group consecutive pairs, at most `size`, whose grids have equal sizes."""
+def _batches(
+    pairs: Iterable[tuple[PairPaths, Path]],
+    size: int,
+    load: Callable[[PairPaths, Path], FitJob | None],
+) -> Iterator[list[FitJob]]:
+    """Group consecutive pairs, at most `size`, whose grids have equal sizes; skip None."""
     group: list[FitJob] = []
     for paths, file in pairs:
-        job = _load(paths, file)
+        job = load(paths, file)
+        if job is None:
+            continue
         if group and (
             len(group) == size or job.images.moving.shape != group[0].images.moving.shape
         ):

@@ -14,6 +14,7 @@ from typing import Any
 
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import FAILURES
+from quicksilver.errors import escape
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.registration.quality import Energies, Quality
 from quicksilver.registration.verdict import LEVELS, Verdict
@@ -61,18 +62,25 @@ def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
 
 def _make_row(pair: PairPaths, folder: Path) -> Row:
     row: Row = {"id": pair.id, "moving": str(pair.moving), "target": str(pair.target)}
+    row = {name: escape(value) for name, value in row.items()}
     failure = folder / FAILURES / f"{pair.id}.txt"
     if failure.exists():
-        return {**row, "status": "failed", "error": failure.read_text().strip()}
+        return {**row, "status": "failed", "error": failure.read_text(errors="replace").strip()}
     try:
-        summary = json.loads((folder / pair.id / RESULT).read_text())
-    except (OSError, ValueError):
+        return {**row, **_read_numbers(json.loads((folder / pair.id / RESULT).read_text()))}
+    except FileNotFoundError:
         return {**row, "status": "missing"}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        damaged = f"expected the numbers of a registration in {pair.id}/{RESULT}, found others"
+        return {**row, "status": "missing", "error": f"{escape(damaged)}; remove it, run again"}
+
+
+def _read_numbers(summary: dict[str, Any]) -> Row:
+    """Return the columns of a row that result.json fills."""
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
     overlap = summary.get("overlap", {})
     verdict = Verdict.from_json(summary.get("verdict", {"level": "", "reasons": ()}))
     return {
-        **row,
         "status": "done",
         "verdict": verdict.level,
         "reasons": "; ".join(verdict.reasons),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import require_file
+from quicksilver.io.files import require_apart, require_file
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,63 @@ class PairPaths:
     target_mask: Path | None = None
 
 
-def read_list(path: str | Path) -> list[PairPaths]:
+RESERVED = ("index.html", "summary.csv", "failures", "dataset_description.json")
+"""Names in the folder of a cohort that are no pair's."""
+
+LONGEST = 200
+"""Bytes of an id: file systems take 255, of which temporary names and endings need some."""
+
+
+FILE = "the path of a file"
+ID = "a file name that no row before has (by default that of both images)"
+
+
+def check_id(name: str) -> None:
+    """Check that a folder or a file of results can have the name of a pair.
+
+    Raises:
+        ValueError: It cannot; says why.
+    """
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ValueError("is no file name")
+    if not name.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    if name.lower() in RESERVED:
+        raise ValueError("is the name of a file of the whole list")
+    if len(os.fsencode(name)) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} bytes")
+
+
+def check_outputs(
+    pairs: Sequence[PairPaths],
+    outputs: Callable[[str], Iterable[Path]],
+    *more: str | os.PathLike[str],
+) -> None:
+    """Check that no file to write is one of those that are read.
+
+    Args:
+        pairs: The pairs.
+        outputs: Returns the files that are written for an id.
+        more: Further files that are read.
+
+    Raises:
+        QuicksilverError: One is.
+    """
+    read: list[str | os.PathLike[str]] = [
+        path for pair in pairs for path in vars(pair).values() if isinstance(path, Path)
+    ]
+    require_apart((path for pair in pairs for path in outputs(pair.id)), [*read, *more])
+
+
+def read_list(path: str | Path, missing: bool = False) -> list[PairPaths]:
     """Read the pairs of a CSV file with the columns of `PairPaths`, whose paths start at its
     folder.
 
     Only moving and target are required; an id is by default made of their names.
+
+    Args:
+        path: The file.
+        missing: Whether files may be missing, as long as one pair has all of its own.
 
     Raises:
         QuicksilverError: An entry is missing or no file, or an id is not one file name or occurs
@@ -60,41 +114,77 @@ def read_list(path: str | Path) -> list[PairPaths]:
             f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; "
             "name them in its first row"
         )
-    pairs: list[PairPaths] = []
-    for number, row in enumerate(rows, start=2):
-        pairs.append(_parse_row(path, number, row, {pair.id for pair in pairs}))
-    return pairs
+    parsed: dict[str, Row] = {}
+    for number, entries in enumerate(rows, start=2):
+        row = Row(path, number, entries)
+        pair = row.parse()
+        if pair.id in parsed:
+            raise row.refuse("id", ID, f"'{pair.id}' is not; give another")
+        parsed[pair.id] = row
+    absent = list(filter(None, (row.find_absent() for row in parsed.values())))
+    if absent and (not missing or len(absent) == len(parsed)):
+        raise absent[0]
+    return [row.parse() for row in parsed.values()]
 
 
-def _parse_row(path: Path, number: int, row: dict[str, str], taken: set[str]) -> PairPaths:
-    """Return the pair of one row, whose id must not be taken."""
+@dataclass(frozen=True)
+class Row:
+    """A row of a list of pairs.
 
-    def complain(column: str, expected: str, advice: str) -> QuicksilverError:
+    Args:
+        path: The list.
+        number: The row's number; the first one names the columns.
+        entries: Its entries by their columns.
+    """
+
+    path: Path
+    number: int
+    entries: dict[str, str]
+
+    def refuse(self, column: str, expected: str, advice: str) -> QuicksilverError:
+        """Return the error for an entry."""
         return QuicksilverError(
-            f"expected {expected} in row {number}, column {column} of {path}, found "
-            f"'{row.get(column, '')}'; {advice}"
+            f"expected {expected} in row {self.number}, column {column} of {self.path}, found "
+            f"'{self.entries.get(column, '')}'; {advice}"
         )
 
-    if "" in row:
-        raise QuicksilverError(
-            f"expected {len(row) - 1} entries in row {number} of {path}, found more; "
-            "quote paths with commas"
-        )
-    files = {}
-    for column, entry in row.items():
-        if column == "id" or not (entry or column in ("moving", "target")):
-            continue
-        files[column] = path.parent / entry
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files by their columns."""
+        given = {k: v for k, v in self.entries.items() if k != "id" and v}
+        return {column: self.path.parent / entry for column, entry in given.items()}
+
+    def parse(self) -> PairPaths:
+        """Return the pair.
+
+        Raises:
+            QuicksilverError: An entry is missing, too much, or no id.
+        """
+        if "" in self.entries:
+            raise QuicksilverError(
+                f"expected {len(self.entries) - 1} entries in row {self.number} of {self.path}, "
+                "found more; quote paths with commas"
+            )
+        files = self.files
+        for column in ("moving", "target"):
+            if column not in files:
+                raise self.refuse(column, FILE, "give it from the folder of the list")
+        default = f"{_stem(files['moving'])}-{_stem(files['target'])}"
+        name = self.entries.get("id") or default
         try:
-            require_file(files[column], "a file")
-        except QuicksilverError as error:
-            advice = "give it from the folder of the list"
-            raise complain(column, "the path of a file", advice) from error
-    name = row.get("id") or f"{_stem(files['moving'])}-{_stem(files['target'])}"
-    if name in taken or name != Path(name).name or name.startswith("."):
-        expected = "a file name that no row before has (by default that of both images)"
-        raise complain("id", expected, f"'{name}' is not; give another")
-    return PairPaths(name, **files)
+            check_id(name)
+        except ValueError as error:
+            raise self.refuse("id", ID, f"'{name}' {error}; give another") from error
+        return PairPaths(name, **files)
+
+    def find_absent(self) -> QuicksilverError | None:
+        """Return the error for the first file that is not there; None: all are."""
+        for column, file in self.files.items():
+            try:
+                require_file(file, "a file")
+            except QuicksilverError:
+                return self.refuse(column, FILE, "give it from the folder of the list")
+        return None
 
 
 def _stem(path: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,9 +20,12 @@ import torch
 
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import PARTIAL, RESULT, replacing
+from quicksilver.io.files import RESULT, replacing
 from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import free_memory
+
+PAGES = ("summary.csv", "index.html")
+"""Files of the whole list, beside the folders of the pairs."""
 
 FAILURES = "failures"
 """Folder, beside those of the pairs, with a sentence on every pair that failed."""
@@ -108,8 +110,6 @@ def _run_pair(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
     result.
     """
     place, failure = folder / pair.id, folder / FAILURES / f"{pair.id}.txt"
-    for left_behind in place.glob(PARTIAL):
-        shutil.rmtree(left_behind, ignore_errors=True)
     try:
         work(pair, place, {"id": pair.id, "key": key})
     except (QuicksilverError, MemoryError, torch.OutOfMemoryError) as error:
@@ -126,8 +126,38 @@ def is_done(place: Path, key: str) -> bool:
     """Tell whether a pair's folder holds the result of the images and settings of a key."""
     try:
         return json.loads((place / RESULT).read_text())["key"] == key
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def require_places(pairs: Sequence[PairPaths], folder: Path) -> None:
+    """Check that nothing stands where the files of a whole list will be written.
+
+    Raises:
+        QuicksilverError: A folder stands in the place of a file, or a file in that of a folder.
+    """
+    failures = folder / FAILURES
+    if failures.exists() and not failures.is_dir():
+        raise QuicksilverError(
+            f"expected a folder at {failures} for what fails, found a file; move it away"
+        )
+    files = [folder / name for name in PAGES]
+    if failures.is_dir():
+        files += [failures / f"{pair.id}.txt" for pair in pairs]
+    for file in files:
+        if file.is_dir():
+            raise QuicksilverError(
+                f"expected a file to write at {file}, found a folder; move it away"
+            )
+
+
+def _date(path: Path) -> list[int]:
+    """Return the size and the time of a file; nothing where there is none, which fails its pair."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return []
+    return [status.st_size, status.st_mtime_ns]
 
 
 def make_key(pair: PairPaths, settings: dict[str, Any]) -> str:
@@ -137,6 +167,5 @@ def make_key(pair: PairPaths, settings: dict[str, Any]) -> str:
     files = {}
     for name, path in vars(pair).items():
         if isinstance(path, Path):
-            status = path.stat()
-            files[name] = [os.fspath(path), status.st_size, status.st_mtime_ns]
+            files[name] = [os.fspath(path), *_date(path)]
     return json.dumps({"settings": settings, "files": files}, sort_keys=True, default=str)

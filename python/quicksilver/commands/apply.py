@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quicksilver.commands.common import say
 from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from quicksilver.images.image import Grid
     from quicksilver.transforms.chain import Chain
     from quicksilver.transforms.field import Mode
 
+
+MAPS = 60
+"""Bytes per voxel of the output grid for maps while they are composed."""
+
+NAMED = 10
+"""Labels that a note names at most."""
 
 Majority = Annotated[
     bool,
@@ -25,30 +35,38 @@ Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the
 Lps = Annotated[
     bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
 ]
+Fill = Annotated[
+    float,
+    typer.Option(help="Value outside of what was imaged: beyond the image, and where it is NaN."),
+]
 Reference = Annotated[
     Path | None, typer.Option(help="Image on whose grid to write; the target's by default.")
 ]
 
 
+Words = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[OUT] INPUT",
+        help="Folder that register or fit wrote (or --transform), and the file to warp: "
+        "image or series (.nii, .nii.gz), points (.csv, .tsv with x, y, z in RAS mm), surface "
+        "(.gii, FreeSurfer), streamlines (.trk, .tck).",
+    ),
+]
+Transforms = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="In place of OUT, repeatable: OUT folder, displacement field, ITK composite "
+        "(.h5), affine of ITK, FSL or FreeSurfer. In the order of antsApplyTransforms, and "
+        "like there '[T,1]' is the inverse."
+    ),
+]
+
+
 def apply(
-    words: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="[OUT] INPUT",
-            help="Folder that register or fit wrote (or --transform), and the file to warp: "
-            "image or series (.nii, .nii.gz), points (.csv, .tsv with x, y, z in RAS mm), surface "
-            "(.gii, FreeSurfer), streamlines (.trk, .tck).",
-        ),
-    ],
+    words: Words,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
-    transform: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="In place of OUT, repeatable: OUT folder, displacement field, ITK composite "
-            "(.h5), affine of ITK, FSL or FreeSurfer. In the order of antsApplyTransforms, and "
-            "like there '[T,1]' is the inverse."
-        ),
-    ] = None,
+    transform: Transforms = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Nearest-neighbour interpolation, for label maps.")
     ] = False,
@@ -56,23 +74,32 @@ def apply(
     inverse: Inverse = False,
     reference: Reference = None,
     lps: Lps = False,
+    fill: Fill = 0.0,
 ) -> None:
     """Warp an image, points, a surface or streamlines, resampled at most once.
 
     Everything goes from the moving image to the target, and with --inverse the other way.
     """
     from quicksilver.io import points
+    from quicksilver.io.files import require_apart
+    from quicksilver.io.transforms import list_files
 
     names, source = _transforms_and_input(words, transform or [])
+    given = [source] if reference is None else [source, reference]
+    require_apart([output], [*given, *list_files(names)])
     if points.holds_points(source):
-        if labels or majority or reference is not None:
-            raise typer.BadParameter("--labels, --majority and --reference are for images")
+        if labels or majority or reference is not None or fill:
+            raise typer.BadParameter("--labels, --majority, --reference and --fill are for images")
         _apply_to_points(names, source, output, inverse, lps)
     else:
         if lps:
             raise typer.BadParameter("--lps is for tables of points; images say where they are")
         mode: Mode = "majority" if majority else "nearest" if labels else "linear"
-        _apply_to_image(names, source, output, mode, inverse, reference)
+        if not math.isfinite(fill):
+            raise typer.BadParameter(f"--fill must be a finite number, found {fill}")
+        if fill and mode != "linear":
+            raise typer.BadParameter("--fill is for intensities; outside of labels there are none")
+        _apply_to_image(names, source, output, mode, inverse, reference, fill)
 
 
 def _transforms_and_input(words: list[Path], transforms: list[str]) -> tuple[list[str], Path]:
@@ -88,25 +115,60 @@ def _apply_to_image(
     mode: Mode,
     inverse: bool,
     reference: Path | None,
+    fill: float,
 ) -> None:
     from quicksilver.io import nifti
-    from quicksilver.io.images import read_grid, read_series
+    from quicksilver.io.images import read_grid, read_with_header
     from quicksilver.io.transforms import read_chain
 
-    volumes, grid = read_series(source, labels=mode != "linear")
+    nifti.require_nifti_name(output)
+    doubt = nifti.find_doubt(source)
+    series = read_with_header(source, labels=mode != "linear", outside=fill, empty=True)
     target = None if reference is None else read_grid(reference)
-    ends = (target, grid) if inverse else (grid, target)
-    chain = read_chain(names, *ends)
+    chain = read_chain(names, *((target, series.grid) if inverse else (series.grid, target)))
     chain = chain.invert() if inverse else chain
-    field = chain.onto(_output_grid(chain, target))
-    warped = field.warp_volumes(volumes, grid, mode)
-    if not warped.any():
+    grid = _output_grid(chain, target)
+    _require_room(grid, series.volumes.shape[3])
+    field = chain.onto(grid)
+    warped = field.warp_volumes(series.volumes, series.grid, mode, fill)
+    lost = _find_lost(series.volumes, warped, mode, fill)
+    if lost is not None and not (warped != fill).any() and not field.reaches(series.grid):
         space = "target" if inverse else "moving"
         raise QuicksilverError(
             f"expected {source} to lie where the registered images are, found no overlap in world "
             f"coordinates; give an image of the {space} space"
         )
-    nifti.save(output, warped if volumes.shape[3] > 1 else warped[..., 0], field.grid.affine)
+    whole = warped if warped.shape[3] > 1 else warped[..., 0]
+    nifti.save(output, whole, field.grid.affine, source=series.header)
+    for note in (None if doubt is None else f"of {source}, {doubt}", lost):
+        if note is not None:
+            say(f"note: {note}")
+    say(f"{output}: {' x '.join(map(str, whole.shape))} voxels, {whole.dtype}")
+
+
+def _require_room(grid: Grid, volumes: int) -> None:
+    """Check that memory is enough for maps and volumes on a grid."""
+    import torch
+
+    from quicksilver.runtime.devices import require_memory
+
+    voxels = math.prod(grid.shape)
+    advice = f"{voxels / 1e6:.0f} million voxels are too many: give a coarser --reference"
+    require_memory(float(voxels * (MAPS + 8 * volumes)), torch.device("cpu"), advice)
+
+
+def _find_lost(before: np.ndarray, after: np.ndarray, mode: Mode, fill: float) -> str | None:
+    """Say what an image has lost by being resampled; None: nothing that was there is gone."""
+    import numpy as np
+
+    if mode == "linear":
+        return None if (after != fill).any() else "the result has no voxel but those outside"
+    lost = np.setdiff1d(before, after)
+    named = ", ".join(map(str, lost[lost != 0][:NAMED]))
+    if not after.any():
+        return "no label is left" if named else "there is no label in the image"
+    more = " ..." if np.count_nonzero(lost) > NAMED else ""
+    return f"no voxel is left of the labels {named}{more}" if named else None
 
 
 def _output_grid(chain: Chain, reference: Grid | None) -> Grid:
@@ -134,3 +196,4 @@ def _apply_to_points(
     # The chain maps points of the target to the moving image: map those of the moving image back.
     moved = chain.map_points(found.points) if inverse else chain.map_points_back(found.points)
     found.save(output, moved, chain.moving_grid if inverse else chain.grid)
+    say(f"{output}: {len(moved)} points")

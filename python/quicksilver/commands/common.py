@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from quicksilver.errors import escape
 from quicksilver.registration.options import PairOptions
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ NOT_GOOD = 3
 """Exit code of --strict where a registration is not good."""
 
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line, in which names of files may be, so that the terminal obeys none of it."""
+    typer.echo(escape(text), err=err)
+
 
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Saved = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that register or fit wrote.")]
@@ -53,7 +60,9 @@ def write_registration(
     """
     from quicksilver.commands import console
     from quicksilver.io import files
+    from quicksilver.results.folder import FILES
 
+    files.require_apart([output / name for name in FILES], options.files(moving, target))
     files.require_writable(output)
     line = shlex.join(["quicksilver", *sys.argv[1:]])
     about = {**about, "line": line, "moving": str(moving), "target": str(target)}
@@ -62,9 +71,9 @@ def write_registration(
         summary = found.save(output, about=about, progress=progress)
     console.show_registration(summary)
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     verdict = found.verdict
-    typer.echo(": ".join(["verdict", verdict.level, "; ".join(verdict.reasons)]).removesuffix(": "))
-    typer.echo(f"report: {output / 'report.html'}")
+    say(": ".join(["verdict", verdict.level, "; ".join(verdict.reasons)]).removesuffix(": "))
+    say(f"report: {output / 'report.html'}")
     if strict and verdict.level != "good":
         raise typer.Exit(NOT_GOOD)

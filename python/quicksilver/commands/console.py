@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from quicksilver.errors import escape
 from quicksilver.results.summary import make_tables
 from quicksilver.runtime.stages import Progress as Tell
 
@@ -21,7 +22,7 @@ def progress() -> Iterator[Tell]:
         SpinnerColumn(finished_text="[green]+[/]"),
         TextColumn("{task.description:<12}"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         console=Console(stderr=True),
     )
     tasks: dict[str, Any] = {}
@@ -31,6 +32,7 @@ def progress() -> Iterator[Tell]:
             bars.update(task, total=1, completed=1)
 
     def tell(stage: str, detail: str = "") -> None:
+        detail = escape(detail)
         if stage not in tasks:
             finish()
             tasks[stage] = bars.add_task(stage, total=None, detail=detail)

@@ -11,6 +11,7 @@ from quicksilver.commands.common import (
     Device,
     Folder,
     ModelFile,
+    say,
 )
 
 
@@ -33,5 +34,5 @@ def demo(
         )
     console.show_registration(summary)
     before, after = (summary["error_mm"][when]["mean"] for when in ("before", "after"))
-    typer.echo(f"mean distance to the known map: {before:.2f} mm before, {after:.2f} mm after")
-    typer.echo(f"report: {output / 'report.html'}")
+    say(f"mean distance to the known map: {before:.2f} mm before, {after:.2f} mm after")
+    say(f"report: {output / 'report.html'}")

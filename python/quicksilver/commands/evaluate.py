@@ -24,9 +24,12 @@ def evaluate(
     from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.io.images import read_image
-    from quicksilver.io.results import load_registration
+    from quicksilver.io.results import READ, load_registration
     from quicksilver.registration import evaluation
 
+    if json_file is not None:
+        read = [moving_labels, target_labels, *(saved / name for name in READ)]
+        files.require_apart([json_file], read)
     result = load_registration(saved)
     moving, target = (read_image(p, labels=True) for p in (moving_labels, target_labels))
     judged = {

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from quicksilver.commands.common import Folder, Strict, write_registration
+from quicksilver.commands.common import Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.registration.options import FitOptions
 
@@ -50,17 +50,20 @@ def fit(
 def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> None:
     import quicksilver_ext as qs
     from quicksilver.cohort.fit import fit_list
-    from quicksilver.cohort.pairs import read_list
+    from quicksilver.cohort.pairs import check_outputs, read_list
     from quicksilver.commands import console
     from quicksilver.io import files
+    from quicksilver.lddmm.fits import SUFFIX
     from quicksilver.lddmm.metric import pad_metric
     from quicksilver.registration.optimise import fit_settings
     from quicksilver.runtime import devices
 
+    listed = read_list(pairs, missing=True)
+    check_outputs(listed, lambda name: [output / f"{name}{SUFFIX}"], pairs)
     files.require_writable(output)
     with console.progress() as progress:
         written = fit_list(
-            read_list(pairs),
+            listed,
             output,
             pad_metric(qs.FluidMetric()),
             fit_settings(options),
@@ -68,4 +71,4 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
             device=devices.pick_device(options.device),
             tell=partial(progress, "fit"),
         )
-    typer.echo(f"{len(written)} fits written to {output}")
+    say(f"{len(written)} fits written to {output}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from quicksilver.commands.common import say
+
 
 def import_weights(
     prediction: Annotated[Path, typer.Argument(help="Checkpoint of the prediction network.")],
@@ -22,12 +24,15 @@ def import_weights(
 
     The model keeps their metric, integrator, scale of intensities and float32 weights.
     """
-    from quicksilver.networks.files import save_model
+    from quicksilver.io.files import require_apart
+    from quicksilver.networks.files import require_model_name, save_model
     from quicksilver.networks.published import load_published
 
+    require_model_name(output)
+    require_apart([output], [path for path in (prediction, correction) if path is not None])
     model = load_published(prediction, correction, dropout)
     sources = [path.name for path in (prediction, correction) if path is not None]
     model.config.training_data = f"imported from {' and '.join(sources)}, as published"
     model.config.licence = "that of the imported checkpoints"
     save_model(model, output)
-    typer.echo(f"model: {output}")
+    say(f"model: {output}")

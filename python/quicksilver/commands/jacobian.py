@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from quicksilver.commands.common import say
+
 FLOOR = 1e-3
 """Smallest determinant in the logarithm, so that folds have one too."""
 
@@ -29,8 +31,11 @@ def jacobian(
     """
     from quicksilver.errors import QuicksilverError
     from quicksilver.io import nifti
-    from quicksilver.io.transforms import read_chain
+    from quicksilver.io.files import require_apart
+    from quicksilver.io.transforms import list_files, read_chain
 
+    nifti.require_nifti_name(output)
+    require_apart([output], list_files([source]))
     chain = read_chain([source])
     chain = chain.invert() if inverse else chain
     if chain.grid is None:
@@ -43,4 +48,5 @@ def jacobian(
     folds = int((determinant <= 0).sum())
     values = determinant.clamp(min=FLOOR).log() if log else determinant
     nifti.save(output, values[0, 0].numpy(), field.grid.affine)
-    typer.echo(f"{folds} folded voxels" + (f", taken for {FLOOR} in the logarithm" if log else ""))
+    taken = f", taken for {FLOOR} in the logarithm" if log else ""
+    say(f"{output}: {folds} folded voxels{taken}")

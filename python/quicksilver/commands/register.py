@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quicksilver.commands.common import NOT_GOOD, Folder, Strict, write_registration
+from quicksilver.commands.common import NOT_GOOD, Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.registration.options import Options
 
@@ -97,15 +97,17 @@ def _register_list(
     """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
-    from quicksilver.cohort.pairs import read_list
-    from quicksilver.cohort.run import choose_jobs, run_cohort
+    from quicksilver.cohort.pairs import check_outputs, read_list
+    from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
     from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.networks.shipped import open_model
     from quicksilver.runtime import devices
 
     files.require_writable(output)
-    listed = read_list(source) if target is None else bids.find_pairs(source, target)
+    listed = read_list(source, missing=True) if target is None else bids.find_pairs(source, target)
+    require_places(listed, output)
+    check_outputs(listed, partial(_name_files, output), source, *options.files())
     device = devices.pick_device(options.device)
     about = {"command": "register", "model": _name_model(options)}
     model = open_model(options.model)
@@ -125,6 +127,16 @@ def _register_list(
     _report(rows, outcomes, output)
     if strict and any(row.get("verdict") != "good" for row in rows):
         raise typer.Exit(NOT_GOOD)
+
+
+def _name_files(output: Path, name: str) -> list[Path]:
+    """Return the files that are written for a pair of a list, and those of the whole list."""
+    from quicksilver.cohort.pairs import RESERVED
+    from quicksilver.results.folder import FILES
+
+    own = output / name
+    shared = [output / file for file in RESERVED]
+    return [*shared, *(own / file for file in FILES)] if own.exists() else shared
 
 
 def _settings(options: Options) -> dict[str, Any]:
@@ -157,9 +169,9 @@ def _report(rows: list[dict[str, Any]], outcomes: list[Outcome], output: Path) -
     """Print what became of a list; exit with 1 where a pair failed."""
     done = sum(row["status"] == "done" for row in rows)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    typer.echo(f"{done} of {len(rows)} pairs registered, {len(outcomes)} of them now")
+    say(f"{done} of {len(rows)} pairs registered, {len(outcomes)} of them now")
     for outcome in failed:
-        typer.echo(f"failed: {outcome.id}: {outcome.error}", err=True)
-    typer.echo(f"pictures and numbers: {output / 'index.html'}, {output / 'summary.csv'}")
+        say(f"failed: {outcome.id}: {outcome.error}", err=True)
+    say(f"pictures and numbers: {output / 'index.html'}, {output / 'summary.csv'}")
     if failed:
         raise typer.Exit(1)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from quicksilver.commands.common import Device, Folder
+from quicksilver.commands.common import Device, Folder, say
+
+WRITTEN = (
+    *(f"{stage}{part}.pt" for stage in ("prediction", "correction") for part in ("", "-best")),
+    *("log.jsonl", "curve.png", "model.safetensors", "model.md"),
+)
+"""The files of a training."""
 
 
 def train(
@@ -33,6 +39,7 @@ def train(
     from quicksilver.training.train import train as run_training
 
     read = read_recipe(recipe)
+    files.require_apart([output / name for name in WRITTEN], [recipe, read.start or ""])
     files.require_writable(output)
     run_training(read, data, output, devices.pick_device(device))
-    typer.echo(f"model: {output / 'model.safetensors'}")
+    say(f"model: {output / 'model.safetensors'}")

@@ -39,6 +39,12 @@ class Grid:
         """Volume of a voxel in mm3."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
+    def positions(self) -> np.ndarray:
+        """Return where the voxels are, (X, Y, Z, 3) in RAS millimetres."""
+        index = np.moveaxis(np.indices(self.shape), 0, -1)
+        positions: np.ndarray = index @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return positions
+
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Whether both grids have the same voxels, to `tolerance` millimetres."""
         return self.shape == other.shape and np.allclose(self.affine, other.affine, atol=tolerance)

@@ -81,7 +81,7 @@ def detect_format(content: bytes) -> Format:
     head = content[:4096]
     if head.lstrip().startswith(b"#Insight Transform File"):
         return "itk-text"
-    if re.search(rb"^\s*nxforms\s*=", head, re.MULTILINE):
+    if re.search(rb"^[ \t]*nxforms[ \t]*=", head, re.MULTILINE):
         return "freesurfer"
     if b"\0" in head[:20] and b"Transform_" in head[20:80]:  # the header of a Matlab 4 matrix
         return "itk-binary"
@@ -89,13 +89,15 @@ def detect_format(content: bytes) -> Format:
 
 
 def check_affine(matrix: np.ndarray) -> np.ndarray:
-    """Return the matrix (4, 4) if it is finite and has a usable inverse.
+    """Return the matrix (4, 4) if it is finite, affine and has a usable inverse.
 
     Raises:
         ValueError: It is not or has none.
     """
     if not np.isfinite(matrix).all():
         raise ValueError("a matrix with NaN or infinity")
+    if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
+        raise ValueError(f"a matrix whose last row is {matrix[3].tolist()}, not 0 0 0 1")
     sizes = np.linalg.svd(matrix[:3, :3], compute_uv=False)
     shift = np.abs(matrix[:3, 3]).max()
     if not 1e-3 < sizes[2] <= sizes[0] < 1e3 or shift > 1e5:
@@ -126,11 +128,14 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
         )
     turned = LPS @ matrix @ LPS
     transform = sitk.AffineTransform(turned[:3, :3].ravel().tolist(), turned[:3, 3].tolist())
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.
+        plain = Path(folder) / f"affine{path.suffix}"
         try:
-            sitk.WriteTransform(transform, str(temporary))
+            sitk.WriteTransform(transform, str(plain))
         except RuntimeError as error:
             raise OSError(last_line(error)) from error
+        temporary.write_bytes(plain.read_bytes())
 
 
 def read_linear(transform: Any) -> np.ndarray:
@@ -175,8 +180,21 @@ def _check_whole(content: bytes, suffix: str) -> None:
         named = re.findall(rb"^Transform: (?!Composite)", content, re.MULTILINE)
         if len(named) != content.count(b"\nParameters:"):
             raise ValueError("a transform without parameters")
+        check_single(len(named), b"Transform: Composite" in content)
         return
-    start = 0
+    columns_found = _count_columns(content)
+    check_single(columns_found // 2, b"CompositeTransform_" in content)
+
+
+def check_single(count: int, composite: bool) -> None:
+    """Raise ValueError for a list of transforms, of which ITK reads the first alone."""
+    if count > 1 and not composite:
+        raise ValueError(f"{count} transforms one after the other, which are no composite")
+
+
+def _count_columns(content: bytes) -> int:
+    """Count the columns of numbers in a Matlab 4 file; a transform of ITK has two."""
+    start = count = 0
     while start < len(content):  # Matlab 4: five integers, a name, then rows x columns numbers
         if len(content) < start + 20:
             raise ValueError("a file that is cut short")
@@ -184,8 +202,10 @@ def _check_whole(content: bytes, suffix: str) -> None:
         if kind not in (0, 10) or columns != 1 or imaginary or not 0 < name < 256 or rows < 0:
             raise ValueError("no columns of double or single precision")
         start += 20 + name + rows * (4 if kind else 8)
+        count += 1
     if start != len(content):
         raise ValueError("a file that is cut short")
+    return count
 
 
 def last_line(error: Exception) -> str:
@@ -224,8 +244,9 @@ def _parse_freesurfer(text: str) -> np.ndarray:
     entries = _parse_lta(text)
     if entries.get("nxforms") != "1":
         raise ValueError(f"{entries.get('nxforms')} matrices instead of one")
-    rows = re.search(r"^\s*1\s+4\s+4\s*$((?:\n[^\n]*){4})", text, re.MULTILINE)
-    matrix = _parse_numbers(rows[1] if rows else "")
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    begin = lines.index(["1", "4", "4"]) + 1 if ["1", "4", "4"] in lines else len(lines)
+    matrix = _parse_numbers("\n".join(" ".join(line) for line in lines[begin : begin + 4]))
     if matrix.shape != (4, 4):
         raise ValueError("no matrix of 4 x 4 numbers")
     kind = entries.get("type", "").split("#")[0].strip()
@@ -238,8 +259,8 @@ def _parse_freesurfer(text: str) -> np.ndarray:
 
 
 def _parse_lta(text: str) -> dict[str, str]:
-    pairs = re.findall(r"^\s*(\w+)\s*=\s*([^\n]*?)\s*$", text, re.MULTILINE)
-    return {name: value.split("#")[0].strip() for name, value in pairs}
+    parts = (line.partition("=") for line in text.splitlines())
+    return {name.strip(): value.split("#")[0].strip() for name, mark, value in parts if mark}
 
 
 def _read_lta_affine(text: str, name: str) -> np.ndarray:

@@ -1,8 +1,14 @@
-"""Displacement fields in files, as ITK reads and writes them."""
+"""Displacement fields in files: as ITK reads and writes them, and those of other programs.
+
+A NIfTI file of vectors does not say by its shape what they are. Its intent does: ITK and ANTs store
+displacements in LPS millimetres, SPM the positions to which voxels go, NiftyReg either, and FSL and
+others what means nothing without a second image.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,6 +16,8 @@ import torch
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io import nifti
+from quicksilver.io.headers import FARTHEST
+from quicksilver.io.vectors import Meaning, find_meaning, find_positions
 from quicksilver.transforms.field import LPS, WorldField
 
 
@@ -24,22 +32,48 @@ def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
 
 
 def read_field(path: str | os.PathLike[str]) -> WorldField:
-    """Read a displacement field that `write_field` or ITK wrote.
+    """Read a displacement field of ours, ITK or ANTs, or a deformation of SPM or NiftyReg.
 
     Raises:
-        QuicksilverError: The file is missing or holds no finite displacement field.
+        QuicksilverError: The file is missing, or holds no finite displacement field, or vectors
+            that are none: velocities, coefficients, positions of an unknown program.
     """
-    stored, affine = nifti.load(path)
-    if stored.ndim != 5 or stored.shape[3:] != (1, 3):
+    stored = nifti.read(path)
+    try:
+        meaning = find_meaning(stored.header, stored.array.shape)
+    except ValueError as error:
+        raise _no_field(path, str(error)) from error
+    if stored.array.ndim != 5 or stored.array.shape[3:] != (1, 3):
+        raise _no_field(path, f"the shape {stored.array.shape}")
+    x, y, z = stored.array.shape[:3]
+    grid = Grid((x, y, z), stored.affine)
+    vectors = _TO_DISPLACEMENT[meaning](stored.array[:, :, :, 0], grid)
+    largest = np.abs(vectors).max()
+    if not largest < FARTHEST:  # so that NaN is not, either
+        found = f"{largest:.3g} mm" if np.isfinite(largest) else "NaN or infinity"
         raise QuicksilverError(
-            f"expected a displacement field (X, Y, Z, 1, 3) in {path}, found {stored.shape}; "
-            "give one that ITK, ANTs or `quicksilver register` wrote"
+            f"expected a finite displacement field in {path}, found {found}; write it again"
         )
-    x, y, z = stored.shape[:3]
-    vectors = stored[:, :, :, 0] * LPS
-    if not np.isfinite(vectors).all():
-        raise QuicksilverError(
-            f"expected a finite displacement field in {path}, found NaN or infinity; write it again"
-        )
+    seems = find_positions(stored.array[:, :, :, 0], grid) if meaning is Meaning.LPS_MM else None
+    if seems is not None:
+        raise _no_field(path, f"what seems to be {seems}")
     moved = np.ascontiguousarray(vectors.transpose(3, 0, 1, 2), dtype=np.float32)
-    return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affine))
+    return WorldField(torch.from_numpy(moved)[None], grid)
+
+
+def _subtract_positions(positions: np.ndarray, grid: Grid) -> np.ndarray:
+    return positions - grid.positions()
+
+
+_TO_DISPLACEMENT: dict[Meaning, Callable[[np.ndarray, Grid], np.ndarray]] = {
+    Meaning.LPS_MM: lambda vectors, _: vectors * LPS,
+    Meaning.RAS_MM: lambda vectors, _: vectors,
+    Meaning.RAS_POSITIONS: _subtract_positions,
+}
+
+
+def _no_field(path: str | os.PathLike[str], found: str) -> QuicksilverError:
+    return QuicksilverError(
+        f"expected a displacement field (X, Y, Z, 1, 3) in {path}, found {found}; give one that "
+        "ITK, ANTs or `quicksilver register` wrote, or a deformation of SPM or NiftyReg"
+    )

@@ -4,12 +4,13 @@ renamed.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -111,7 +112,8 @@ PARTIAL = ".????????.partial"
 def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
 
-    An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
+    What a killed program left of such a folder is removed; one that another program is filling
+    stays. An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
     the program in between. `folder` is made if it is missing, and removed again if the block fails
     and it is empty.
 
@@ -131,9 +133,11 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         made = not folder.exists()
         temporary.mkdir(parents=True)
+        lock = _lock(temporary)
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
+        _remove_dead(folder)
         yield temporary
         files = sorted(temporary.iterdir(), key=lambda file: (file.name == RESULT, file.name))
         if files:
@@ -144,9 +148,35 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
         raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
         if made:
             with suppress(OSError):  # it holds something by now, perhaps of another process
                 folder.rmdir()
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder as long as this process lives or the descriptor that is returned is open.
+
+    Returns:
+        None: another process has locked it, or the file system has no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_dead(folder: Path) -> None:
+    """Remove the temporary folders of programs that were killed."""
+    for left_behind in folder.glob(PARTIAL):
+        with suppress(OSError):  # another program may remove it, too
+            if (lock := _lock(left_behind)) is not None:
+                shutil.rmtree(left_behind, ignore_errors=True)
+                os.close(lock)
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:
@@ -157,6 +187,31 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     """
     with filling(folder):
         pass
+
+
+def require_apart(outputs: Iterable[Path], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Check that no file to write is one of those that are read.
+
+    Raises:
+        QuicksilverError: One is.
+    """
+    found = {_identify(path): path for path in inputs}
+    known = {same: path for same, path in found.items() if same is not None}
+    for output in outputs:
+        if known and (same := _identify(output)) in known:
+            raise QuicksilverError(
+                f"expected an output that is none of the inputs, found {output}, which is "
+                f"{known[same]}; choose another output with -o"
+            )
+
+
+def _identify(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what is the same of all names of a file; None: there is no such file."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def write_json(path: str | os.PathLike[str], content: object) -> None:

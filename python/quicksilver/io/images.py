@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import nibabel as nib
@@ -12,18 +14,43 @@ from torch import Tensor
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
 from quicksilver.io import nifti
+from quicksilver.io.headers import describe_disagreement
+from quicksilver.io.voxels import check_volumes
 
 
-def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
-    """Read a NIfTI volume of any orientation; a fourth axis of length one is dropped.
+@dataclass(frozen=True)
+class Series:
+    """A volume or a series of them, as it is read to be resampled.
+
+    Args:
+        volumes: (X, Y, Z, T).
+        grid: Where the voxels lie.
+        header: nibabel's header of the file.
+    """
+
+    volumes: np.ndarray
+    grid: Grid
+    header: Any
+
+
+def read_image(
+    path: str | os.PathLike[str],
+    labels: bool = False,
+    *,
+    outside: float = 0.0,
+    empty: bool = False,
+) -> Image:
+    """Read a NIfTI volume of any orientation; further axes of length one are dropped.
 
     Args:
         path: The file.
         labels: Whether to read integer labels instead of float32 intensities.
+        outside: Value of what was not imaged: of NaN that reaches the faces.
+        empty: Whether there may be only zeros.
 
     Raises:
         QuicksilverError: The file is missing, not a NIfTI, or holds no usable volume: not 3-D, not
-            finite, all zero, or fractions for labels.
+            finite where it was imaged, all zero, or fractions for labels.
 
     Example:
         >>> import tempfile
@@ -33,14 +60,31 @@ def read_image(path: str | os.PathLike[str], labels: bool = False) -> Image:
         >>> image.data.dtype, image.grid.shape
         (dtype('float32'), (4, 5, 6))
     """
-    return take_single(*read_series(path, labels), f"{path}")
+    found = read_with_header(path, labels, outside=outside, empty=empty)
+    return take_single(found.volumes, found.grid, f"{path}")
 
 
 def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
     """Read a NIfTI volume or a series of them as `read_image` does: an array (X, Y, Z, T) and its
     grid.
     """
-    return check_volumes(*nifti.load(path), f"{path}", labels)
+    found = read_with_header(path, labels)
+    return found.volumes, found.grid
+
+
+def read_with_header(
+    path: str | os.PathLike[str],
+    labels: bool = False,
+    *,
+    outside: float = 0.0,
+    empty: bool = False,
+) -> Series:
+    """Read a NIfTI volume or a series of them, with the arguments of `read_image`."""
+    stored = nifti.read(path)
+    volumes, grid = check_volumes(
+        stored.array, stored.affine, f"{path}", labels, outside=outside, empty=empty
+    )
+    return Series(volumes, grid, stored.header)
 
 
 def take_single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
@@ -54,38 +98,6 @@ def take_single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
             f"expected a 3-D image in {name}, found {volumes.shape[3]} volumes; give one volume"
         )
     return Image(volumes[..., 0], grid.affine)
-
-
-def check_volumes(
-    stored: np.ndarray, affine: np.ndarray, name: str, labels: bool = False
-) -> tuple[np.ndarray, Grid]:
-    """Check an array of one or several volumes, and return them as `read_series` does.
-
-    Args:
-        stored: (X, Y, Z) or (X, Y, Z, T).
-        affine: (4, 4), from array index to RAS millimetres.
-        name: What errors call it.
-        labels: Whether integer labels are wanted instead of float32 intensities.
-    """
-    volumes = stored[..., None] if stored.ndim == 3 else stored
-    if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
-        raise QuicksilverError(
-            f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
-        )
-    with np.errstate(over="ignore"):  # reported as infinity below
-        values = _as_labels(name, volumes) if labels else volumes.astype(np.float32)
-    bad = values.size - int(np.isfinite(values).sum())
-    if bad:
-        raise QuicksilverError(
-            f"expected finite intensities in {name}, found {bad} voxels with NaN or infinity; "
-            "replace them first"
-        )
-    if not values.any():
-        raise QuicksilverError(
-            f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
-        )
-    x, y, z = volumes.shape[:3]
-    return values, Grid((x, y, z), affine)
 
 
 def read_grid(path: str | os.PathLike[str]) -> Grid:
@@ -103,18 +115,6 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     return Grid((x, y, z), affine)
 
 
-def _as_labels(name: str, volume: np.ndarray) -> np.ndarray:
-    if volume.dtype.kind in "iu":
-        return volume
-    with np.errstate(invalid="ignore"):  # NaN is not an integer
-        whole: np.ndarray = np.rint(volume).astype(np.int32)
-    if not np.array_equal(whole, volume):
-        raise QuicksilverError(
-            f"expected integer labels in {name}, found fractions; give a label map"
-        )
-    return whole
-
-
 write_image = nifti.save
 
 
@@ -123,12 +123,16 @@ ImageLike: TypeAlias = str | os.PathLike[str] | Image | tuple[Any, Any] | Any
 and its affine (4, 4) to RAS millimetres."""
 
 
-def as_image(source: ImageLike, labels: bool = False) -> Image:
+def as_image(
+    source: ImageLike, labels: bool = False, *, outside: float = 0.0, empty: bool = False
+) -> Image:
     """Make an `Image` of a file, a nibabel image, or an array and its affine.
 
     Args:
         source: The image.
         labels: Whether integer labels are wanted instead of float32 intensities.
+        outside: Value of what was not imaged: of NaN that reaches the faces.
+        empty: Whether there may be only zeros.
 
     Raises:
         QuicksilverError: As `read_image`, and for anything that is no image.
@@ -138,7 +142,7 @@ def as_image(source: ImageLike, labels: bool = False) -> Image:
         (4, 5, 6)
     """
     if isinstance(source, str | os.PathLike):
-        return read_image(source, labels)
+        return read_image(source, labels, outside=outside, empty=empty)
     if isinstance(source, Image):
         volume, affine = source.data, source.affine
     elif isinstance(source, nib.spatialimages.SpatialImage):
@@ -151,7 +155,32 @@ def as_image(source: ImageLike, labels: bool = False) -> Image:
             f"{type(source).__name__}; give one of these"
         )
     name = "the image"
-    return take_single(*check_volumes(*nifti.check_array(volume, affine, name), name, labels), name)
+    checked = nifti.check_array(volume, affine, name)
+    return take_single(*check_volumes(*checked, name, labels, outside=outside, empty=empty), name)
+
+
+def as_grid(source: ImageLike) -> Grid:
+    """Read the grid of an image; of a file, from its header alone.
+
+    Raises:
+        QuicksilverError: As `as_image`.
+    """
+    return read_grid(source) if isinstance(source, str | os.PathLike) else as_image(source).grid
+
+
+def count_voxels(source: ImageLike) -> int:
+    """Count the voxels of an image; of a file, by its header alone."""
+    if isinstance(source, str | os.PathLike):
+        return math.prod(nifti.load_grid(source)[0])
+    data = source[0] if isinstance(source, tuple) and source else getattr(source, "data", source)
+    return math.prod(getattr(data, "shape", ()))
+
+
+def find_doubt(source: ImageLike) -> str | None:
+    """Say what is doubtful about where an image lies by its header; None: nothing."""
+    if isinstance(source, str | os.PathLike):
+        return nifti.find_doubt(source)
+    return describe_disagreement(source) if isinstance(source, nib.Nifti1Pair) else None
 
 
 def _as_array(part: Any) -> np.ndarray:

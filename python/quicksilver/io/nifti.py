@@ -6,58 +6,88 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, isal_zlib
+import torch
+from isal import igzip
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
+from quicksilver.io.headers import choose_affine, describe_disagreement, is_singular, keep_entries
+from quicksilver.runtime.devices import require_memory
 
 LARGEST = 1 << 34  # bytes of voxels; more would not fit in memory with its copies
-SMALL = 1 << 28  # bytes up to which any ratio that gzip can reach is accepted
+SMALL = 1 << 31  # bytes up to which any ratio that gzip can reach is accepted: sparse masks
 GZIP_RATIO = 1100  # of zeros, the largest ratio that gzip reaches
 LARGEST_RATIO = 500  # of large files: more is made to fill memory
-FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
+COPIES = 6  # bytes per voxel for the float32 intensities and the checks of an array that was read
 
-UNREADABLE: tuple[type[Exception], ...] = (
-    OSError,
-    EOFError,
-    OverflowError,
-    ValueError,
-    zlib.error,
-    isal_zlib.error,  # type: ignore[assignment]
-    nib.filebasedimages.ImageFileError,
-    nib.spatialimages.HeaderDataError,
-)
+
+@dataclass(frozen=True)
+class Stored:
+    """What a NIfTI file holds.
+
+    Args:
+        array: Its numbers, the intensity scaling applied.
+        affine: (4, 4), from array index to RAS millimetres.
+        header: nibabel's header.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    header: Any
 
 
 def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     """Read the array of a NIfTI file, its intensity scaling applied, and its affine to RAS
-    millimetres.
+    millimetres, as `read` does.
+
+    Raises:
+        QuicksilverError: As `read`.
+    """
+    stored = read(path)
+    return stored.array, stored.affine
+
+
+def read(path: str | os.PathLike[str]) -> Stored:
+    """Read a NIfTI file, once it is certain that there is memory for it.
 
     Raises:
         QuicksilverError: The file is missing, not a NIfTI or damaged, holds anything but one real
-            number per entry, or has an affine without inverse.
+            number per entry, has an affine without inverse, or needs more memory than is free.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save(Path(folder) / "ones.nii.gz", np.ones((4, 5, 6), np.float32), 2 * np.eye(4))
-        ...     array, affine = load(Path(folder) / "ones.nii.gz")
-        >>> array.shape, affine[0, 0]
+        ...     stored = read(Path(folder) / "ones.nii.gz")
+        >>> stored.array.shape, stored.affine[0, 0]
         ((4, 5, 6), np.float64(2.0))
     """
     path = require_file(path, "an image")
     try:
         file = _open(path)
+        affine = choose_affine(file)
+        _require_room(path, file)
         array = _read_voxels(path, file)
-    except UNREADABLE as error:
+    except (QuicksilverError, MemoryError):
+        raise
+    except Exception as error:  # on damaged bytes the readers may raise anything
         raise _unreadable(path, error) from error
-    return check_array(array, file.affine, f"{path}")
+    return Stored(*check_array(array, affine, f"{path}"), file.header)
+
+
+def _require_room(path: Path, file: Any) -> None:
+    """Check that memory is enough for the voxels, scaled to float64 where the header scales."""
+    voxels = math.prod(map(int, file.shape))
+    scaled = 8 if file.dataobj.slope != 1 or file.dataobj.inter != 0 else 0
+    each = file.get_data_dtype().itemsize + scaled + COPIES
+    advice = f"{path} has {voxels / 1e6:.0f} million voxels: crop it, or use a larger machine"
+    require_memory(float(voxels * each), torch.device("cpu"), advice)
 
 
 def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -82,9 +112,23 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
     path = require_file(path, "an image")
     try:
         file = _open(path)
-    except UNREADABLE as error:
+        affine = choose_affine(file)
+    except (QuicksilverError, MemoryError):
+        raise
+    except Exception as error:  # on damaged bytes the readers may raise anything
         raise _unreadable(path, error) from error
-    return file.shape, _check_affine(file.affine, f"{path}")
+    return file.shape, _check_affine(affine, f"{path}")
+
+
+def find_doubt(path: str | os.PathLike[str]) -> str | None:
+    """Say what is doubtful about where an image lies by its header; None: nothing."""
+    path = require_file(path, "an image")
+    try:
+        return describe_disagreement(_open(path))
+    except (QuicksilverError, MemoryError):
+        raise
+    except Exception as error:  # on damaged bytes the readers may raise anything
+        raise _unreadable(path, error) from error
 
 
 def _read_voxels(path: Path, file: Any) -> np.ndarray:
@@ -107,11 +151,14 @@ def _open(path: Path) -> Any:
     """Open a file and read its header, once it is certain that the file can hold what the header
     says.
     """
+    if path.suffix == ".gii":  # nibabel would follow the names of files in it
+        raise ValueError("a GIFTI surface")
     file = nib.load(path)
     if not isinstance(file, nib.Nifti1Pair):
         raise ValueError(f"a file of type {type(file).__name__}")
     if min(file.shape, default=0) < 1:
         raise ValueError(f"the shape {file.shape}")
+    _check_extension(path, file)
     claimed = math.prod(map(int, file.shape)) * file.get_data_dtype().itemsize
     held = Path(file.file_map["image"].filename or path).stat().st_size
     ratio = LARGEST_RATIO if claimed > SMALL else GZIP_RATIO
@@ -120,9 +167,22 @@ def _open(path: Path) -> Any:
     return file
 
 
+def _check_extension(path: Path, file: Any) -> None:
+    """Raise ValueError where voxels begin in an extension of the header, which is no voxels."""
+    begin = len(file.header.binaryblock)
+    if not isinstance(file, nib.Nifti1Image) or file.header["vox_offset"] >= begin + 20:
+        return
+    with igzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
+        stream.seek(begin)
+        head = stream.read(8)
+    size = int.from_bytes(head[4:8], "little", signed=True)
+    if len(head) == 8 and head[0] == 1 and size > 0 and size % 16 == 0:
+        raise ValueError(f"an extension of {size} bytes where voxels begin")
+
+
 def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:
     affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape != (4, 4) or _is_singular(affine):
+    if affine.shape != (4, 4) or is_singular(affine):
         raise QuicksilverError(
             f"expected an invertible affine in {name}, in mm, found "
             f"{affine[:3].round(4).tolist()}; repair its sform or qform"
@@ -130,36 +190,32 @@ def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:
     return affine
 
 
-def _is_singular(affine: np.ndarray) -> bool:
-    """Tell whether the axes do not span space, or lengths or origin are those of no image."""
-    if not np.abs(affine).max() < FARTHEST:  # so that NaN is, too
-        return True
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    return lengths.min() < 1 / FARTHEST or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
-
-
 def save(
-    path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray, intent: str = "none"
+    path: str | os.PathLike[str],
+    array: np.ndarray,
+    affine: np.ndarray,
+    intent: str = "none",
+    source: Any = None,
 ) -> None:
-    """Write an array as NIfTI, complete or not at all; its type is kept. An example is with `load`.
+    """Write an array as NIfTI, complete or not at all; its type is kept. An example is with `read`.
 
     Args:
         path: Ends in .nii or .nii.gz.
         array: The voxels.
         affine: (4, 4), from array index to RAS millimetres.
         intent: nibabel's name of a NIfTI intent.
+        source: Header of the image that the array was resampled from, whose time, units,
+            description and intent are kept; None: there is none.
 
     Raises:
         QuicksilverError: The suffix is another, or the file cannot be written.
     """
-    path = Path(path)
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise QuicksilverError(
-            f"expected an output ending in .nii or .nii.gz, found {path}; rename it"
-        )
+    path = require_nifti_name(path)
     file = nib.Nifti1Image(array, affine, dtype=array.dtype)
     file.header.set_intent(intent)
     file.header.set_xyzt_units("mm")
+    if source is not None:
+        keep_entries(file.header, source)
     with replacing(path) as temporary:
         if path.suffix == ".gz":
             # As small as by zlib, in a tenth of its time; no time of day, so that equal results are
@@ -168,3 +224,17 @@ def save(
                 file.to_stream(stream)
         else:
             nib.save(file, temporary)
+
+
+def require_nifti_name(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a NIfTI file to write.
+
+    Raises:
+        QuicksilverError: Its suffix is another.
+    """
+    path = Path(path)
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise QuicksilverError(
+            f"expected an output ending in .nii or .nii.gz, found {path}; rename it"
+        )
+    return path

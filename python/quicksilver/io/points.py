@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import nibabel as nib
 import numpy as np
@@ -21,6 +22,7 @@ from nibabel.gifti.gifti import GiftiCoordSystem
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io.files import replacing, require_file
+from quicksilver.io.headers import FARTHEST
 from quicksilver.transforms.field import LPS
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -77,8 +79,9 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
     """Read the points of a table, a surface or streamlines.
 
     * .csv, .tsv: columns x, y and z.
-    * .gii: a GIFTI surface; where it has FreeSurfer's VolGeomC_R, _A, _S, its points are moved by
-      them into the world, and the surface that is written says that it is there.
+    * .gii: a GIFTI surface; where it has FreeSurfer's geometry of a volume (VolGeomC_R and the
+      like), its points are moved by it into the world, and the surface that is written says that
+      it is there.
     * FreeSurfer's binary surfaces; their own geometry says where they lie in the world. The
       surface that is written has a geometry whose surface coordinates are the world's.
     * .trk, .tck: streamlines.
@@ -88,7 +91,8 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
         lps: Whether the coordinates of a table are ITK's and ANTs', and are written so.
 
     Raises:
-        QuicksilverError: The file is damaged, or has no points or some that are not finite.
+        QuicksilverError: The file is damaged, or has no points or some that are nowhere: NaN, or
+            farther than any image.
     """
     path = require_file(path, "points")
     reader = _read_surface
@@ -102,8 +106,7 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
         found = reader(path)
         if not len(found.points):
             raise ValueError("none")
-        if not np.isfinite(found.points).all():
-            raise ValueError("coordinates with NaN or infinity")
+        _check_near(found.points)
     except QuicksilverError:
         raise
     except Exception as error:  # on damaged bytes the readers may raise anything
@@ -112,6 +115,17 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
             f"'{error or type(error).__name__}'; export it again"
         ) from error
     return found
+
+
+def _check_near(points: np.ndarray) -> None:
+    """Raise ValueError for the first point that is NaN or farther away than any image."""
+    far = np.flatnonzero(~(np.abs(points) < FARTHEST).all(axis=1))
+    if far.size:
+        where = ", ".join(f"{value:g}" for value in points[far[0]])
+        raise ValueError(
+            f"{far.size} points with NaN or beyond {FARTHEST:g} mm, the first ({where}) at place "
+            f"{far[0] + 1}"
+        )
 
 
 def _read_table_lps(path: Path) -> PointSet:
@@ -154,6 +168,7 @@ def _read_table(path: Path) -> PointSet:
 
 
 def _read_gifti(path: Path) -> PointSet:
+    _refuse_external_data(path)
     surface = nib.load(path)
     if not isinstance(surface, nib.GiftiImage):
         raise ValueError(f"a file of type {type(surface).__name__}")
@@ -162,17 +177,65 @@ def _read_gifti(path: Path) -> PointSet:
         raise ValueError(f"{len(arrays)} sets of points (N, 3) instead of one")
     array = arrays[0]
     scanner = nib.nifti1.xform_codes["scanner"]
-    keys = ["VolGeomC_R", "VolGeomC_A", "VolGeomC_S"]
     in_world = array.coordsys is not None and array.coordsys.dataspace == scanner
-    offset = np.array([0.0 if in_world else float(array.meta.get(key, 0)) for key in keys])
+    axes, centre = _read_gifti_geometry({} if in_world else array.meta)
 
     def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
         array.data = points.astype(np.float32)
-        array.meta.update({key: "0.0" for key in keys if key in array.meta})
+        placed = _name_gifti_geometry(TKRAS_AXES, np.zeros(3))
+        array.meta.update({key: str(placed[key]) for key in placed if key in array.meta})
         array.coordsys = GiftiCoordSystem(scanner, scanner, np.eye(4))
         nib.save(surface, path)
 
-    return PointSet(array.data.astype(np.float64) + offset, write)
+    return PointSet(_to_world(array.data.astype(np.float64), axes, centre), write)
+
+
+def _refuse_external_data(path: Path) -> None:
+    """Raise ValueError for a GIFTI file that names another file, which nibabel would read."""
+
+    def check(name: str, attributes: dict[str, str]) -> None:
+        if name == "DataArray" and attributes.get("ExternalFileName"):
+            raise ValueError("data in another file, which is not followed")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = check
+    with path.open("rb") as file:
+        parser.ParseFile(file)
+
+
+def _read_gifti_geometry(meta: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the axes, as columns, and the centre of a volume from a GIFTI surface's metadata.
+
+    What is not there is that of a surface in the world's coordinates.
+    """
+    given = _name_gifti_geometry(TKRAS_AXES, np.zeros(3))
+    values = np.array([float(meta.get(key, value)) for key, value in given.items()])
+    columns = values.reshape(4, 3).T
+    return columns[:, :3], columns[:, 3]
+
+
+def _name_gifti_geometry(axes: np.ndarray, centre: np.ndarray) -> dict[str, float]:
+    """Return the entries of FreeSurfer's geometry in GIFTI: of axes (columns) and a centre."""
+    vectors = zip("XYZC", (*axes.T, centre), strict=True)
+    return {
+        f"VolGeom{name}_{axis}": float(value)
+        for name, vector in vectors
+        for axis, value in zip("RAS", vector, strict=True)
+    }
+
+
+def _to_world(points: np.ndarray, axes: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Move points of FreeSurfer's surface coordinates into the world.
+
+    Args:
+        points: (N, 3), millimetres from the centre of a volume along its axes.
+        axes: (3, 3), columns: directions of the volume's axes.
+        centre: (3,), of the volume.
+    """
+    turn = axes @ np.linalg.inv(TKRAS_AXES)
+    if not abs(abs(np.linalg.det(turn)) - 1) < 0.01:
+        raise ValueError("a volume whose axes are not at right angles")
+    return points @ turn.T + centre
 
 
 def _read_surface(path: Path) -> PointSet:
@@ -182,14 +245,13 @@ def _read_surface(path: Path) -> PointSet:
     if "cras" not in geometry:
         raise ValueError("a surface that does not say where its volume lies")
     axes = np.column_stack([geometry[f"{axis}ras"] for axis in "xyz"])
-    turn = axes @ np.linalg.inv(TKRAS_AXES)
 
     def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
         axes = {f"{axis}ras": TKRAS_AXES[:, n] for n, axis in enumerate("xyz")}
         placed = {**geometry, **axes, "cras": np.zeros(3)}
         write_geometry(path, points, triangles, volume_info=placed)
 
-    return PointSet(points @ turn.T + geometry["cras"], write)
+    return PointSet(_to_world(points, axes, geometry["cras"]), write)
 
 
 def _read_streamlines(path: Path) -> PointSet:

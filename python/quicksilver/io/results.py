@@ -15,6 +15,9 @@ from quicksilver.io.files import RESULT, require_file
 from quicksilver.io.images import read_image
 from quicksilver.transforms.field import WorldField
 
+READ = (RESULT, "displacement.nii.gz", "inverse_displacement.nii.gz", "warped.nii.gz")
+"""The files of a folder that `load_registration` reads."""
+
 
 @dataclass(frozen=True)
 class Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from quicksilver.images.image import Grid
 from quicksilver.io import affines
 from quicksilver.io.fields import read_field
 from quicksilver.io.files import is_folder, require_file
-from quicksilver.io.results import load_registration
+from quicksilver.io.results import READ, load_registration
 from quicksilver.transforms.chain import Chain, Transform
 from quicksilver.transforms.field import LPS, WorldField
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+
+INVERSE = re.compile(r"\[(.*),\s*([01])\s*\]")
+"""The name of a transform and whether its inverse is meant, as antsApplyTransforms has them."""
 
 
 def read_chain(
@@ -28,6 +32,12 @@ def read_chain(
 ) -> Chain:
     """Read a list of transforms as one chain; `read_transform` says what a name may be."""
     return Chain([part for name in names for part in read_transform(name, moving, target)])
+
+
+def list_files(names: Sequence[str]) -> list[Path]:
+    """List the files that `read_chain` reads."""
+    paths = [Path(found[1] if (found := INVERSE.fullmatch(name)) else name) for name in names]
+    return [file for path in paths for file in (path, *(path / name for name in READ))]
 
 
 def read_transform(
@@ -45,7 +55,7 @@ def read_transform(
     Raises:
         QuicksilverError: It is none of these or has no inverse.
     """
-    inverse = re.fullmatch(r"\[(.*),\s*([01])\s*\]", str(name))
+    inverse = INVERSE.fullmatch(str(name))
     if inverse is not None:
         parts = Chain(read_transform(inverse[1], moving, target))
         return list((parts.invert() if inverse[2] == "1" else parts).transforms)
@@ -71,13 +81,28 @@ def _read_composite(path: Path) -> list[Transform]:
     import SimpleITK as sitk
 
     try:
-        stored = sitk.ReadTransform(str(path))
+        _check_single(path)
+        with tempfile.TemporaryDirectory() as folder:
+            # Names that are not UTF-8 bring SimpleITK down: it reads under a name of ours.
+            plain = Path(folder) / "transform.h5"
+            plain.symlink_to(path.resolve())
+            stored = sitk.ReadTransform(str(plain))
         return [_from_itk(part, str(path)) for part in _list_parts(stored)]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
         raise QuicksilverError(
             f"expected a transform of ITK in {path}, affine or a displacement field, found "
             f"'{affines.last_line(error)}'; write one of these"
         ) from error
+
+
+def _check_single(path: Path) -> None:
+    """Raise ValueError for a file of several transforms that are no composite."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        group = file["TransformGroup"]
+        kinds = [str(group[name]["TransformType"][0]) for name in group]
+    affines.check_single(len(kinds), any("CompositeTransform" in kind for kind in kinds))
 
 
 def _list_parts(transform: Any) -> list[Any]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from quicksilver.io.files import replacing
+from quicksilver.io.files import require_file
+from quicksilver.io.tensors import write_tensors
 from quicksilver.lddmm.lbfgs import Descent
 
 INTERVAL = 60.0
@@ -74,26 +74,33 @@ class Checkpoint:
             numbers.append(values)
         about = {"level": level, "energies": energies, "descents": numbers}
         metadata = {"fit": self.fingerprint, "stop": json.dumps(about)}
-        with replacing(self.path) as temporary:
-            save_file(tensors, temporary, metadata)
+        write_tensors(self.path, {k: v.cpu() for k, v in tensors.items()}, metadata)
         self.time = time.monotonic()
 
     def load(self) -> FitState | None:
-        """Read where this very fit was stopped; None if it starts."""
+        """Read where this very fit was stopped; None if it starts.
+
+        Raises:
+            QuicksilverError: In the place of the file is a folder, a pipe or a device.
+        """
         if self.path is None or not self.path.exists():
             return None
+        require_file(self.path, "a checkpoint of a fit")
         try:
             with safe_open(self.path, framework="pt", device=self.device) as file:
                 metadata = file.metadata() or {}
                 if metadata.get("fit") != self.fingerprint:
                     return None
                 fields = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
+            return _parse_state(json.loads(metadata["stop"]), fields)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError):
             return None
-        about = json.loads(metadata["stop"])
-        tensors: list[dict[str, Tensor]] = [{} for _ in about["descents"]]
-        for name, field in fields.items():
-            row, rest = name.split(".")
-            tensors[int(row)][rest] = field
-        descents = list(zip(tensors, about["descents"], strict=True))
-        return FitState(about["level"], about["energies"], descents)
+
+
+def _parse_state(about: dict[str, Any], fields: dict[str, Tensor]) -> FitState:
+    tensors: list[dict[str, Tensor]] = [{} for _ in about["descents"]]
+    for name, field in fields.items():
+        row, rest = name.split(".")
+        tensors[int(row)][rest] = field
+    descents = list(zip(tensors, about["descents"], strict=True))
+    return FitState(about["level"], about["energies"], descents)

@@ -8,7 +8,9 @@ say where the pair comes from and how it was fitted.
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import replacing
+from quicksilver.io.files import replacing, require_file
+from quicksilver.runtime.devices import require_memory
 
 SUFFIX = ".h5"
 
@@ -54,7 +57,8 @@ def save_pair(pair: FittedPair, path: str | Path) -> None:
     Raises:
         QuicksilverError: The file cannot be written.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    stream = io.BytesIO()  # HDF5's own writer brings the process down on a full disk
+    with h5py.File(stream, "w") as file:
         for name, unit in UNITS.items():
             data = getattr(pair, name).detach().half().cpu().numpy()
             # Whole components as chunks: training reads whole files.
@@ -64,6 +68,8 @@ def save_pair(pair: FittedPair, path: str | Path) -> None:
             file[name].attrs["unit"] = unit
         for key, value in pair.about.items():
             file.attrs[key] = json.dumps(value)
+    with replacing(path) as temporary:
+        temporary.write_bytes(stream.getbuffer())
 
 
 def load_pair(path: str | Path) -> FittedPair:
@@ -72,16 +78,35 @@ def load_pair(path: str | Path) -> FittedPair:
     Raises:
         QuicksilverError: The file is not one.
     """
+    require_file(path, "a fitted pair")
     try:
         with h5py.File(path, "r") as file:
             about = {key: json.loads(value) for key, value in file.attrs.items()}
+            _check_pair(file)
             moving, target, momentum = (torch.from_numpy(file[name][()]) for name in UNITS)
+        if not all(bool(part.isfinite().all()) for part in (moving, target, momentum)):
+            raise ValueError("NaN or infinity")
         return FittedPair(moving, target, momentum, about)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except QuicksilverError:
+        raise
+    except Exception as error:  # on damaged bytes the reader may raise anything
         raise QuicksilverError(
             f"expected {path} to hold a fitted pair, found '{error}'; write it again with "
             "'quicksilver fit --pairs'"
         ) from error
+
+
+def _check_pair(file: Any) -> None:
+    """Raise ValueError for data sets of other shapes or types than those of a fitted pair."""
+    shape = file["moving"].shape
+    if len(shape) != 5 or shape[:2] != (1, 1) or min(shape) < 1:
+        raise ValueError(f"a moving image of shape {shape}")
+    for name, channels in (("moving", 1), ("target", 1), ("momentum", 3)):
+        stored = file[name]
+        if stored.shape != (1, channels, *shape[2:]) or stored.dtype.kind != "f":
+            raise ValueError(f"a {name} of shape {stored.shape} and type {stored.dtype}")
+    needed = 5 * math.prod(shape) * file["momentum"].dtype.itemsize * 2
+    require_memory(needed, torch.device("cpu"), "its data sets are too large: fit smaller images")
 
 
 def pair_files(folder: str | Path) -> list[Path]:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import INTENSITIES
-from quicksilver.io.files import replacing, require_file
+from quicksilver.io.files import require_file
+from quicksilver.io.tensors import write_tensors
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import Model, ModelConfig, fill_network, not_a_model
+from quicksilver.networks.published import PUBLISHED
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
@@ -43,11 +45,20 @@ def save_model(model: Model, path: str | Path) -> None:
         for name, value in network.state_dict().items()
     }
     metadata = {"config": json.dumps(dataclasses.asdict(model.config))}
-    with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # raised in place of an OSError
-            raise OSError(str(error)) from error
+    write_tensors(path, tensors, metadata)
+
+
+def require_model_name(path: str | Path) -> None:
+    """Check that a model file to write does not end as a published checkpoint does.
+
+    Raises:
+        QuicksilverError: It would be read as one.
+    """
+    if Path(path).name.endswith(PUBLISHED):
+        raise QuicksilverError(
+            f"expected a model file, which ends in .safetensors, found {path}, as published "
+            "checkpoints are named; rename it"
+        )
 
 
 def load_model(path: str | Path) -> Model:

@@ -14,6 +14,9 @@ from quicksilver.io.files import require_file
 from quicksilver.networks.model import Model, ModelConfig, fill_network
 from quicksilver.networks.patch import PATCH_SIZE
 
+PUBLISHED = (".pth.tar", ".pth", ".tar")
+"""How the names of published checkpoints end."""
+
 PUBLISHED_KEYS = ("patch_size", "network_feature", "state_dict", "deformation_params")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quicksilver.networks.files import load_model
 from quicksilver.networks.model import Model
-from quicksilver.networks.published import load_published
+from quicksilver.networks.published import PUBLISHED, load_published
 
 DEFAULT_MODEL = "default-2mm"
 SUFFIX = ".safetensors"
@@ -48,5 +48,5 @@ def open_model(path: Model | str | os.PathLike[str] | None) -> Model:
         with as_file(WEIGHTS / f"{name}{SUFFIX}") as file:
             return load_model(file)
     assert path is not None
-    published = Path(path).name.endswith((".pth.tar", ".pth", ".tar"))
+    published = Path(path).name.endswith(PUBLISHED)
     return load_published(Path(path)) if published else load_model(Path(path))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,6 +90,11 @@ class PairOptions:
         metadata=shown("Image on whose grid results lie instead of the target's.", Path | None),
     )
     progress: Progress | None = field(default=None, repr=False, compare=False)
+
+    def files(self, *more: object) -> list[str | os.PathLike[str]]:
+        """List the paths among the options and `more`: the files that a registration reads."""
+        values = [*more, *(getattr(self, each.name) for each in fields(self) if each.init)]
+        return [value for value in values if isinstance(value, str | os.PathLike)]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from quicksilver.registration.pair import Pair, Placement
 from quicksilver.registration.quality import Energies, Quality, measure_energies, measure_quality
 from quicksilver.registration.verdict import Verdict, reach_verdict
 from quicksilver.runtime.stages import Stages, peak_memory
-from quicksilver.transforms.field import WorldField, regrid
+from quicksilver.transforms.field import Mode, WorldField
 
 WORSE = (
     "the images match worse than before: the model has not learned what such images want; refine "
@@ -147,26 +147,37 @@ class Registration:
         return self.pair.forward(self.pair.beyond_affine(self.psi), grid)
 
     def jacobian(self) -> Tensor:
-        """Return the determinant (1, 1, X, Y, Z) of `displacement` on its grid, the affine's
-        included.
-        """
-        local = qs.jacobian_determinant(self.psi) * float(np.linalg.det(self.affine[:3, :3]))
-        return regrid(local, self.pair.grid, self.displacement.grid)
+        """Return the determinant (1, 1, X, Y, Z) of `displacement`, by differences on its grid.
 
-    def apply(self, image: ImageLike, *, labels: bool = False, inverse: bool = False) -> Image:
+        It is that of the field as it is saved, the affine included.
+        """
+        return self.displacement.determinant()
+
+    def apply(
+        self,
+        image: ImageLike,
+        *,
+        labels: bool = False,
+        inverse: bool = False,
+        outside: float = 0.0,
+    ) -> Image:
         """Warp another image by the whole map.
 
         Args:
             image: An image of the moving space; with `inverse`, of the target's.
             labels: Whether it holds integer labels, which nearest neighbour keeps.
             inverse: Whether to warp from the target to the moving image.
+            outside: Value beyond the image.
 
         Returns:
             The image on the target's (or the reference's) grid; with `inverse`, on the moving
             image's.
         """
         field = self.inverse_displacement if inverse else self.displacement
-        return field.warp(as_image(image, labels), "nearest" if labels else "linear")
+        source = as_image(image, labels, outside=outside, empty=True)
+        mode: Mode = "nearest" if labels else "linear"
+        warped = field.warp_volumes(source.data[..., None], source.grid, mode, outside)
+        return Image(warped[..., 0], field.grid.affine)
 
     def overlap(self, moving_labels: ImageLike, target_labels: ImageLike) -> dict[str, float]:
         """Measure the mean overlap of the target's labels, on their grid.

@@ -25,10 +25,22 @@ from quicksilver.registration.result import Registration
 from quicksilver.results import html, png
 from quicksilver.results.summary import make_tables, write_headline
 from quicksilver.results.views import make_views
-from quicksilver.runtime.stages import Progress, Stages
+from quicksilver.runtime.stages import Progress, Stages, peak_memory
 from quicksilver.runtime.threads import run_in_threads
 from quicksilver.transforms.field import regrid
 from quicksilver_ext import __version__
+
+MAPS = ("displacement", "inverse_displacement")
+
+FILES = (
+    *(f"{name}{part}.nii.gz" for name in MAPS for part in ("", "_mean", "_variance")),
+    *(f"{name}.nii.gz" for name in ("warped", "jacobian", "momentum")),
+    "affine.mat",
+    "report.html",
+    "report.png",
+    RESULT,
+)
+"""All files that a registration may have."""
 
 
 def save_registration(
@@ -64,6 +76,8 @@ def save_registration(
             summary = _summarise(registration, stages.seconds, about or {})
             run_in_threads(_list_writes(registration, summary, place))
         summary = _summarise(registration, stages.seconds, about or {})
+        written = max(summary["peak_memory_mb"], peak_memory(registration.psi.device))
+        summary["peak_memory_mb"] = written
         write_json(place / RESULT, summary)
     return summary
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from quicksilver.results.views import Views
+from quicksilver.runtime.figures import make_figure
 
 TITLES = (
     "moving",
@@ -56,13 +57,9 @@ def draw(volumes: Views, headline: str, path: str | os.PathLike[str]) -> None:
 
 def _make_canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
     """Make a figure with places for a row of `columns` pictures of each shape (U, V)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     widths, heights = zip(*shapes, strict=True)
     size = (columns * 2.6 + 0.5, sum(heights) * 2.6 / max(widths) + 1.35)
-    figure = Figure(figsize=size, facecolor=PAPER, dpi=100)
-    FigureCanvasAgg(figure)
+    figure = make_figure(figsize=size, facecolor=PAPER, dpi=100)
     return figure, figure.add_gridspec(
         len(shapes),
         columns,

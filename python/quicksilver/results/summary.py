@@ -9,6 +9,9 @@ from quicksilver.registration.verdict import Verdict
 
 Rows = list[tuple[str, str]]
 
+UNWRITTEN = " before writing"
+"""What is said of a time that leaves out the writing of files."""
+
 
 def write_headline(summary: dict[str, Any]) -> str:
     """Return the most important numbers in one line."""
@@ -21,7 +24,8 @@ def write_headline(summary: dict[str, Any]) -> str:
         f"folded voxels {quality.folded_voxels}",
         f"sd of log Jacobian {quality.log_jacobian_sd:.3f}",
         *_describe_coverage(quality),
-        f"{summary['seconds']['total']:.1f} s",
+        f"{summary['seconds']['total']:.1f} s"
+        + ("" if "write" in summary["seconds"] else UNWRITTEN),
     )
     return "    ".join(facts)
 
@@ -39,9 +43,17 @@ def make_tables(summary: dict[str, Any]) -> dict[str, Rows]:
         "command": [("", summary["line"])] if "line" in summary else [],
         "verdict": _describe_verdict(summary),
         "quality": _describe_quality(summary),
-        "time": [(stage, f"{seconds:.2f} s") for stage, seconds in summary["seconds"].items()],
+        "time": _describe_time(summary["seconds"]),
         "settings": [(name, str(value)) for name, value in {**given, **settings}.items()],
     }
+
+
+def _describe_time(seconds: dict[str, float]) -> Rows:
+    """Return the seconds of each stage; of a report, which is itself written, those before."""
+    total = "total" if "write" in seconds else "total" + UNWRITTEN
+    return [
+        (total if name == "total" else name, f"{value:.2f} s") for name, value in seconds.items()
+    ]
 
 
 def _describe_verdict(summary: dict[str, Any]) -> Rows:

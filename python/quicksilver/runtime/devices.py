@@ -17,6 +17,10 @@ CGROUPS = (
 """Files, below /sys/fs/cgroup, of a memory limit and of its use: in both versions of cgroups."""
 
 
+KINDS = ("cpu", "cuda")
+"""Kinds of devices for which there are operators."""
+
+
 def pick_device(name: str | torch.device) -> torch.device:
     """Return the device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU if there is one.
 
@@ -28,11 +32,13 @@ def pick_device(name: str | torch.device) -> torch.device:
         return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in KINDS:
+            raise ValueError(device.type)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except Exception as error:  # backends that are not there raise anything
         raise QuicksilverError(
-            f"expected a device of this machine, found '{name}', which torch cannot use; "
-            "try --device cpu"
+            f"expected a device of this machine ({', '.join(KINDS)}), found '{name}', which cannot "
+            "be used; try --device cpu"
         ) from error
     return device
 

@@ -10,22 +10,40 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from quicksilver.errors import QuicksilverError
+
 Item = TypeVar("Item")
 
 
 def rank() -> int:
     """Return the number of this process."""
-    return int(os.environ.get("RANK", "0"))
+    number = _read("RANK", 0, 0)
+    if number >= count():
+        raise QuicksilverError(
+            f"expected RANK below WORLD_SIZE ({count()}), found {number}; start with torchrun"
+        )
+    return number
 
 
 def local_rank() -> int:
     """Return the number of this process on its machine, which is that of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    return _read("LOCAL_RANK", 0, 0)
 
 
 def count() -> int:
     """Return the number of processes."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _read("WORLD_SIZE", 1, 1)
+
+
+def _read(name: str, otherwise: int, least: int) -> int:
+    """Return the number that torchrun has put into the environment."""
+    text = os.environ.get(name, "").strip() or str(otherwise)
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < least:
+        raise QuicksilverError(
+            f"expected {name} in the environment to be an integer of at least {least}, found "
+            f"'{text}'; unset it, or start with torchrun"
+        )
+    return int(text)
 
 
 def own_share(items: Sequence[Item]) -> Sequence[Item]:

@@ -5,7 +5,9 @@ bar.
 from __future__ import annotations
 
 import json
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from quicksilver.io.files import replacing
+from quicksilver.io.files import replacing, unwritable
 from quicksilver.runtime import distributed
+from quicksilver.runtime.figures import make_figure
 
 EVERY = 10.0  # seconds between the lines of the log; validations are always logged
 
@@ -51,6 +54,18 @@ class Tracker:
         if self.events is not None:
             self.events.close()
 
+    def _append(self, line: str) -> None:
+        """Append a line to the log, after one that a killed program may have cut."""
+        path = self.folder / "log.jsonl"
+        try:
+            with path.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else "\n" + line
+                file.write(f"{line}\n".encode())
+        except OSError as error:
+            raise unwritable(path, error) from error
+
     def __call__(self, record: dict[str, Any]) -> None:
         """Show a record; log it where it is a validation or the last line is some time ago."""
         if not self.active:
@@ -60,8 +75,7 @@ class Tracker:
         if not validated and time.monotonic() - self.last < EVERY:
             return
         self.last = time.monotonic()
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({"stage": self.stage, **record}) + "\n")
+        self._append(json.dumps({"stage": self.stage, **record}))
         if self.events is not None:
             for name, value in record.items():
                 self.events.add_scalar(name, value, record["step"])
@@ -72,12 +86,19 @@ class Tracker:
             draw_curve(self.folder)
 
 
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Read the records of a log; a line that a killed program cut is left out."""
+    records = []
+    for line in path.read_text().splitlines():
+        with suppress(ValueError):
+            records.append(json.loads(line))
+    return [record for record in records if isinstance(record, dict) and "loss" in record]
+
+
 def draw_curve(folder: Path) -> None:
     """Draw curve.png: the loss and the validations of every stage in log.jsonl, over steps."""
-    from matplotlib.figure import Figure
-
-    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    records = read_log(folder / "log.jsonl")
+    figure = make_figure(figsize=(8, 6), layout="constrained")
     losses, scores = figure.subplots(2, 1, sharex=True)
     for stage in dict.fromkeys(record["stage"] for record in records):
         # A training that was killed repeats some steps: the later record counts.

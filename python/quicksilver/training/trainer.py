@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import replacing
+from quicksilver.io.files import require_file
+from quicksilver.io.tensors import write_state
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Source
@@ -119,8 +120,16 @@ class Trainer:
         network = copy.deepcopy(self.average)
         best = self.best_path()
         if best.exists():
-            network.load_state_dict(torch.load(best, weights_only=True, map_location=self.device))
+            try:
+                network.load_state_dict(self._read(best))
+            except Exception as error:  # on damaged bytes the reader may raise anything
+                raise _no_checkpoint(best) from error
         return network
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        require_file(path, "a checkpoint of a training")
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device)
+        return state
 
     def best_path(self) -> Path:
         """Return the path of the weights of the best validation so far."""
@@ -136,8 +145,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             **{name: getattr(self, name) for name in ("step", "seconds", "best", "losses")},
         }
-        with replacing(self.checkpoint) as temporary:
-            torch.save(state, temporary)
+        write_state(self.checkpoint, state)
 
     def load(self) -> None:
         """Resume from the checkpoint.
@@ -146,17 +154,16 @@ class Trainer:
             QuicksilverError: It belongs to another network.
         """
         try:
-            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+            state = self._read(self.checkpoint)
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-            for name in ("step", "seconds", "best", "losses"):
-                setattr(self, name, state[name])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise QuicksilverError(
-                f"expected {self.checkpoint} to be a checkpoint of this training, found another "
-                "or a damaged one; take it away to start anew"
-            ) from error
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.best, self.losses = float(state["best"]), [float(x) for x in state["losses"]]
+            if self.step < 0 or self.step > self.stage.steps:
+                raise ValueError(f"step {self.step}")
+        except Exception as error:  # on damaged bytes the reader may raise anything
+            raise _no_checkpoint(self.checkpoint) from error
 
     def _loader(self) -> Iterator[Batch]:
         steps = range(self.step, self.stage.steps)
@@ -168,14 +175,20 @@ class Trainer:
         score = record.get("score", float(self.step))
         if score >= self.best:
             self.best = score
-            with replacing(self.best_path()) as temporary:
-                torch.save(self.average.state_dict(), temporary)
+            write_state(self.best_path(), self.average.state_dict())
         return record
 
     @torch.no_grad()
     def _follow(self, decay: float) -> None:
         for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
+
+
+def _no_checkpoint(path: Path) -> QuicksilverError:
+    return QuicksilverError(
+        f"expected {path} to be a checkpoint of this training, found another or a damaged one; "
+        "take it away to start anew"
+    )
 
 
 @dataclass(frozen=True)

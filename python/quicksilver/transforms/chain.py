@@ -92,7 +92,13 @@ class Chain:
         return Chain([transform.invert() for transform in reversed(self.transforms)])
 
     def onto(self, grid: Grid) -> WorldField:
-        """Compose the chain into one displacement field on a grid."""
+        """Compose the chain into one displacement field on a grid.
+
+        A first field that lies on that grid is taken as it is, not interpolated.
+        """
+        first = self.transforms[0].forward
+        if isinstance(first, WorldField) and first.grid.matches(grid):
+            return Chain(self.transforms[1:])._after(WorldField(first.vectors, grid))
         return self._after(WorldField.identity(grid))
 
     def map_points(self, points: np.ndarray) -> np.ndarray:

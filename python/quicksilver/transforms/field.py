@@ -88,20 +88,39 @@ class WorldField:
             self.warp_volumes(image.data[..., None], image.grid, mode)[..., 0], self.grid.affine
         )
 
-    def warp_volumes(self, volumes: np.ndarray, grid: Grid, mode: Mode = "linear") -> np.ndarray:
-        """Sample volumes (X, Y, Z, T) of one grid as `warp` does, one after the other."""
+    def reaches(self, grid: Grid) -> bool:
+        """Tell whether any point of the field arrives inside of another grid."""
+        positions = self._positions(grid)
+        ones = torch.ones((1, 1, *grid.shape), device=positions.device)
+        return bool(qs.warp(ones, positions, padding_mode="zeros").any())
+
+    def warp_volumes(
+        self, volumes: np.ndarray, grid: Grid, mode: Mode = "linear", outside: float = 0.0
+    ) -> np.ndarray:
+        """Sample volumes (X, Y, Z, T) of one grid as `warp` does, one after the other.
+
+        Args:
+            volumes: The volumes.
+            grid: Where their voxels lie.
+            mode: As of `warp`.
+            outside: Value beyond their faces.
+        """
         positions = self._positions(grid)
         # torch has few operations for the unsigned types of label maps: warp them as int64.
         travels, kind = (np.float32, np.float32) if mode == "linear" else (np.int64, volumes.dtype)
         result = np.empty((volumes.shape[3], *self.grid.shape), kind).transpose(1, 2, 3, 0)
         for index in range(volumes.shape[3]):
             data = np.ascontiguousarray(volumes[..., index], dtype=travels)
+            if outside:
+                data = data - np.asarray(outside, travels)
             source = torch.from_numpy(data)[None, None].to(positions.device)
             if mode == "majority":
                 warped = qs.warp_labels(source, positions, padding_mode="zeros")
             else:
                 warped = qs.warp(source, positions, mode=mode, padding_mode="zeros")
             result[..., index] = warped[0, 0].cpu().numpy()
+        if outside:
+            result += np.asarray(outside, kind)
         return result
 
     def _positions(self, other: Grid) -> Tensor:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from quicksilver.cohort.bids import find_pairs
 from quicksilver.cohort.pairs import PairPaths, read_list
 from quicksilver.errors import QuicksilverError
+from tests.quicksilver.phantoms import make_brain, write_nifti
 
 
 def listed(folder, text):
@@ -49,6 +53,58 @@ def test_a_list_of_all_columns_as_a_spreadsheet_writes_it(tmp_path):
 def test_lists_with_mistakes_are_refused(tmp_path, text, message):
     with pytest.raises(QuicksilverError, match=message):
         listed(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("index.html", "summary.csv", "failures", "dataset_description.json", "INDEX.HTML"),
+        *("a\x1b[31mb", "a\u202eb", "n" * 201, "脑" * 70, ".hidden", "..", "a/b"),
+    ],
+)
+def test_names_that_are_no_folder_of_a_pair_are_refused(tmp_path, name):
+    with pytest.raises(QuicksilverError, match="row 2, column id") as caught:
+        listed(tmp_path, f"id,moving,target\n{name},a.nii.gz,b.nii.gz\n")
+    assert str(caught.value).isprintable()
+
+
+def test_long_lists_are_read_at_once(tmp_path):
+    rows = "".join(f"p{k},a.nii.gz,b.nii.gz\n" for k in range(10_000))
+    start = time.process_time()
+    assert len(listed(tmp_path, "id,moving,target\n" + rows)) == 10_000
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("second", ["ses-2/anat/sub-1_T1w.nii.gz", "ses-1/anat/sub-1_T1w.nii"])
+def test_two_images_of_one_name_are_refused(tmp_path, second):
+    for name in ("ses-1/anat/sub-1_T1w.nii.gz", second):
+        (tmp_path / "sub-1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sub-1" / name).touch()
+    with pytest.raises(QuicksilverError, match="images of different names"):
+        find_pairs(tmp_path, tmp_path / "target.nii")
+
+
+def test_no_input_of_a_list_is_an_output(tmp_path, command, model_file):
+    inside = tmp_path / "out" / "p"
+    inside.mkdir(parents=True)
+    write_nifti(inside / "warped.nii.gz", make_brain(0))
+    before = (inside / "warped.nii.gz").read_bytes()
+    (tmp_path / "pairs.csv").write_text(
+        "id,moving,target\np,out/p/warped.nii.gz,out/p/warped.nii.gz\n"
+    )
+    image = inside / "warped.nii.gz"
+    (tmp_path / "q.h5").symlink_to(image)
+    (tmp_path / "fits.csv").write_text(f"id,moving,target\nq,{image},{image}\n")
+    for words in (
+        ("register", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out"),
+        ("register", image, image, "-o", inside),
+        ("fit", "--pairs", tmp_path / "fits.csv", "-o", tmp_path),
+    ):
+        code, shown, error = command(*words)
+        assert code == 2
+        assert "none of the inputs" in error
+        assert not shown
+    assert image.read_bytes() == before
 
 
 def test_a_missing_list_is_refused(tmp_path):

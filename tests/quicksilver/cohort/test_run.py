@@ -7,21 +7,26 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from quicksilver.cohort import bids
+from quicksilver.cohort.page import write_page
 from quicksilver.cohort.pairs import PairPaths, read_list
-from quicksilver.cohort.run import run_cohort
+from quicksilver.cohort.run import Outcome, run_cohort
 from quicksilver.commands.register import register_listed
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
@@ -299,3 +304,127 @@ def test_machines_of_one_folder_share_a_list(tmp_path, model_file):
     assert found.keys() == expected.keys()
     # One thread each against all of them: sums in another order.
     assert all(np.allclose(found[name], expected[name], atol=1e-3) for name in expected)
+
+
+def test_three_launchers_of_one_list_leave_each_other_alone(tmp_path):
+    """Each fills a temporary folder of its own, which none of the others takes for a dead one."""
+    pairs = some_pairs(tmp_path, 1)
+    barrier = threading.Barrier(3)
+
+    def slow(pair: PairPaths, place: Path, entries: dict) -> None:
+        with filling(place) as temporary:
+            barrier.wait(30)
+            (temporary / "momentum.nii.gz").write_text("voxels")
+            barrier.wait(30)
+            (temporary / "result.json").write_text(json.dumps(entries))
+
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(run_cohort, pairs, tmp_path / "out", slow, {}) for _ in range(3)]
+        assert [job.result() for job in jobs] == 3 * [[Outcome("p0")]]
+    assert {path.name for path in (tmp_path / "out/p0").iterdir()} == {
+        "momentum.nii.gz",
+        "result.json",
+    }
+
+
+def test_what_a_kill_left_is_cleared_by_whoever_writes_there_next(tmp_path):
+    (tmp_path / ".01234567.partial").mkdir()
+    (tmp_path / ".01234567.partial" / "warped.nii.gz").write_text("half")
+    with filling(tmp_path) as temporary:
+        (temporary / "result.json").write_text("{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize("link", ["nowhere.nii.gz", "sub-1_T1w.nii.gz"])
+def test_a_link_that_leads_nowhere_fails_alone(link, tmp_path, command, model_file):
+    """As git-annex leaves them."""
+    for number, (subject, content) in enumerate({"0": None, "1": link, "2": "/dev/zero"}.items()):
+        folder = tmp_path / f"bids/sub-{subject}/anat"
+        folder.mkdir(parents=True)
+        if content is None:
+            write_nifti(folder / f"sub-{subject}_T1w.nii.gz", brain(number))
+        else:
+            (folder / f"sub-{subject}_T1w.nii.gz").symlink_to(content)
+    target = write_nifti(tmp_path / "target.nii.gz", brain(5))
+    words = ("register", tmp_path / "bids", target, "-o", tmp_path / "out", "--no-affine")
+    code, shown, error = command(*words, "--model", model_file)
+    assert code == 1
+    assert "1 of 3 pairs registered" in shown
+    assert error.count("failed: ") == 2
+    code, shown, error = command(*words[:2], tmp_path / "absent.nii.gz", *words[3:])
+    assert code == 1
+    assert "0 of 3 pairs" in shown
+    assert "no such file" in error
+
+
+def test_a_file_that_is_missing_fails_its_pair_alone(tmp_path, command, model_file):
+    some_pairs(tmp_path, 1)
+    (tmp_path / "pairs.csv").write_text(
+        "id,moving,target\na,0.nii.gz,1.nii.gz\nb,0.nii.gz,absent.nii.gz\nc,0.nii.gz,bad.gii\n"
+    )
+    (tmp_path / "bad.gii").write_text("<GIFTI><broken")
+    words = ("--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out")
+    code, shown, error = command("register", *words, "--no-affine", "--model", model_file)
+    assert code == 1
+    assert "1 of 3 pairs registered" in shown
+    assert "failed: b: expected an image at" in error
+    assert "failed: c: expected a whole" in error
+
+
+IN_THE_WAY = {
+    "a file for failures": lambda out: (out / "failures").write_text(""),
+    "a folder for a failure": lambda out: (out / "failures/p0.txt").mkdir(parents=True),
+    "a folder for the page": lambda out: (out / "index.html").mkdir(),
+    "a folder for the table": lambda out: (out / "summary.csv").mkdir(),
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_WAY)
+def test_what_is_in_the_way_is_said_first(name, tmp_path, command, model_file):
+    some_pairs(tmp_path, 1)
+    (tmp_path / "pairs.csv").write_text("id,moving,target\np0,0.nii.gz,1.nii.gz\n")
+    (tmp_path / "out").mkdir()
+    IN_THE_WAY[name](tmp_path / "out")
+    words = ("--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "out")
+    code, shown, error = command("register", *words, "--no-affine", "--model", model_file)
+    assert code == 2
+    assert "move it away" in error
+    assert not shown
+    assert not (tmp_path / "out/p0").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"energies": 3}', "[" * 100_000, '{"energies": {}, "quality": {}}']
+)
+def test_a_page_of_damaged_results(content, tmp_path):
+    pairs = some_pairs(tmp_path, 1)
+    (tmp_path / "out/p0").mkdir(parents=True)
+    (tmp_path / "out/p0/result.json").write_text(content)
+    row = write_page(pairs, tmp_path / "out")[0]
+    assert row["status"] == "missing"
+    assert "found others" in row["error"]
+    assert [o.error for o in run_cohort(pairs, tmp_path / "out", pretend, {})] == [None]
+
+
+def test_names_that_are_not_utf8(tmp_path, command, model_file):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    some_pairs(folder, 1)
+    (folder / "pairs.csv").write_text("moving,target\n0.nii.gz,1.nii.gz\n")
+    words = ("--pairs", folder / "pairs.csv", "-o", folder / "out")
+    options = ("--no-affine", "--model", model_file)
+    code, shown, error = command("register", *words, *options)
+    assert code == 0, error
+    assert "\\udce9" in shown
+    assert (folder / "out/0-1/affine.mat").exists()
+    field = folder / "out/0-1/displacement.nii.gz"
+    vectors = sitk.ReadImage(
+        str(Path(shutil.copy(field, tmp_path / "d.nii.gz"))), sitk.sitkVectorFloat64
+    )
+    sitk.WriteTransform(sitk.DisplacementFieldTransform(vectors), str(tmp_path / "d.h5"))
+    shutil.move(tmp_path / "d.h5", folder / "d.h5")
+    for transform in ("d.h5", "out/0-1/affine.mat"):
+        words = ("apply", "--transform", folder / transform, folder / "0.nii.gz")
+        words += ("-o", folder / "moved.nii.gz", "--reference", folder / "1.nii.gz")
+        code, _, error = command(*words)
+        assert code == 0, error

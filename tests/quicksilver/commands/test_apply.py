@@ -215,6 +215,95 @@ def test_jacobian_of_ants(out, tmp_path, command):
     assert np.abs(ours - theirs)[inner].max() < 0.02 < np.ptp(ours[inner])
 
 
+def test_a_series_keeps_its_time(out, brains, tmp_path, command):
+    volumes = np.stack([brains[0].data] * 3, axis=-1)
+    file = nib.Nifti1Image(volumes, brains[0].affine)
+    file.header.set_xyzt_units("mm", "sec")
+    file.header.set_zooms((*file.header.get_zooms()[:3], 2.2))
+    file.header["descrip"] = b"BOLD"
+    nib.save(file, tmp_path / "series.nii.gz")
+    assert command("apply", out, tmp_path / "series.nii.gz", "-o", tmp_path / "moved.nii")[0] == 0
+    header = nib.load(tmp_path / "moved.nii").header
+    assert header.get_zooms()[3] == pytest.approx(2.2)
+    assert header.get_xyzt_units() == ("mm", "sec")
+    assert header["descrip"].item() == b"BOLD"
+
+
+def test_both_jacobians_are_one(out, tmp_path, command):
+    assert command("jacobian", out, "-o", tmp_path / "det.nii.gz")[0] == 0
+    one, other = (
+        nib.load(path).get_fdata() for path in (out / "jacobian.nii.gz", tmp_path / "det.nii.gz")
+    )
+    # To the rounding of the affine in the header.
+    assert np.allclose(one, other, atol=1e-5)
+    assert np.ptp(one) > 0.05
+
+
+def test_what_lies_outside_has_the_value_that_is_given(out, brains, tmp_path, command):
+    data = np.where(brains[0].data > 0, brains[0].data, np.nan)
+    path = write_nifti(tmp_path / "ct.nii.gz", Image(data, brains[0].affine))
+    assert command("apply", out, path, "-o", tmp_path / "a.nii", "--fill", -1024)[0] == 0
+    found = nib.load(tmp_path / "a.nii").get_fdata(dtype=np.float32)
+    full = np.where(brains[0].data > 0, brains[0].data, -1024).astype(np.float32)
+    warped = load_registration(out).displacement.warp(Image(full + 1024, brains[0].affine)).data
+    assert found.min() == -1024
+    assert np.allclose(found, warped - 1024, atol=1e-2)
+    for words in (("--labels",), ("--fill", "nan")):
+        words = ("apply", out, path, "-o", tmp_path / "b.nii", "--fill", -1024, *words)
+        assert command(*words)[0] == 2
+
+
+@pytest.mark.parametrize("option", [(), ("--labels",), ("--majority",)])
+def test_an_image_of_nothing_is_warped_with_a_note(out, brains, option, tmp_path, command):
+    empty = Image(np.zeros(brains[0].data.shape, np.uint8), brains[0].affine)
+    path = write_nifti(tmp_path / "lesions.nii.gz", empty)
+    code, shown, _ = command("apply", out, path, "-o", tmp_path / "moved.nii.gz", *option)
+    moved = nib.load(tmp_path / "moved.nii.gz")
+    assert code == 0
+    assert "note: " in shown
+    assert not moved.get_fdata().any()
+    assert str(tmp_path / "moved.nii.gz") in shown.replace("\n", "")
+
+
+def test_a_label_that_vanishes_is_noted(out, brains, tmp_path, command):
+    labels = (brains[0].data > 0).astype(np.uint8)
+    labels[20, 21, 17] = 77
+    path = write_nifti(tmp_path / "labels.nii.gz", Image(labels, brains[0].affine))
+    coarse = write_nifti(
+        tmp_path / "coarse.nii.gz",
+        Image(np.ones((6, 6, 6), np.float32), brains[1].affine @ np.diag([6.0, 6, 6, 1])),
+    )
+    words = ("apply", out, path, "-o", tmp_path / "moved.nii.gz", "--labels", "--reference", coarse)
+    code, shown, _ = command(*words)
+    assert code == 0
+    assert "no voxel is left of the labels 77" in shown
+
+
+@pytest.mark.parametrize("name", ["displacement.nii.gz", "warped.nii.gz", "result.json"])
+def test_no_input_is_overwritten(name, out, brain_files, tmp_path, command):
+    before = {path: path.read_bytes() for path in (*out.iterdir(), *brain_files)}
+    (tmp_path / "link.nii.gz").symlink_to(brain_files[0])
+    for words in (
+        ("apply", out, brain_files[0], "-o", out / name),
+        ("apply", out, brain_files[0], "-o", brain_files[0]),
+        ("apply", out, tmp_path / "link.nii.gz", "-o", brain_files[0]),
+        ("apply", out, brain_files[0], "--reference", brain_files[1], "-o", brain_files[1]),
+        ("apply", "--transform", f"[{out},1]", brain_files[0], "-o", out / name),
+        ("jacobian", out, "-o", out / name),
+        ("jacobian", out / "displacement.nii.gz", "-o", out / "displacement.nii.gz"),
+    ):
+        code, shown, error = command(*words)
+        assert code == 2
+        assert not shown
+        assert "expected an output" in error
+    labels = ("--moving-labels", brain_files[0], "--target-labels", brain_files[1])
+    for place in (out / name, *brain_files):
+        code, _, error = command("evaluate", out, *labels, "--json", place)
+        assert code == 2
+        assert "none of the inputs" in error
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.slow
 def test_points_of_a_real_brain_come_back(shared, tmp_path, command):
     images = [shared / "data" / "other" / f"{name}_t1.nii.gz" for name in ("ms_07", "fs_ecog")]

@@ -10,7 +10,7 @@ import torch
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.images.resampling import resample, working_grid
-from quicksilver.io.images import read_image, write_image
+from quicksilver.io.images import read_image, read_series, write_image
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 
@@ -147,3 +147,39 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_image(path, np.zeros((2, 2, 2), np.float32), np.eye(4))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nan_around_what_was_imaged_is_outside(tmp_path):
+    image = make_brain(0)
+    data = np.where(image.data > 0, image.data, np.nan)
+    write_nifti(tmp_path / "nan.nii.gz", Image(data, image.affine))
+    assert np.array_equal(read_image(tmp_path / "nan.nii.gz").data, image.data)
+    found = read_image(tmp_path / "nan.nii.gz", outside=-1024.0).data
+    assert np.array_equal(found, np.where(image.data > 0, image.data, -1024))
+    labels = np.where(image.data > 0, 3.0, np.nan).astype(np.float32)
+    write_nifti(tmp_path / "labels.nii.gz", Image(labels, image.affine))
+    found = read_image(tmp_path / "labels.nii.gz", labels=True).data
+    assert np.array_equal(found, 3 * (image.data > 0))
+    labels[20, 22, 18] = np.nan
+    write_nifti(tmp_path / "labels.nii.gz", Image(labels, image.affine))
+    with pytest.raises(QuicksilverError, match="found 1 voxels with NaN"):
+        read_image(tmp_path / "labels.nii.gz", labels=True)
+
+
+def test_further_axes_of_length_one_are_dropped(tmp_path):
+    for shape in ((4, 5, 6, 1), (4, 5, 6, 1, 1), (4, 5, 6, 1, 1, 1)):
+        nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.eye(4)), tmp_path / "a.nii")
+        assert read_image(tmp_path / "a.nii").data.shape == (4, 5, 6)
+    nib.save(nib.Nifti1Image(np.ones((4, 5, 6, 3, 1), np.float32), np.eye(4)), tmp_path / "b.nii")
+    assert read_series(tmp_path / "b.nii")[0].shape == (4, 5, 6, 3)
+
+
+def test_large_labels_stored_as_floats_keep_their_numbers(tmp_path):
+    labels = np.array([0, 2**31 + 7, 2**40, 12], float).reshape(2, 2, 1).repeat(2, axis=2)
+    write_nifti(tmp_path / "a.nii", Image(labels, np.eye(4)))
+    found = read_image(tmp_path / "a.nii", labels=True).data
+    assert found.dtype == np.int64
+    assert np.array_equal(found, labels)
+    write_nifti(tmp_path / "b.nii", Image(labels * 1e10, np.eye(4)))
+    with pytest.raises(QuicksilverError, match="labels of at most 64 bits"):
+        read_image(tmp_path / "b.nii", labels=True)

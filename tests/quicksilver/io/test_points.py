@@ -107,6 +107,34 @@ def test_gifti_surfaces_of_freesurfer_are_moved_into_the_world(tmp_path):
     assert array.coordsys.dataspace == 1
 
 
+def test_gifti_surfaces_of_oblique_volumes_are_where_freesurfers_are(tmp_path):
+    geometry, to_world = volume_geometry(GRID)
+    names = {"X": "xras", "Y": "yras", "Z": "zras", "C": "cras"}
+    meta = {
+        f"VolGeom{name}_{axis}": str(geometry[key][n])
+        for name, key in names.items()
+        for n, axis in enumerate("RAS")
+    }
+    nib.save(gifti(POINTS, **meta), tmp_path / "lh.surf.gii")
+    found = read_points(tmp_path / "lh.surf.gii")
+    assert np.allclose(found.points, POINTS @ to_world[:3, :3].T + to_world[:3, 3], atol=1e-3)
+    found.save(tmp_path / "moved.surf.gii", found.points + 1)
+    moved = nib.load(tmp_path / "moved.surf.gii").darrays[0]
+    assert np.allclose(moved.data, found.points + 1, atol=1e-3)
+    # Who reads the geometry without looking at the space of the coordinates finds them there, too.
+    moved.coordsys = None
+    nib.save(nib.GiftiImage(darrays=[moved]), tmp_path / "again.surf.gii")
+    again = read_points(tmp_path / "again.surf.gii")
+    assert np.allclose(again.points, found.points + 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", ["1e30", "1e300", "nan"])
+def test_points_that_are_nowhere_are_refused_by_place(tmp_path, value):
+    (tmp_path / "points.csv").write_text(f"x,y,z\n1,2,3\n4,{value},6\n")
+    with pytest.raises(QuicksilverError, match=r"1 points with NaN or beyond .* at place 2"):
+        read_points(tmp_path / "points.csv")
+
+
 @pytest.mark.parametrize("suffix", [".trk", ".tck"])
 def test_streamlines(suffix, tmp_path):
     lines = [POINTS[:5].astype(np.float32), POINTS[5:].astype(np.float32)]

@@ -15,6 +15,7 @@ from quicksilver.io.results import load_registration
 from quicksilver.lddmm.metric import pad_metric
 from quicksilver.results import png
 from quicksilver.results.folder import save_registration
+from quicksilver.results.summary import make_tables, write_headline
 
 FILES = {
     "warped.nii.gz",
@@ -103,6 +104,15 @@ def test_result_json(folder, registration):
     assert summary["versions"]["quicksilver_ext"]
     assert summary["settings"]["metric"]["alpha"] == 0.01
     assert load_registration(folder).summary == summary
+
+
+def test_a_time_says_what_it_leaves_out(registration, folder):
+    summary = json.loads((folder / "result.json").read_text())
+    assert write_headline(summary).endswith(f"{summary['seconds']['total']:.1f} s")
+    assert dict(make_tables(summary)["time"])["total"] == f"{summary['seconds']['total']:.2f} s"
+    summary["seconds"].pop("write")
+    assert write_headline(summary).endswith("s before writing")
+    assert "total before writing" in dict(make_tables(summary)["time"])
 
 
 def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):

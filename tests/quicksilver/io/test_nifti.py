@@ -1,0 +1,103 @@
+"""NIfTI files: which affine counts, what of the header stays, how much a file may claim."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.io import nifti
+from quicksilver.io.images import read_grid
+from quicksilver.runtime import devices
+from tests.quicksilver import hostile
+from tests.quicksilver.phantoms import make_affine
+
+AFFINE = make_affine((10, -20, 30), (1, 1.2, 0.9), origin=(20, -20, -20))
+OTHER = make_affine((12, -20, 30), (1, 1.2, 0.9), origin=(21, -20, -20))
+
+
+def image(sform=None, qform=None) -> nib.Nifti1Image:
+    file = nib.Nifti1Image(np.ones((8, 9, 10), np.float32), None)
+    file.header.set_sform(sform, 1 if sform is not None else 0)
+    file.header.set_qform(qform, 1 if qform is not None else 0)
+    return file
+
+
+def write(path, sform=None, qform=None):
+    header = image(sform, qform).header
+    raw = hostile.good_nifti()
+    path.write_bytes(header.binaryblock + raw[len(header.binaryblock) :])
+    return path
+
+
+def test_a_zero_sform_gives_way_to_the_qform(tmp_path):
+    path = write(tmp_path / "a.nii", np.zeros((4, 4)), AFFINE)
+    assert np.allclose(nifti.read(path).affine, AFFINE, atol=1e-4)
+    assert np.allclose(read_grid(path).affine, AFFINE, atol=1e-4)
+    assert nifti.find_doubt(path) is None
+
+
+def test_a_sform_and_a_qform_that_disagree_are_noted(tmp_path):
+    path = write(tmp_path / "a.nii", AFFINE, OTHER)
+    assert np.allclose(nifti.read(path).affine, AFFINE, atol=1e-4)
+    assert "disagree by up to 1." in str(nifti.find_doubt(path))
+    assert nifti.find_doubt(write(tmp_path / "b.nii", AFFINE, AFFINE)) is None
+    assert nifti.find_doubt(write(tmp_path / "c.nii", AFFINE)) is None
+
+
+def sparse(path, dtype, *sizes):
+    """A gzip file of plain zeros behind a header."""
+    header = hostile.with_header(dim=hostile.dims(*sizes), datatype=dtype[0], bitpix=dtype[1])[:352]
+    million = gzip.compress(bytes(1 << 20), 9)
+    count = int(np.prod(sizes)) * dtype[1] // 8 // (1 << 20) + 1
+    path.write_bytes(gzip.compress(header) + count * million)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sizes"), [((16, 32), (512, 512, 400)), ((2, 8), (640, 640, 700))]
+)
+def test_sparse_masks_of_high_resolution_are_no_bombs(tmp_path, dtype, sizes):
+    assert read_grid(sparse(tmp_path / "mask.nii.gz", dtype, *sizes)).shape == sizes
+
+
+def test_memory_is_asked_for_before_voxels_are_read(tmp_path, monkeypatch):
+    path = sparse(tmp_path / "mask.nii.gz", (2, 8), 100, 100, 100)
+    monkeypatch.setattr(devices, "free_memory", lambda device: 5 << 20)
+    monkeypatch.setattr(nifti, "_read_voxels", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(QuicksilverError, match=r"free memory.*mask\.nii\.gz has 1 million voxels"):
+        nifti.read(path)
+
+
+KEPT = {
+    "descrip": b"BOLD of a task",
+    "aux_file": b"colours",
+    "intent_code": 3,
+    "intent_name": b"t of a contrast",
+    "intent_p1": 17.0,
+    "cal_min": -2.0,
+    "cal_max": 9.0,
+    "toffset": 1.5,
+}
+
+
+@pytest.mark.parametrize("volumes", [(), (5,)])
+def test_what_stays_true_of_a_header_is_kept(tmp_path, volumes):
+    source = nib.Nifti1Image(np.ones((8, 9, 10, *volumes), np.float32), AFFINE).header
+    for name, value in KEPT.items():
+        source[name] = value
+    source.set_xyzt_units("mm", "msec")
+    source["pixdim"][4] = 2200 if volumes else 1
+    source["slice_code"], source["slice_duration"] = 3, 0.1
+    nifti.save(tmp_path / "a.nii.gz", np.ones((4, 5, 6, *volumes), np.int16), OTHER, source=source)
+    found = nib.load(tmp_path / "a.nii.gz")
+    header = found.header
+    for name, value in KEPT.items():
+        assert header[name].item() == value, name
+    assert header.get_xyzt_units() == ("mm", "msec")
+    assert np.allclose(header.get_zooms(), (1, 1.2, 0.9, *(2200 for _ in volumes)))
+    assert header["slice_code"] == 0, "slices were mixed"
+    assert header["slice_duration"] == 0, "slices were mixed"
+    assert np.allclose(found.affine, OTHER, atol=1e-5)
+    assert found.get_data_dtype() == np.int16
