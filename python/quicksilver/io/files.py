@@ -113,8 +113,8 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder inside `folder`; its files move there if the block succeeds.
 
     What a killed program left of such a folder is removed; one that another program is filling
-    stays. An older `result.json` goes before the first of them comes, a new one comes last, whatever stops
-    the program in between. `folder` is made if it is missing, and removed again if the block fails
+    stays. An older `result.json` goes before the first of them comes, a new one comes last,
+    whatever stops the program in between. `folder` is made if it is missing, and removed again if the block fails
     and it is empty.
 
     Raises:
