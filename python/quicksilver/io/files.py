@@ -114,8 +114,8 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
     What a killed program left of such a folder is removed; one that another program is filling
     stays. An older `result.json` goes before the first of them comes, a new one comes last,
-    whatever stops the program in between. `folder` is made if it is missing, and removed again if the block fails
-    and it is empty.
+    whatever stops the program in between. `folder` is made if it is missing, and removed again if
+    the block fails and it is empty.
 
     Raises:
         QuicksilverError: The folder cannot be written.

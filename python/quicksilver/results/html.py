@@ -1,6 +1,6 @@
 """Write report.html: a registration to look through slice by slice, in any browser and offline.
 
-One file holds everything: the page (`viewer.html`), volumes of 8 bits as pictures, and the numbers.
+One file holds everything: the page (`report.html`), volumes of 8 bits as pictures, and the numbers.
 A volume is a picture of its axial sections side by side, which the page unpacks and draws from:
 JPEG, which is smaller and faster to write and loses a grey level or two, and PNG where levels have
 a meaning of their own.
@@ -48,7 +48,7 @@ def write(
         QuicksilverError: The file cannot be written.
     """
     content = json.dumps(_make_content(shown, tables, title, subtitle))
-    page = files("quicksilver.results").joinpath("viewer.html").read_text(encoding="utf-8")
+    page = files("quicksilver.results").joinpath("report.html").read_text(encoding="utf-8")
     # Names of files must not end the element that holds them.
     page = page.replace("{{content}}", content.replace("<", "\\u003c"))
     with replacing(path) as temporary:
@@ -56,7 +56,7 @@ def write(
 
 
 def _make_content(shown: Views, tables: Tables, title: str, subtitle: str) -> dict[str, Any]:
-    """Return what the script in `viewer.html` reads."""
+    """Return what the script in `report.html` reads."""
     columns = math.ceil(math.sqrt(shown.target.shape[2]))
     octaves = np.log2(np.maximum(shown.jacobian, 2.0**-OCTAVES)) / OCTAVES
     volumes = {
