@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 
 from quicksilver.images.image import Image
 from quicksilver.images.masks import apply_mask, looks_unstripped
-from quicksilver.io.affines import read_affine
+from quicksilver.io.affines import as_affine, read_affine
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
 from quicksilver.registration import optimise, predict, result
 from quicksilver.registration.keywords import expand_options
@@ -143,8 +142,10 @@ def _read(image: ImageLike, mask: ImageLike | None) -> Image:
 def _place(moving: Image, target: Image, options: PairOptions, device: torch.device) -> Placement:
     """Align both images as the options say, with a note on each that is no bare brain."""
     start = options.initial_affine
-    if start is not None and not isinstance(start, np.ndarray):
+    if isinstance(start, str | os.PathLike):
         start = read_affine(start, moving.grid, target.grid)
+    elif start is not None:
+        start = as_affine(start)
     if options.affine:
         found = place(moving, target, start, device)
     else:

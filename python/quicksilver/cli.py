@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -33,11 +37,40 @@ def main() -> None:
     """Run the command line; a QuicksilverError is one sentence and exit code 2."""
     try:
         _refuse_empty_words(sys.argv[1:])
+        _end_by_signals()
         with allocator.keep_freed_memory():
             app()
     except QuicksilverError as error:
+        _end(error)
+    except (OSError, MemoryError, RecursionError) as error:
+        found = str(error) or type(error).__name__
+        _end(
+            QuicksilverError(
+                f"expected the system to do its part, found '{found}'; make room, or check the files"
+            )
+        )
+
+
+def _end(error: QuicksilverError) -> NoReturn:
+    """Print an error and exit with code 2; what is left unwritten of the output is dropped."""
+    with suppress(OSError):
         print(f"quicksilver: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk: Python would try again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(2) from None
+
+
+def _end_by_signals() -> None:
+    """Let the signals that end a program unwind it, so that temporary files are removed."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second
+            signal.signal(number, stop)
 
 
 def _refuse_empty_words(words: list[str]) -> None:

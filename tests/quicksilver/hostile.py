@@ -201,6 +201,21 @@ IMAGES: dict[str, Maker] = {
     "an origin far away": holding(with_affine(1, 0, 0, 1e20, 0, 1, 0, 0, 0, 0, 1, 0)),
     "another format": mgh,
     "a table": holding(b"x,y,z\n1,2,3\n", "bad.nii.gz"),
+    "a damaged .mgh": holding(bytes(range(256)) * 20, "bad.mgh"),
+    "a damaged .par": holding(
+        b"# === DATA DESCRIPTION FILE ===\n#\n. Patient name : \n", "bad.par"
+    ),
+    "a damaged .mnc": holding(b"CDF\1" + bytes(range(200)), "bad.mnc"),
+    "a damaged .mnc of HDF5": holding(b"\x89HDF\r\n\x1a\n" + bytes(200), "bad.mnc"),
+    "a .zst": holding(b"\x28\xb5\x2f\xfd" + bytes(100), "bad.nii.zst"),
+    "a CIFTI of no XML": holding(
+        good_nifti(nib.Nifti2Image)[:540]
+        + b"\1\0\0\0"
+        + struct.pack("<ii", 32, 32)
+        + b"<CIFTI><broken"
+        + bytes(3000),
+        "bad.dscalar.nii",
+    ),
 }
 
 
@@ -220,6 +235,16 @@ def streamlines(suffix: str) -> bytes:
     file = io.BytesIO()
     nib.streamlines.detect_format(f"a{suffix}")(tractogram).save(file)
     return file.getvalue()
+
+
+def elsewhere(folder: Path) -> Path:
+    """A surface whose points are in another file, which must not be read."""
+    (folder / "secret").write_bytes(np.ones((4, 3), np.float32).tobytes())
+    text = gifti(a=('Encoding="GZipBase64Binary"', 'Encoding="ExternalFileBinary"'))
+    text = text.replace(b'ExternalFileName=""', b'ExternalFileName="secret"')
+    text = text.replace(b'ExternalFileOffset=""', b'ExternalFileOffset="0"')
+    (folder / "bad.gii").write_bytes(text)
+    return folder / "bad.gii"
 
 
 LAUGHS = (
@@ -248,6 +273,7 @@ POINTS: dict[str, Maker] = {
     "a table that is a pipe": pipe("bad.csv"),
     "a surface of no XML": holding(b"no XML", "bad.gii"),
     "half a surface": holding(gifti()[:700], "bad.gii"),
+    "a surface whose data lie elsewhere": elsewhere,
     "a surface without points": holding(gifti(a=("POINTSET", "SHAPE")), "bad.gii"),
     "a surface of another size": holding(gifti(a=('Dim0="4"', 'Dim0="4000000"')), "bad.gii"),
     "a surface of nonsense": holding(gifti(a=("<Data>", "<Data>AAAAAAAA")), "bad.gii"),
@@ -386,6 +412,69 @@ MODELS: dict[str, Maker] = {
     "other tensors": safetensors({"features": 2}),
 }
 
+NUMBERS: dict[str, object] = {
+    "spacing": [NAN, 0, "2", -1.0, 1e9],
+    "method": ["evil", 3],
+    "steps": [1.5, 10**9, "10"],
+    "corrections": [0.5, 10**9],
+    "coarse_corrections": [-1, 10**9],
+    "inverse_iterations": [10**9],
+    "stride": [0, 10**6],
+    "sharpness": [NAN, -1.0],
+    "borders": ["none"],
+    "precision": ["double"],
+    "dropout": ["yes"],
+    "patch_size": [14],
+    "metric": [METRIC | {"power": 10**9}, METRIC | {"gamma": NAN}, METRIC | {"gamma": 1e-9}, {}],
+    "training_data": [7],
+}
+"""Entries of a model's configuration that no model has."""
+
+MODELS |= {
+    f"{name} {value}": safetensors({"features": 2, name: value})
+    for name, values in NUMBERS.items()
+    for value in values
+}
+
+SHOOTING = {"diffOpParams": [0.01, 0.01, 0.001], "integMethod": "RK4"}
+SHOOTING |= {"timeSteps": 2, "NIterForInverse": 3}
+
+
+def published(**changes: object) -> dict[str, object]:
+    """A checkpoint that would be one if it had weights."""
+    shooting = SHOOTING | changes
+    state = {"a": torch.ones(1)}
+    return {
+        "patch_size": 15,
+        "network_feature": 2,
+        "state_dict": state,
+        "deformation_params": shooting,
+    }
+
+
+def unpacking(folder: Path) -> Path:
+    """A checkpoint that unpacks to a hundred times its size."""
+    torch.save(published() | {"state_dict": {"a": torch.zeros(10**7)}}, folder / "whole.pth.tar")
+    whole = zipfile.ZipFile(folder / "whole.pth.tar")
+    with whole, zipfile.ZipFile(folder / "bad.pth.tar", "w", zipfile.ZIP_DEFLATED) as packed:
+        for member in whole.namelist():
+            packed.writestr(member, whole.read(member))
+    (folder / "whole.pth.tar").unlink()
+    return folder / "bad.pth.tar"
+
+
+MODELS |= {
+    "a checkpoint without gamma": torch_file(published(diffOpParams=[1, 1, 0]), "bad.pth.tar"),
+    "a checkpoint of NaN": torch_file(published(diffOpParams=[1, 1, NAN]), "bad.pth.tar"),
+    "a checkpoint below zero": torch_file(published(diffOpParams=[-1, 1, 1]), "bad.pth.tar"),
+    "a checkpoint without steps": torch_file(published(timeSteps=0), "bad.pth.tar"),
+    "a checkpoint of endless steps": torch_file(published(timeSteps=10**9), "bad.pth.tar"),
+    "a checkpoint of infinite steps": torch_file(published(timeSteps=INF), "bad.pth.tar"),
+    "a checkpoint of a list of weights": torch_file(published() | {"state_dict": [1]}, "bad.pth"),
+    "a checkpoint of words": torch_file(published() | {"state_dict": {"a": "b"}}, "bad.pth"),
+    "a checkpoint that unpacks": unpacking,
+}
+
 LISTS: dict[str, Maker] = {
     "absent": named("absent.csv"),
     "a folder": in_the_way("pairs.csv"),
@@ -424,4 +513,6 @@ RECIPES: dict[str, Maker] = {
     "an unknown entry": holding(b"magic: true\n", "bad.yaml"),
     "no text": holding(bytes(range(256)), "bad.yaml"),
     "a billion laughs": holding(YAML_LAUGHS, "bad.yaml"),
+    "100,000 deep": holding(b"[" * 100_000, "bad.yaml"),
+    "a number of 5,000 digits": holding(b"seed: " + b"9" * 5000, "bad.yaml"),
 }

@@ -183,3 +183,85 @@ def test_no_brain_is_taken_for_a_head(shared):
     files = [*(shared / "data").glob("[tvo]*/*_t1.nii.gz")]
     assert len(files) > 100
     assert not any(looks_unstripped(read_image(path)) for path in files[::3])
+
+
+VOLUME = np.ones((20, 20, 20), np.float32)
+PROJECTIVE = np.eye(4)
+PROJECTIVE[3, 0] = 0.01
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (VOLUME, None),
+        (VOLUME, np.eye(3)),
+        (VOLUME, PROJECTIVE),
+        (VOLUME, "affine"),
+        ([[1, 2], [3]], np.eye(4)),
+        ([[[1, 2], [3]]], np.eye(4)),
+        (torch.ones(20, 20, 20, device="meta"), np.eye(4)),
+        (VOLUME.astype(complex), np.eye(4)),
+        (VOLUME.astype(str), np.eye(4)),
+    ],
+)
+def test_arrays_that_are_no_image_are_refused_in_a_sentence(source):
+    with pytest.raises(QuicksilverError, match=r"expected .*found"):
+        as_image(source)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: torch.from_numpy(x).bfloat16(),
+        lambda x: torch.from_numpy(x).to_sparse(),
+        lambda x: torch.from_numpy(x).half().requires_grad_(),
+        lambda x: x.astype(bool),
+        lambda x: torch.from_numpy(x) > 0,
+        lambda x: x.tolist(),
+    ],
+)
+def test_arrays_of_every_type_are_images(make):
+    data = np.zeros((4, 5, 6), np.float32)
+    data[1:3, 1:3, 2:4] = 1
+    assert np.array_equal(as_image((make(data), np.eye(4))).data, data)
+
+
+def test_a_mask_may_be_of_booleans(brains, still):
+    found = quicksilver.register(
+        *brains, still, affine=False, moving_mask=(brains[0].data > 0, brains[0].affine)
+    )
+    assert np.array_equal(found.pair.moving_image.data, brains[0].data)
+
+
+@pytest.mark.parametrize(
+    "affine", [np.eye(3), np.full((4, 4), np.nan), PROJECTIVE, np.zeros((4, 4)), 3, [[1], [2, 3]]]
+)
+def test_an_affine_that_is_none_is_refused(affine, brains, still):
+    for aligned in (True, False):
+        with pytest.raises(QuicksilverError, match="expected an affine"):
+            quicksilver.register(*brains, still, affine=aligned, initial_affine=affine)
+
+
+def test_what_the_headers_disagree_about_is_noted(brains, still, tmp_path):
+    file = nib.Nifti1Image(brains[0].data, brains[0].affine)
+    file.header.set_sform(brains[0].affine, 1)
+    file.header.set_qform(make_affine((0, 0, 0), (1, 1, 1)), 1)
+    nib.save(file, tmp_path / "a.nii.gz")
+    found = quicksilver.register(tmp_path / "a.nii.gz", brains[1], still, affine=False)
+    assert found.notes[0].startswith("of the moving image, its sform and its qform disagree by")
+
+
+def test_memory_is_asked_for_before_images_are_read(brains, still, monkeypatch):
+    from quicksilver.runtime import devices
+
+    monkeypatch.setattr(devices, "free_memory", lambda device: 1 << 20)
+    monkeypatch.setattr(quicksilver.api, "as_image", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(QuicksilverError, match=r"free memory.*million voxels"):
+        quicksilver.register(*brains, still)
+
+
+def test_of_a_reference_the_header_alone_counts(brains, still, tmp_path):
+    empty = Image(np.zeros((30, 30, 30), np.uint8), brains[1].affine)
+    path = write_nifti(tmp_path / "reference.nii.gz", empty)
+    found = quicksilver.register(*brains, still, affine=False, reference=path)
+    assert found.displacement.grid.shape == (30, 30, 30)

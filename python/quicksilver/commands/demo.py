@@ -13,12 +13,13 @@ from quicksilver.commands.common import (
     ModelFile,
     say,
 )
+from quicksilver.registration.options import SEED
 
 
 def demo(
     output: Folder = Path("quicksilver-demo"),
     model: ModelFile = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the deformation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=SEED, help="Random seed of the deformation.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
+from quicksilver.io.headers import is_affine
 
 if TYPE_CHECKING:
     from quicksilver.images.image import Grid
@@ -96,7 +97,7 @@ def check_affine(matrix: np.ndarray) -> np.ndarray:
     """
     if not np.isfinite(matrix).all():
         raise ValueError("a matrix with NaN or infinity")
-    if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
+    if not is_affine(matrix):
         raise ValueError(f"a matrix whose last row is {matrix[3].tolist()}, not 0 0 0 1")
     sizes = np.linalg.svd(matrix[:3, :3], compute_uv=False)
     shift = np.abs(matrix[:3, 3]).max()
@@ -104,6 +105,24 @@ def check_affine(matrix: np.ndarray) -> np.ndarray:
         scales = ", ".join(f"{size:.3g}" for size in sizes)
         raise ValueError(f"a matrix that scales by {scales} and moves by {shift:.3g} mm")
     return matrix
+
+
+def as_affine(matrix: object) -> np.ndarray:
+    """Return what is given for an affine as a matrix (4, 4).
+
+    Raises:
+        QuicksilverError: It is none, or has no usable inverse.
+    """
+    try:
+        found = np.asarray(matrix, dtype=np.float64)
+        if found.shape != (4, 4):
+            raise ValueError(f"an array of shape {found.shape}")
+        return check_affine(found)
+    except (TypeError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected an affine (4, 4) between points in RAS mm, found '{error}'; give one, or a "
+            "file of one"
+        ) from error
 
 
 def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:

@@ -62,6 +62,11 @@ def is_singular(affine: np.ndarray) -> bool:
     return lengths.min() < 1 / FARTHEST or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
 
 
+def is_affine(matrix: np.ndarray) -> bool:
+    """Tell whether the last row of a matrix (4, 4) is 0 0 0 1."""
+    return bool(np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6))
+
+
 def keep_entries(header: Any, source: Any) -> None:
     """Copy into a header of a resampled image what another header says that is still true."""
     for name in KEPT:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import nibabel as nib
 import numpy as np
+import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
@@ -146,7 +147,7 @@ def as_image(
     if isinstance(source, Image):
         volume, affine = source.data, source.affine
     elif isinstance(source, nib.spatialimages.SpatialImage):
-        volume, affine = np.asanyarray(source.dataobj), source.affine
+        volume, affine = _as_array(source.dataobj), source.affine
     elif isinstance(source, tuple) and len(source) == 2:
         volume, affine = (_as_array(part) for part in source)
     else:
@@ -184,4 +185,15 @@ def find_doubt(source: ImageLike) -> str | None:
 
 
 def _as_array(part: Any) -> np.ndarray:
-    return part.detach().cpu().numpy() if isinstance(part, Tensor) else np.asarray(part)
+    """Make an array of what NumPy or torch can make one of."""
+    try:
+        if isinstance(part, Tensor):
+            dense = part.detach().to_dense() if part.layout != torch.strided else part.detach()
+            wide = dense.float() if dense.dtype == torch.bfloat16 else dense
+            return wide.cpu().resolve_conj().numpy()
+        return np.asarray(part)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        raise QuicksilverError(
+            f"expected numbers in the image or its affine, found {type(part).__name__} "
+            f"('{error}'); give arrays"
+        ) from error

@@ -17,7 +17,13 @@ from isal import igzip
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
-from quicksilver.io.headers import choose_affine, describe_disagreement, is_singular, keep_entries
+from quicksilver.io.headers import (
+    choose_affine,
+    describe_disagreement,
+    is_affine,
+    is_singular,
+    keep_entries,
+)
 from quicksilver.runtime.devices import require_memory
 
 LARGEST = 1 << 34  # bytes of voxels; more would not fit in memory with its copies
@@ -98,6 +104,8 @@ def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.nd
         affine: (4, 4).
         name: What errors call it.
     """
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
         raise QuicksilverError(
             f"expected one real number per voxel in {name}, found {array.dtype}; "
@@ -181,13 +189,17 @@ def _check_extension(path: Path, file: Any) -> None:
 
 
 def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:
-    affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape != (4, 4) or is_singular(affine):
+    try:
+        matrix = np.asarray(affine, dtype=np.float64)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.shape != (4, 4) or is_singular(matrix) or not is_affine(matrix):
+        found = matrix[:3].round(4).tolist() if matrix.shape == (4, 4) else affine
         raise QuicksilverError(
-            f"expected an invertible affine in {name}, in mm, found "
-            f"{affine[:3].round(4).tolist()}; repair its sform or qform"
+            f"expected an invertible affine (4, 4) in {name}, in mm, found {found}; repair its "
+            "sform or qform"
         )
-    return affine
+    return matrix
 
 
 def save(

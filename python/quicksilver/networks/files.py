@@ -16,20 +16,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.intensity import INTENSITIES
 from quicksilver.io.files import require_file
 from quicksilver.io.tensors import write_tensors
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.model import Model, ModelConfig, fill_network, not_a_model
 from quicksilver.networks.published import PUBLISHED
+from quicksilver.networks.schema import check_config
 
 INTENSITY_0_1 = (
     "divided by the 99th percentile of the non-zero voxels, clipped to [0, 1.2], background 0"
 )
 """What files of version 0.1 have for "percentile"."""
-
-
-COUNTS = ("features", "prediction_factor", "corrections", "stride", "steps", "inverse_iterations")
 
 
 def save_model(model: Model, path: str | Path) -> None:
@@ -73,7 +70,7 @@ def load_model(path: str | Path) -> Model:
             config = _read_config((file.metadata() or {})["config"])
             names = file.keys()
             tensors = {name: file.get_tensor(name).float() for name in names}
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise not_a_model(path, f"'{error}'") from error
 
     def network(prefix: str) -> MomentumNetwork | None:
@@ -88,18 +85,7 @@ def _read_config(text: str) -> ModelConfig:
     config = ModelConfig(**json.loads(text))
     if config.intensity == INTENSITY_0_1:
         config.intensity = "percentile"
-    counts = {name: getattr(config, name) for name in COUNTS}
-    wrong = {name: value for name, value in counts.items() if value < 1}
-    if config.intensity not in INTENSITIES:
-        wrong["intensity"] = config.intensity
-    if config.sharpness is not None and config.sharpness <= 0:
-        wrong["sharpness"] = config.sharpness
-    if config.metric["gamma"] <= 0:
-        wrong["metric"] = config.metric
-    if wrong:
-        raise ValueError(", ".join(f"{name} {value}" for name, value in wrong.items()))
-    config.fluid_metric()  # raises for other invalid metrics
-    return config
+    return check_config(config)
 
 
 def _select_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

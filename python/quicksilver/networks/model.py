@@ -187,6 +187,8 @@ def fill_network(
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise not_a_model(path, f"other tensors ('{reason}')") from error
+    if not all(bool(value.isfinite().all()) for value in network.state_dict().values()):
+        raise not_a_model(path, "weights with NaN or infinity")
     return network.eval()
 
 

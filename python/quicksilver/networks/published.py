@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.networks.model import Model, ModelConfig, fill_network
 from quicksilver.networks.patch import PATCH_SIZE
+from quicksilver.networks.schema import check_config
 
 PUBLISHED = (".pth.tar", ".pth", ".tar")
 """How the names of published checkpoints end."""
@@ -39,7 +41,7 @@ def load_published(
     checkpoint = _read_published(prediction)
     config = _published_config(checkpoint, prediction)
     config.dropout = dropout
-    network = fill_network(config, _published_state(checkpoint), prediction)
+    network = fill_network(config, _published_state(checkpoint, prediction), prediction)
     if correction is None:
         return Model(config, network)
     checkpoint = _read_published(correction)
@@ -50,12 +52,15 @@ def load_published(
             f"{other.features} features instead of {config.features} or another order of axes; "
             "give two checkpoints of one model"
         )
-    return Model(config, network, fill_network(config, _published_state(checkpoint), correction))
+    return Model(
+        config, network, fill_network(config, _published_state(checkpoint, correction), correction)
+    )
 
 
 def _read_published(path: str | Path) -> dict[str, Any]:
     path = require_file(path, "a model")
     try:
+        _check_size(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on damaged bytes the reader may raise anything
         raise _not_published(path, "something that does not load as plain tensors") from error
@@ -84,19 +89,34 @@ def _published_config(checkpoint: dict[str, Any], path: str | Path) -> ModelConf
             intensity="maximum",
             precision="single",
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _not_published(path, f"settings without or with an unusable {error}") from error
     if config.patch_size != PATCH_SIZE or config.method != "rk4":
         found = f"patches of {config.patch_size} and integrator {config.method}"
         raise _not_published(path, f"{found} instead of {PATCH_SIZE} and rk4")
-    return config
+    try:
+        return check_config(config)
+    except ValueError as error:
+        raise _not_published(path, f"an unusable {error}") from error
 
 
-def _published_state(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+def _published_state(checkpoint: dict[str, Any], path: str | Path) -> dict[str, Tensor]:
     """Return the weights without the `module.` that a DataParallel wrapper writes before every
     name.
     """
-    return {k.removeprefix("module."): value for k, value in checkpoint["state_dict"].items()}
+    state = checkpoint["state_dict"]
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _not_published(path, "a state_dict that holds no tensors by name")
+    return {str(k).removeprefix("module."): value for k, value in state.items()}
+
+
+def _check_size(path: Path) -> None:
+    """Raise ValueError for an archive that unpacks to more than it holds: torch packs nothing."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > path.stat().st_size:
+            raise ValueError(f"an archive that unpacks to {size} bytes")
 
 
 def _not_published(path: str | Path, found: str) -> QuicksilverError:

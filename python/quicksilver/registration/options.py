@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from quicksilver.errors import QuicksilverError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +27,22 @@ if TYPE_CHECKING:
     from quicksilver.runtime.stages import Progress
 
 
+STEPS = 1000
+"""Time steps of a geodesic at most: many more than any image needs."""
+
+MANY = 100_000
+"""Samples and iterations at most."""
+
+SEED = 2**63 - 1
+"""The largest seed that torch takes."""
+
+
 def shown(
-    help: str, kind: Any = None, flags: str | None = None, minimum: float | None = None
+    help: str,
+    kind: Any = None,
+    flags: str | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Mapping[str, Any]:
     """Metadata of a field that the command line shows.
 
@@ -34,8 +51,9 @@ def shown(
         kind: Its type on the command line, where that is not the type of the default.
         flags: Its flags, where they are not made of its name.
         minimum: The smallest value that is accepted.
+        maximum: The largest.
     """
-    return {"help": help, "kind": kind, "flags": flags, "minimum": minimum}
+    return {"help": help, "kind": kind, "flags": flags, "minimum": minimum, "maximum": maximum}
 
 
 @dataclass(frozen=True)
@@ -91,10 +109,31 @@ class PairOptions:
     )
     progress: Progress | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.metadata and each.metadata["minimum"] is not None:
+                _check_range(each.name, getattr(self, each.name), each.metadata)
+
     def files(self, *more: object) -> list[str | os.PathLike[str]]:
         """List the paths among the options and `more`: the files that a registration reads."""
         values = [*more, *(getattr(self, each.name) for each in fields(self) if each.init)]
         return [value for value in values if isinstance(value, str | os.PathLike)]
+
+
+def _check_range(name: str, value: Any, about: Mapping[str, Any]) -> None:
+    """Check that an option, or each of its numbers, is a number in its range; an integer where the
+    smallest one is.
+    """
+    low, high = about["minimum"], about["maximum"]
+    kind, named = (Integral, "an integer") if isinstance(low, int) else (Real, "a number")
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if number is None:
+            continue
+        if not isinstance(number, kind) or not low <= number <= high:
+            raise QuicksilverError(
+                f"expected {name} to be {named} from {low:g} to {high:g}, found {number!r}; "
+                "choose one of these"
+            )
 
 
 @dataclass(frozen=True)
@@ -124,7 +163,10 @@ class Options(PairOptions):
     steps: int | None = field(
         default=None,
         metadata=shown(
-            "Time steps of the geodesic; the model's by default.", int | None, minimum=1
+            "Time steps of the geodesic; the model's by default.",
+            int | None,
+            minimum=1,
+            maximum=STEPS,
         ),
     )
     correction: bool = field(
@@ -140,13 +182,20 @@ class Options(PairOptions):
     samples: int | None = field(
         default=None,
         metadata=shown(
-            "Number of dropout samples, for a mean and a variance.", int | None, minimum=2
+            "Number of dropout samples, for a mean and a variance.",
+            int | None,
+            minimum=2,
+            maximum=MANY,
         ),
     )
-    seed: int = field(default=0, metadata=shown("Random seed for --samples.", minimum=0))
+    seed: int = field(
+        default=0, metadata=shown("Random seed for --samples.", minimum=0, maximum=SEED)
+    )
     refine: int = field(
         default=0,
-        metadata=shown("Iterations of LDDMM that start from the prediction.", minimum=0),
+        metadata=shown(
+            "Iterations of LDDMM that start from the prediction.", minimum=0, maximum=MANY
+        ),
     )
 
 
@@ -168,7 +217,7 @@ class FitOptions(PairOptions):
     """
 
     spacing: float = field(
-        default=2.0, metadata=shown("Voxel size of the working grid, mm.", minimum=0.1)
+        default=2.0, metadata=shown("Voxel size of the working grid, mm.", minimum=0.1, maximum=100)
     )
     loss: Literal["ssd", "lncc"] | Loss | None = field(
         default=None,
@@ -180,19 +229,25 @@ class FitOptions(PairOptions):
     sigma: float | None = field(
         default=None,
         metadata=shown(
-            "Noise level: the loss is weighted by 1 / (2 sigma^2).", float | None, minimum=1e-6
+            "Noise level: the loss is weighted by 1 / (2 sigma^2).",
+            float | None,
+            minimum=1e-6,
+            maximum=1e6,
         ),
     )
     window: int = field(
-        default=5, metadata=shown("Window of lncc in voxels, an odd number.", minimum=3)
+        default=5, metadata=shown("Window of lncc in voxels, an odd number.", minimum=3, maximum=99)
     )
-    steps: int = field(default=10, metadata=shown("Time steps of the geodesic.", minimum=1))
+    steps: int = field(
+        default=10, metadata=shown("Time steps of the geodesic.", minimum=1, maximum=STEPS)
+    )
     iterations: tuple[int, int] = field(
         default=(20, 15),
         metadata=shown(
             "Maximum number of iterations at half and at full resolution.",
             tuple[int, int],
             minimum=0,
+            maximum=MANY,
         ),
     )
     method: Literal["lbfgs", "quicksilver"] = field(

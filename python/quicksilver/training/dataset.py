@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,14 @@ from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import resample
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_image
+from quicksilver.runtime.devices import require_memory
 from quicksilver.training.settings import Data
+
+EACH = 4
+"""Bytes per voxel of the frame for every subject: an image in half precision, labels in 16 bits."""
+
+WORK = 100
+"""Bytes per voxel of the frame for a training step, at the least."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,13 @@ def load_volumes(folder: str | Path, settings: Data) -> Volumes:
     """
     folder = Path(folder)
     pattern = settings.named
-    files = sorted(folder.glob(pattern))
+    try:
+        files = sorted(folder.glob(pattern))
+    except (NotImplementedError, ValueError, OSError) as error:  # of absolute and empty patterns
+        raise QuicksilverError(
+            f"expected a pattern of file names below {folder}, found {pattern} ('{error}'); write "
+            "it relative to --data"
+        ) from error
     if not files:
         raise QuicksilverError(
             f"expected images named {pattern} in {folder}, found none; "
@@ -76,6 +90,13 @@ def load_volumes(folder: str | Path, settings: Data) -> Volumes:
     prefix, suffix = pattern.rsplit("/", 1)[-1].split("*", 1)
     names = tuple(file.name.removeprefix(prefix).removesuffix(suffix) for file in files)
     grid = make_frame(settings)
+    voxels = math.prod(grid.shape)
+    require_memory(
+        float(voxels * (EACH * len(files) + WORK)),
+        torch.device("cpu"),
+        f"{len(files)} subjects on a frame of {voxels / 1e6:.1f} million voxels are too many: make "
+        "its shape smaller, or give fewer images",
+    )
     matrices = _read_matrices(folder, settings, names, prefix)
 
     def stack(pattern: str | None, labels: bool) -> Tensor | None:

@@ -104,7 +104,7 @@ def _read_file(path: Path) -> Recipe:
             f"expected {path} to be a recipe, found a wrong '{entry}' ({first['msg']}); "
             f"compare it with those that ship ({', '.join(shipped_recipes())})"
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, OverflowError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise QuicksilverError(
             f"expected {path} to be a readable YAML file, found '{reason}'; check the path"

@@ -9,17 +9,20 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from quicksilver.images.resampling import MAX_SIZE
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
+
+Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+TimeSteps = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(Part):
@@ -40,8 +43,8 @@ class Data(Part):
     images: str | None = None
     labels: str | None = None
     matrices: str | None = None
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
-    spacing: PositiveFloat
+    shape: tuple[Size, Size, Size]
+    spacing: Annotated[float, Field(ge=0.01, le=100)]
     origin: tuple[float, float, float]
     held_out: Annotated[int, Field(ge=2)]
     validation_pairs: PositiveInt = 6
@@ -81,10 +84,10 @@ class Network(Part):
     """
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
-    features: PositiveInt = 16
-    prediction_factor: PositiveInt = 1
-    coarse_corrections: NonNegativeInt = 0
-    corrections: PositiveInt = 1
+    features: Annotated[int, Field(ge=1, le=1024)] = 16
+    prediction_factor: Annotated[int, Field(ge=1, le=16)] = 1
+    coarse_corrections: Annotated[int, Field(ge=0, le=100)] = 0
+    corrections: Annotated[int, Field(ge=1, le=100)] = 1
     dropout: bool = False
     relative: bool = False
     sharpness: PositiveFloat | None = None
@@ -98,9 +101,9 @@ class Shooting(Part):
     gamma: PositiveFloat = 0.001
     power: Literal[1, 2] = 1
     method: Literal["ab2", "rk4"] = "ab2"
-    steps: PositiveInt = 10
+    steps: TimeSteps = 10
     borders: Literal["extended", "original"] = "extended"
-    inverse_iterations: PositiveInt = 5
+    inverse_iterations: TimeSteps = 5
 
 
 class Variation(Part):
@@ -148,7 +151,7 @@ class Fits(Part):
     method: Literal["lbfgs", "quicksilver"] = "lbfgs"
     levels: tuple[PositiveInt, ...] = (2, 1)
     iterations: tuple[PositiveInt, ...] = (20, 15)
-    steps: PositiveInt = 10
+    steps: TimeSteps = 10
 
     def fitting(self) -> FitSettings:
         """Return the settings of `quicksilver.lddmm.matching.fit`."""
@@ -196,8 +199,8 @@ class Stage(Part):
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     loss: Literal["ssd", "lncc"] = "lncc"
     sigma: PositiveFloat = 0.7
-    shooting_steps: PositiveInt = 5
+    shooting_steps: TimeSteps = 5
     unfolding: NonNegativeFloat = 0.0
     velocity: NonNegativeFloat = 1.0
     validations: PositiveInt = 10
-    workers: NonNegativeInt = 0
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0

@@ -79,7 +79,6 @@ class Training:
                 f"expected at least {held_out + 2} subjects of whom {held_out} are held out, found "
                 f"{len(volumes)} in {data}; lower held_out or give more images"
             )
-        folder.mkdir(parents=True, exist_ok=True)
         self.subjects, self.held_out = (
             volumes.part(slice(0, -held_out)),
             volumes.part(slice(-held_out, None)),
@@ -90,6 +89,7 @@ class Training:
             None if recipe.start is None else load_starting_model(recipe.start, self.config)
         )
         self.coarse_correction = self._coarse_correction()
+        folder.mkdir(parents=True, exist_ok=True)
         self.validation = Validation(self.held_out, recipe, self.config, device)
 
     def run(self) -> Model:

@@ -10,7 +10,7 @@ from quicksilver.runtime.devices import free_memory, pick_device, require_memory
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta:x", "meta", "hpu", "privateuseone"])
 def test_devices_that_do_not_exist_are_refused(name):
     with pytest.raises(QuicksilverError, match=name):
         pick_device(name)

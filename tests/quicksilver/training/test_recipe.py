@@ -32,6 +32,14 @@ def test_four_recipes_ship():
         ({"prediction": None}, "nothing to train"),
         ({"prediction": None, "correction": None, "start": "default-2mm"}, "nothing to train"),
         ({"network": {"architecture": "transformer"}}, "wrong 'network.architecture'"),
+        ({"network": {"features": 10**9}}, "wrong 'network.features'"),
+        ({"shooting": {"steps": 10**9}}, "wrong 'shooting.steps'"),
+        ({"data": {**FRAME, "images": "p*", "shape": [3000, 20, 20]}}, "wrong 'data.shape.0'"),
+        ({"data": {**FRAME, "images": "p*", "spacing": float("inf")}}, "wrong 'data.spacing'"),
+        (
+            {"prediction": {**STAGE, "learning_rate": float("nan")}},
+            "wrong 'prediction.learning_rate'",
+        ),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_sentence(changes, sentence, tmp_path):

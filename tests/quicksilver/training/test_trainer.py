@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -130,3 +132,23 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     trainer(tmp_path).save()
     with pytest.raises(QuicksilverError, match="take it away"):
         trainer(tmp_path, features=2)
+
+
+@pytest.mark.parametrize("content", ["garbage", "", "a list", "a tensor", "a pipe", "another step"])
+@pytest.mark.parametrize("name", ["{}", "{}-best"])
+def test_a_checkpoint_that_is_none_is_refused(content, name, tmp_path):
+    run = trainer(tmp_path)
+    run.save()
+    path = run.checkpoint.with_name(name.format(run.checkpoint.stem) + ".pt")
+    path.unlink(missing_ok=True)
+    if content == "a pipe":
+        os.mkfifo(path)
+    elif content in ("garbage", ""):
+        path.write_text(content)
+    elif content == "another step":
+        state = torch.load(run.checkpoint) if run.checkpoint.exists() else {}
+        torch.save({**state, "step": -3}, path)
+    else:
+        torch.save([1, 2] if content == "a list" else torch.ones(2), path)
+    with pytest.raises(QuicksilverError, match=r"take it away|give a file"):
+        trainer(tmp_path).load_best()
