@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import _args, _core, _options
+from .._autograd import may_need_gradient
 from .._register import operator
-from .warp import warp, warp_displacement_gradient
+from .warp import warp, warp_along, warp_displacement_gradient
 
 PADDINGS = ("border", "zeros")
 
@@ -56,12 +58,31 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     return to_image, to_target, to_displacement, None, None
 
 
+def _along(position: int) -> Callable[..., Tensor]:
+    """Make the formula of the sums of squares along a direction of one argument."""
+
+    def formula(direction: Tensor, *arguments: Any) -> Tensor:
+        image, target, displacement, _, padding_mode = arguments
+        how = ("linear", padding_mode)
+        residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
+        if position == 0:
+            moves = torch.ops.quicksilver.warp(direction, displacement, *how)
+        elif position == 1:
+            moves = -direction
+        else:
+            moves = warp_along(direction, image, displacement, *how)
+        return 2 * (residual * moves).flatten(1).sum(1)
+
+    return formula
+
+
 @operator(
     "ssd(Tensor image, Tensor target, Tensor displacement, bool slopes, str padding_mode)"
     " -> (Tensor, Tensor, Tensor)",
     fake=_fake,
     setup_context=_save,
     backward=_backward,
+    along={position: _along(position) for position in range(3)},
 )
 def _ssd(
     image: Tensor, target: Tensor, displacement: Tensor, slopes: bool, padding_mode: str
@@ -134,7 +155,7 @@ def ssd(
         tensor([0., 0.])
     """
     image, target, displacement = _check_all("ssd", image, target, displacement, padding_mode)
-    slopes = displacement.requires_grad and torch.is_grad_enabled()
+    slopes = may_need_gradient(displacement)
     sums: Tensor = _ssd(image, target, displacement, slopes, padding_mode)[0]
     return sums
 
