@@ -27,7 +27,7 @@ def _fake(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    image, target, displacement, _, ctx.padding_mode = inputs
+    image, target, displacement, ctx.kept, ctx.padding_mode = inputs
     ctx.save_for_backward(image, target, displacement, *output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
@@ -41,7 +41,8 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     if twice:
         residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
     weight = 2 * grad.reshape(-1, *[1] * (image.ndim - 1))
-    weighted = weight * residual if twice or any(ctx.needs_input_grad[:2]) else residual
+    kept = ctx.kept and not twice
+    weighted = residual if kept and not any(ctx.needs_input_grad[:2]) else weight * residual
     to_image = to_target = to_displacement = None
     if ctx.needs_input_grad[0]:
         sizes = (image.shape[2:], image.shape[0])
@@ -50,9 +51,9 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         to_target = _args.to_batch(-weighted, target.shape[0])
     if ctx.needs_input_grad[2]:
         moves = (
-            warp_displacement_gradient(image, displacement, weighted, *how)
-            if twice
-            else weight * slopes
+            weight * slopes
+            if kept
+            else warp_displacement_gradient(image, displacement, weighted, *how)
         )
         to_displacement = _args.to_batch(moves, displacement.shape[0])
     return to_image, to_target, to_displacement, None, None
