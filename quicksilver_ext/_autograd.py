@@ -37,6 +37,11 @@ def may_need_gradient(tensor: Tensor) -> bool:
     return torch.is_grad_enabled() and (tensor.requires_grad or transforms_are_active())
 
 
+def is_differentiated_again() -> bool:
+    """Tell whether a backward pass that runs now is itself being differentiated."""
+    return torch.is_grad_enabled() or forward_ad._current_level >= 0
+
+
 def along_linear(call: Callable[..., Any], position: int) -> Callable[..., Tensor]:
     """Make the formula of an argument in which an operator is linear: the operator itself, with the
     direction in its place.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import _args, _core, _options
-from .._autograd import may_need_gradient
+from .._autograd import is_differentiated_again, may_need_gradient
 from .._register import operator
 from .warp import warp, warp_along, warp_displacement_gradient
 
@@ -37,7 +37,7 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     how = ("linear", ctx.padding_mode)
     # Where this is itself being differentiated, what was kept will not do: it is no function of the
     # inputs.
-    twice = torch.is_grad_enabled()
+    twice = is_differentiated_again()
     if twice:
         residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
     weight = 2 * grad.reshape(-1, *[1] * (image.ndim - 1))

@@ -223,6 +223,22 @@ def test_forward_mode_is_right_or_refused(device, name):
             assert (found - expected).abs().max() <= 1e-6 * expected.abs().max().clamp(min=1)
 
 
+def test_forward_mode_through_backward_of_ssd():
+    """Without create_graph too, where backward would take what forward kept."""
+    image, target = torch.randn(2, 1, 1, 5, 6, dtype=torch.float64)
+    u, direction = torch.randn(2, 1, 2, 5, 6, dtype=torch.float64)
+
+    def slope(u):
+        return torch.autograd.grad(qs.ssd(image, target, u).sum(), u)[0]
+
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(u.clone().requires_grad_(), direction)
+        found = forward_ad.unpack_dual(slope(dual)).tangent
+    ends = [slope((u + step * direction).requires_grad_()) for step in (1e-6, -1e-6)]
+    expected = (ends[0] - ends[1]) / 2e-6
+    assert (found - expected).abs().max() <= 1e-6 * expected.abs().max()
+
+
 def test_no_gradient_is_lost():
     """What has no backward pass raises, whoever asks: torch.autograd, torch.func, both."""
     u = (0.1 * torch.randn(1, 2, 5, 6, dtype=torch.float64)).requires_grad_()
