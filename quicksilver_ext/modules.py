@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _options
+from ._autograd import may_need_gradient
 from .ops.exponential import exponential
 from .ops.fluid import FluidMetric
 from .ops.geodesic.shoot import shoot
@@ -162,8 +163,7 @@ class GeodesicShooting(nn.Module):
         self._recorded: dict[tuple[Any, ...], _Recorded] = {}
 
     def forward(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
-        differentiated = torch.is_grad_enabled() and momentum.requires_grad
-        if not self.graph or not momentum.is_cuda or differentiated:
+        if not self.graph or not momentum.is_cuda or may_need_gradient(momentum):
             return self._shoot(momentum)
         key = (momentum.shape, momentum.dtype, momentum.device)
         if key not in self._recorded:

@@ -4,8 +4,9 @@ from ._info import info
 from ._metric import smooth_size
 from .conventions import from_grid_sample, from_icon, to_grid_sample, to_icon
 from .modules import GeodesicShooting, SpatialTransformer, VectorIntegration, Warp
-from .ops.adjoint import Ad, Ad_star, ad, ad_star
+from .ops.adjoint import Ad, Ad_star
 from .ops.affine import affine, resize, resize_displacement
+from .ops.bracket import ad, ad_star
 from .ops.exponential import exponential
 from .ops.fluid import FluidMetric, flat, sharp
 from .ops.geodesic.shoot import shoot

@@ -182,6 +182,7 @@ class Smoothing:
     fake=_fake,
     setup_context=_save,
     backward=_backward,
+    linear=(0,),
 )
 def _fluid(
     field: Tensor,

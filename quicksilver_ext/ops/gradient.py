@@ -29,6 +29,7 @@ def _save_faces(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     fake=_fake_transpose,
     setup_context=_save_faces,
     backward=lambda ctx, grad: (derivatives(grad, False, ctx.faces), None),
+    linear=(0,),
 )
 def gradient_transpose(matrices: Tensor, faces: str) -> Tensor:
     """sum_a D_a^T g_(c D + a): (B, C D, *S) to (B, C, *S)."""
@@ -44,6 +45,7 @@ def gradient_transpose(matrices: Tensor, faces: str) -> Tensor:
     fake=_fake_gradient,
     setup_context=_save_faces,
     backward=lambda ctx, grad: (gradient_transpose(grad, ctx.faces), None, None),
+    along={0: lambda direction, field, identity, faces: derivatives(direction, False, faces)},
 )
 def derivatives(field: Tensor, identity: bool, faces: str) -> Tensor:
     """D_a f_c in channel c D + a, of id + f where identity: (B, C, *S) to (B, C D, *S)."""
@@ -67,6 +69,7 @@ def _fake_vector(field: Tensor, *_: Any) -> Tensor:
     fake=_fake_vector,
     setup_context=_save_faces,
     backward=lambda ctx, grad: (_divergence(grad, ctx.faces), None),
+    linear=(0,),
 )
 def _divergence_transpose(field: Tensor, faces: str) -> Tensor:
     field = field.contiguous()
@@ -81,6 +84,7 @@ def _divergence_transpose(field: Tensor, faces: str) -> Tensor:
     fake=_fake_scalar,
     setup_context=_save_faces,
     backward=lambda ctx, grad: (_divergence_transpose(grad, ctx.faces), None),
+    linear=(0,),
 )
 def _divergence(field: Tensor, faces: str) -> Tensor:
     field = field.contiguous()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import _args, _core
 from .._register import operator
+from .tangent import warp_tangent
 
 
 def _fake_solve(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
@@ -17,7 +18,9 @@ def _fake_solve(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
 
 
 @operator(
-    "invert_gradient(Tensor displacement, Tensor inverse, Tensor grad) -> Tensor", fake=_fake_solve
+    "invert_gradient(Tensor displacement, Tensor inverse, Tensor grad) -> Tensor",
+    fake=_fake_solve,
+    linear=(2,),
 )
 def _solve_transposed(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
     displacement, inverse, grad = (
@@ -51,6 +54,23 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
     return to_displacement, None, None
 
 
+def _along_displacement(direction: Tensor, displacement: Tensor, *how: Any) -> Tensor:
+    inverse, _ = _invert(displacement, *how)
+    dims = displacement.shape[1]
+    units = torch.eye(dims, dtype=inverse.dtype, device=inverse.device)
+    columns = [
+        warp_tangent(displacement, inverse, _spread(unit, inverse), "linear", "border")
+        for unit in units
+    ]
+    derivative = torch.stack(columns, -1).movedim(1, -2) + units  # (B, *S, D, D), I + D u
+    moved: Tensor = torch.ops.quicksilver.warp(direction, inverse, "linear", "border")
+    return -torch.linalg.solve(derivative, moved.movedim(1, -1)).movedim(-1, 1)
+
+
+def _spread(vector: Tensor, like: Tensor) -> Tensor:
+    return vector.reshape(1, -1, *[1] * (like.ndim - 2)).expand_as(like)
+
+
 def _fake_invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
     residual = displacement.new_empty((displacement.shape[0], 1, *displacement.shape[2:]))
     return torch.empty_like(displacement, memory_format=torch.contiguous_format), residual
@@ -61,6 +81,7 @@ def _fake_invert(displacement: Tensor, iterations: int, tolerance: float) -> tup
     fake=_fake_invert,
     setup_context=_save,
     backward=_backward,
+    along={0: _along_displacement},
 )
 def _invert(displacement: Tensor, iterations: int, tolerance: float) -> tuple[Tensor, Tensor]:
     displacement = displacement.contiguous()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .. import _args, _core, _options
@@ -23,6 +24,7 @@ def _fake_gradient(displacement: Tensor, grad: Tensor, faces: str) -> Tensor:
 @operator(
     "jacobian_determinant_gradient(Tensor displacement, Tensor grad, str faces) -> Tensor",
     fake=_fake_gradient,
+    linear=(1,),
 )
 def _gradient(displacement: Tensor, grad: Tensor, faces: str) -> Tensor:
     displacement, grad = displacement.contiguous(), grad.contiguous()
@@ -47,11 +49,30 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
     return gradient_transpose(_gradient(displacement, grad, ctx.faces), ctx.faces), None
 
 
+def determinant_along(direction: Tensor, displacement: Tensor, faces: str) -> Tensor:
+    """Differentiate the determinant along a direction of the displacement."""
+    dims = displacement.shape[1]
+    rows = derivatives(displacement, True, faces).unflatten(1, (dims, dims)).unbind(1)
+    slopes = derivatives(direction, False, faces).unflatten(1, (dims, dims)).unbind(1)
+    terms = [_volume(*rows[:n], slopes[n], *rows[n + 1 :]) for n in range(dims)]
+    return torch.stack(terms).sum(0)
+
+
+def _volume(first: Tensor, *others: Tensor) -> Tensor:
+    """Compute the determinant of rows (B, D, *S)."""
+    if len(others) == 1:
+        normal = torch.stack([others[0][:, 1], -others[0][:, 0]], 1)
+    else:
+        normal = torch.linalg.cross(*others, dim=1)
+    return (first * normal).sum(1, keepdim=True)
+
+
 @operator(
     "jacobian_determinant(Tensor displacement, str faces) -> Tensor",
     fake=_fake_determinant,
     setup_context=_save,
     backward=_backward,
+    along={0: determinant_along},
 )
 def _determinant(displacement: Tensor, faces: str) -> Tensor:
     displacement = displacement.contiguous()

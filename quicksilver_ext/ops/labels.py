@@ -15,7 +15,11 @@ def _fake(labels: Tensor, displacement: Tensor, *_: Any) -> Tensor:
     return labels.new_empty((batch, labels.shape[1], *displacement.shape[2:]))
 
 
-@operator("warp_labels(Tensor labels, Tensor displacement, str padding_mode) -> Tensor", fake=_fake)
+@operator(
+    "warp_labels(Tensor labels, Tensor displacement, str padding_mode) -> Tensor",
+    fake=_fake,
+    along={1: lambda *_: None},
+)
 def _warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str) -> Tensor:
     out = _fake(labels, displacement)
     labels, displacement = _args.pack(labels), _args.pack(displacement)

@@ -67,6 +67,7 @@ def _extract_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
     fake=_fake_extract,
     setup_context=_save_extract,
     backward=_extract_backward,
+    linear=(0,),
     batch_axes=None,
 )
 def _extract(image: Tensor, corners: Tensor, size: int) -> Tensor:
@@ -100,6 +101,7 @@ def _add_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
     fake=_fake_add,
     setup_context=_save_add,
     backward=_add_backward,
+    linear=(0,),
     batch_axes=None,
 )
 def _add(patches: Tensor, corners: Tensor, shape: Sequence[int], batch: int) -> Tensor:

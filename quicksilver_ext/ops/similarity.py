@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import _args, _core, _options
+from .._autograd import is_differentiated_again, may_need_gradient
 from .._register import operator
-from .warp import warp, warp_displacement_gradient
+from .warp import warp, warp_along, warp_displacement_gradient
 
 PADDINGS = ("border", "zeros")
 
@@ -25,7 +27,7 @@ def _fake(
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    image, target, displacement, _, ctx.padding_mode = inputs
+    image, target, displacement, ctx.kept, ctx.padding_mode = inputs
     ctx.save_for_backward(image, target, displacement, *output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
@@ -35,11 +37,12 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     how = ("linear", ctx.padding_mode)
     # Where this is itself being differentiated, what was kept will not do: it is no function of the
     # inputs.
-    twice = torch.is_grad_enabled()
+    twice = is_differentiated_again()
     if twice:
         residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
     weight = 2 * grad.reshape(-1, *[1] * (image.ndim - 1))
-    weighted = weight * residual if twice or any(ctx.needs_input_grad[:2]) else residual
+    kept = ctx.kept and not twice
+    weighted = residual if kept and not any(ctx.needs_input_grad[:2]) else weight * residual
     to_image = to_target = to_displacement = None
     if ctx.needs_input_grad[0]:
         sizes = (image.shape[2:], image.shape[0])
@@ -48,12 +51,30 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         to_target = _args.to_batch(-weighted, target.shape[0])
     if ctx.needs_input_grad[2]:
         moves = (
-            warp_displacement_gradient(image, displacement, weighted, *how)
-            if twice
-            else weight * slopes
+            weight * slopes
+            if kept
+            else warp_displacement_gradient(image, displacement, weighted, *how)
         )
         to_displacement = _args.to_batch(moves, displacement.shape[0])
     return to_image, to_target, to_displacement, None, None
+
+
+def _along(position: int) -> Callable[..., Tensor]:
+    """Make the formula of the sums of squares along a direction of one argument."""
+
+    def formula(direction: Tensor, *arguments: Any) -> Tensor:
+        image, target, displacement, _, padding_mode = arguments
+        how = ("linear", padding_mode)
+        residual = torch.ops.quicksilver.warp(image, displacement, *how) - target
+        if position == 0:
+            moves = torch.ops.quicksilver.warp(direction, displacement, *how)
+        elif position == 1:
+            moves = -direction
+        else:
+            moves = warp_along(direction, image, displacement, *how)
+        return 2 * (residual * moves).flatten(1).sum(1)
+
+    return formula
 
 
 @operator(
@@ -62,6 +83,7 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
     fake=_fake,
     setup_context=_save,
     backward=_backward,
+    along={position: _along(position) for position in range(3)},
 )
 def _ssd(
     image: Tensor, target: Tensor, displacement: Tensor, slopes: bool, padding_mode: str
@@ -134,7 +156,7 @@ def ssd(
         tensor([0., 0.])
     """
     image, target, displacement = _check_all("ssd", image, target, displacement, padding_mode)
-    slopes = displacement.requires_grad and torch.is_grad_enabled()
+    slopes = may_need_gradient(displacement)
     sums: Tensor = _ssd(image, target, displacement, slopes, padding_mode)[0]
     return sums
 

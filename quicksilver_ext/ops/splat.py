@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import _args, _core, _fixed_point, _options
 from .._register import fold_into_batch, operator
+from .tangent import splat_tangent
 from .warp import warp_displacement_gradient
 
 
@@ -38,6 +39,19 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return to_values, to_displacement, None, None, None, None
 
 
+def _along_displacement(
+    direction: Tensor,
+    values: Tensor,
+    displacement: Tensor,
+    shape: Sequence[int],
+    batch: int,
+    *how: Any,
+) -> Tensor:
+    entries = _args.batch_of(values, displacement)
+    whole = [_args.to_batch(t, entries) for t in (values, displacement, direction)]
+    return _args.to_batch(splat_tangent(*whole, shape, *how), batch)
+
+
 def _vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Tensor, int]:
     """Map as any operator does, but keep one sum over the batch for each mapped entry."""
     _, _, shape, batch, *how = arguments
@@ -57,6 +71,8 @@ def _vmap(info: Any, in_dims: Sequence[int | None], *arguments: Any) -> tuple[Te
     fake=_fake,
     setup_context=_save,
     backward=_backward,
+    linear=(0,),
+    along={1: _along_displacement},
     vmap=_vmap,
 )
 def _splat(

@@ -16,10 +16,32 @@ def _fake_warp_tangent(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
     return image.new_empty((*image.shape[:2], *displacement.shape[2:]))
 
 
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.mode, ctx.padding_mode = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _warp_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    image, displacement, direction = ctx.saved_tensors
+    how = ctx.mode, ctx.padding_mode
+    to_image = to_displacement = to_direction = None
+    if ctx.needs_input_grad[0]:
+        to_image = splat_tangent(grad, displacement, direction, image.shape[2:], *how)
+    if ctx.needs_input_grad[1]:
+        to_displacement = warp_hessian(image, displacement, grad, direction, *how)
+    if ctx.needs_input_grad[2]:
+        gradient = torch.ops.quicksilver.warp_displacement_gradient
+        to_direction = gradient(image, displacement, grad, *how)
+    return to_image, to_displacement, to_direction, None, None
+
+
 @operator(
     "warp_tangent(Tensor image, Tensor displacement, Tensor direction, str mode, str "
     "padding_mode) -> Tensor",
     fake=_fake_warp_tangent,
+    setup_context=_save,
+    backward=_warp_backward,
+    linear=(0, 2),
 )
 def warp_tangent(
     image: Tensor, displacement: Tensor, direction: Tensor, mode: str, padding_mode: str
@@ -37,10 +59,32 @@ def _fake_splat_tangent(
     return values.new_empty((*values.shape[:2], *shape))
 
 
+def _save_splat(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, _, ctx.mode, ctx.padding_mode = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _splat_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    values, displacement, direction = ctx.saved_tensors
+    how = ctx.mode, ctx.padding_mode
+    to_values = to_displacement = to_direction = None
+    if ctx.needs_input_grad[0]:
+        to_values = warp_tangent(grad, displacement, direction, *how)
+    if ctx.needs_input_grad[1]:
+        to_displacement = warp_hessian(grad, displacement, values, direction, *how)
+    if ctx.needs_input_grad[2]:
+        gradient = torch.ops.quicksilver.warp_displacement_gradient
+        to_direction = gradient(grad, displacement, values, *how)
+    return to_values, to_displacement, to_direction, None, None, None
+
+
 @operator(
     "splat_tangent(Tensor values, Tensor displacement, Tensor direction, SymInt[] shape, str "
     "mode, str padding_mode) -> Tensor",
     fake=_fake_splat_tangent,
+    setup_context=_save_splat,
+    backward=_splat_backward,
+    linear=(0, 2),
 )
 def splat_tangent(
     values: Tensor,
@@ -65,6 +109,7 @@ def _fake_hessian(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
     "warp_hessian(Tensor image, Tensor displacement, Tensor values, Tensor direction, str mode, "
     "str padding_mode) -> Tensor",
     fake=_fake_hessian,
+    linear=(0, 2, 3),
 )
 def warp_hessian(
     image: Tensor,

@@ -18,7 +18,9 @@ def _fake_warp(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
 
 
 @operator(
-    "warp_bits(Tensor image, Tensor displacement, str padding_mode) -> Tensor", fake=_fake_warp
+    "warp_bits(Tensor image, Tensor displacement, str padding_mode) -> Tensor",
+    fake=_fake_warp,
+    along={1: lambda *_: None},
 )
 def _warp_bits(image: Tensor, displacement: Tensor, padding_mode: str) -> Tensor:
     out = _fake_warp(image, displacement)
@@ -58,12 +60,22 @@ def _gradient_backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]
     return to_image, to_displacement, to_grad, None, None
 
 
+def _gradient_along_displacement(
+    direction: Tensor, image: Tensor, displacement: Tensor, grad: Tensor, *how: Any
+) -> Tensor:
+    whole = [_args.to_batch(t, grad.shape[0]) for t in (image, displacement, direction)]
+    hessian: Tensor = warp_hessian(*whole[:2], grad, whole[2], *how)
+    return hessian
+
+
 @operator(
     "warp_displacement_gradient(Tensor image, Tensor displacement, Tensor grad, str mode, str "
     "padding_mode) -> Tensor",
     fake=_fake_gradient,
     setup_context=_save_gradient,
     backward=_gradient_backward,
+    linear=(0, 2),
+    along={1: _gradient_along_displacement},
 )
 def warp_displacement_gradient(
     image: Tensor, displacement: Tensor, grad: Tensor, mode: str, padding_mode: str
@@ -102,11 +114,21 @@ def _warp_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return to_image, to_displacement, None, None
 
 
+def warp_along(direction: Tensor, image: Tensor, displacement: Tensor, *how: Any) -> Tensor:
+    """Differentiate warp along a direction of the displacement, batches of one being broadcast."""
+    batch = _args.batch_of(image, displacement)
+    whole = [_args.to_batch(t, batch) for t in (image, displacement, direction)]
+    tangent: Tensor = warp_tangent(*whole, *how)
+    return tangent
+
+
 @operator(
     "warp(Tensor image, Tensor displacement, str mode, str padding_mode) -> Tensor",
     fake=_fake_warp,
     setup_context=_save,
     backward=_warp_backward,
+    linear=(0,),
+    along={1: warp_along},
 )
 def _warp(image: Tensor, displacement: Tensor, mode: str, padding_mode: str) -> Tensor:
     out = _fake_warp(image, displacement)
@@ -133,6 +155,10 @@ def _compose_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     fake=_fake_warp,
     setup_context=_save,
     backward=_compose_backward,
+    along={
+        0: lambda direction, _, inner, *how: _warp(direction, inner, *how),
+        1: lambda direction, *inputs: direction + warp_along(direction, *inputs),
+    },
 )
 def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tensor:
     out = _fake_warp(outer, inner)

@@ -33,6 +33,7 @@ class Case:
     broadcast: bool = True  # a batch of one in the first argument
     twice: bool = True  # differentiable twice
     mapped: bool = True  # has a rule for vmap
+    forward: bool = True  # has derivatives in forward mode
     tolerance: float = 1e-11
 
 
@@ -107,7 +108,9 @@ OPERATORS = {
     "lncc": Case(lambda m, i, j, u: m.lncc(i, j, u, 3, 0.1), three_images, tolerance=1e-9),
     "sharp": Case(sharp, vector, False),
     "flat": Case(flat, vector, False),
-    "shoot": Case(lambda m, p: torch.cat(m.shoot(p, METRIC, 2)), vector, False, twice=False),
+    "shoot": Case(
+        lambda m, p: torch.cat(m.shoot(p, METRIC, 2)), vector, False, twice=False, forward=False
+    ),
     "patches": Case(patches, one_image, False, mapped=False),
 }
 each = pytest.mark.parametrize("name", OPERATORS)
@@ -164,6 +167,51 @@ def test_gradgradcheck(name, fields, device):
             first[0].square().sum().backward()
         pytest.skip("differentiable once; refuses twice")
     assert torch.autograd.gradgradcheck(lambda *t: run(name, *t), inputs, nondet_tol=nondeterminism)
+
+
+@each
+def test_forward_mode(name, fields):
+    """torch.func.jvp is what finite differences give, by each argument and by all at once."""
+    inputs = [t.detach() for t in leaves(name, fields, (5, 4))]
+    if not OPERATORS[name].forward:
+        with pytest.raises(NotImplementedError, match="forward mode: expected no tangent"):
+            torch.func.jvp(lambda *t: run(name, *t), tuple(inputs), tuple(inputs))
+        pytest.skip("refused")
+    every = [torch.randn_like(t) for t in inputs]
+    for chosen in {*range(len(inputs)), None}:
+        directions = [
+            d if chosen in (n, None) else torch.zeros_like(d) for n, d in enumerate(every)
+        ]
+        _, found = torch.func.jvp(lambda *t: run(name, *t), tuple(inputs), tuple(directions))
+        ends = [
+            run(name, *(t + step * d for t, d in zip(inputs, directions, strict=True)))
+            for step in (1e-6, -1e-6)
+        ]
+        same([found], [(ends[0] - ends[1]) / 2e-6], 1e-6)
+
+
+@each
+def test_transforms(name, fields):
+    """torch.func: vjp and grad are backward's, also around vmap; and grad of grad, or refused."""
+    inputs = leaves(name, fields, (5, 4))
+    detached = [t.detach() for t in inputs]
+    result, pull_back = torch.func.vjp(lambda *t: run(name, *t), *detached)
+    weight = torch.linspace(-1, 2, result.numel()).reshape(result.shape).to(result)
+    same(pull_back(weight), gradients(run(name, *inputs), inputs), 1e-12)
+    *first, last = detached
+
+    def total(last: Tensor) -> Tensor:
+        return (weight * run(name, *first, last).square()).sum()
+
+    (slope,) = torch.autograd.grad(total(inputs[-1]), inputs[-1], create_graph=True)
+    same([torch.func.grad(total)(last)], [slope], 1e-12)
+    if OPERATORS[name].mapped:
+        several = torch.func.grad(lambda x: torch.vmap(total)(x).sum())(torch.stack([last, last]))
+        same(several, [slope] * 2, 1e-12)
+    if OPERATORS[name].twice:
+        twice = torch.autograd.grad(slope.square().sum(), inputs[-1], materialize_grads=True)
+        found = torch.func.grad(lambda x: torch.func.grad(total)(x).square().sum())(last)
+        assert (found - twice[0]).abs().max() <= 1e-11 * twice[0].abs().max().clamp(min=1e-30)
 
 
 @both

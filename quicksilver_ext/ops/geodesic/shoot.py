@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ... import _args, _fixed_point, _options
+from ..._autograd import may_need_gradient
 from ..._register import operator
 from ..fluid import FluidMetric
 from . import ab2, ab2_adjoint, rk4
@@ -41,16 +42,13 @@ def _save_ab2(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> 
     momentum, *ctx.settings = inputs
     ctx.save_for_backward(momentum, output[2])
     ctx.mark_non_differentiable(output[2])
-    ctx.set_materialize_grads(False)
 
 
 def _ab2_backward(
     ctx: Any, psi: Tensor | None, phi: Tensor | None, _: Any
 ) -> tuple[Tensor | None, ...]:
     momentum, kept = ctx.saved_tensors
-    gradient = None
-    if psi is not None or phi is not None:
-        gradient = _shoot_ab2_backward(momentum, psi, phi, kept, *ctx.settings)
+    gradient = _shoot_ab2_backward(momentum, psi, phi, kept, *ctx.settings)
     return gradient, *(None for _ in ctx.settings)
 
 
@@ -63,6 +61,7 @@ def _ab2_backward(
 def _shoot_ab2_backward(
     momentum: Tensor, psi: Tensor | None, phi: Tensor | None, kept: Tensor, *settings: Any
 ) -> Tensor:
+    _options.check_choice("shoot_ab2_backward", "memory", settings[-1], ab2.MEMORY)
     if (
         _fixed_point.is_wanted(momentum)
         and not torch.is_deterministic_algorithms_warn_only_enabled()
@@ -170,7 +169,7 @@ def shoot(
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"shoot: {name}: expected an integer >= 1, found {value!r}; try 10")
     if method == "ab2":
-        keep = memory if momentum.requires_grad and torch.is_grad_enabled() else "none"
+        keep = memory if may_need_gradient(momentum) else "none"
         psi, phi, _ = _shoot_ab2(
             momentum,
             *(float(value) for value in (metric.alpha, metric.beta, metric.gamma)),
