@@ -46,7 +46,8 @@ def main() -> None:
         found = str(error) or type(error).__name__
         _end(
             QuicksilverError(
-                f"expected the system to do its part, found '{found}'; make room, or check the files"
+                f"expected files and memory that can be used, found '{found}'; make room, or check "
+                "the files"
             )
         )
 

@@ -16,7 +16,8 @@ def test_a_log_that_was_cut_goes_on(tmp_path):
     with Tracker(tmp_path, "a", 3, 0) as tracker:
         tracker(RECORD)
     assert [record["step"] for record in read_log(log)] == [0, 1]
-    assert log.read_text().endswith("}\n") and (tmp_path / "curve.png").stat().st_size > 1000
+    assert log.read_text().endswith("}\n")
+    assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
 def test_a_log_of_other_things_is_no_curve(tmp_path):
