@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .operators import *  # noqa: F403
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module(".operators", __name__).__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name != "__all__" and find_spec(f"{__name__}.{name}") is not None:
         raise AttributeError(f"{__name__}.{name} is a module; import it")

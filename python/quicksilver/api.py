@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from quicksilver.images.image import Image
+from quicksilver.images.image import Image, measure_longest_side
 from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.affines import as_affine, read_affine
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
@@ -26,6 +26,9 @@ from quicksilver.registration.placement import place
 from quicksilver.results.folder import save_registration
 from quicksilver.runtime.devices import pick_device, require_memory
 from quicksilver.runtime.stages import Progress, Stages
+
+LARGEST = 1000.0
+"""Millimetres that no head is long."""
 
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
 Compute = Callable[[Image, Image, SomeOptions, Placement, Stages], result.Registration]
@@ -78,6 +81,8 @@ def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Regi
     Example:
         >>> found = register("moving.nii.gz", "target.nii.gz", refine=10)  # doctest: +SKIP
     """
+    # Before images are read: what the model cannot do, no image changes.
+    options = replace(options, model=predict.open_checked(options))
     return _bring_together(predict.register, moving, target, options)
 
 
@@ -151,9 +156,24 @@ def _place(moving: Image, target: Image, options: PairOptions, device: torch.dev
     else:
         found = Placement() if start is None else Placement(start)
     heads = tuple(
-        f"the {name} has more non-zero voxels than a brain: if it is a whole head, strip the "
-        "skull first"
+        note
         for name, image in (("moving image", moving), ("target", target))
-        if looks_unstripped(image)
+        if (note := _describe_size(name, image)) is not None
     )
     return replace(found, notes=heads + found.notes)
+
+
+def _describe_size(name: str, image: Image) -> str | None:
+    """Say what an image is that is larger than a brain; None: it is not."""
+    if not looks_unstripped(image):
+        return None
+    side = measure_longest_side(image)
+    if side > LARGEST:
+        return (
+            f"the {name} is {side:.4g} mm long, which is no head: its header may be in other units "
+            "than millimetres"
+        )
+    return (
+        f"the {name} has more non-zero voxels than a brain: if it is a whole head, strip the skull "
+        "first"
+    )

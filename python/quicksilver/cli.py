@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -25,12 +25,43 @@ from quicksilver.runtime import allocator
 app = typer.Typer(
     help="Fast diffeomorphic registration of brain images.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # whose tables cut the names of options
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (register, fit, train, import_weights, apply, jacobian, evaluate, demo):
-    app.command()(command)
+for command, summary, example in (
+    (register, "Register images by prediction.", "moving.nii.gz target.nii.gz -o OUT"),
+    (fit, "Register images by optimisation.", "moving.nii.gz target.nii.gz -o OUT"),
+    (train, "Train a model by a recipe.", "default-2mm --data IMAGES -o OUT"),
+    (import_weights, "Make a model file of published checkpoints.", "a.pth.tar -o MODEL"),
+    (apply, "Warp images, labels, points and surfaces.", "OUT image.nii.gz -o warped.nii.gz"),
+    (jacobian, "Write the Jacobian determinant.", "OUT -o jacobian.nii.gz"),
+    (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
+    (demo, "Register a brain whose deformation is known.", "-o OUT"),
+):
+    name = command.__name__.replace("_", "-")
+    app.command(short_help=summary, epilog=f"Example: quicksilver {name} {example}")(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from quicksilver_ext import __version__
+
+        typer.echo(f"quicksilver {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _take_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

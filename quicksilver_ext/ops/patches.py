@@ -170,14 +170,24 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
     return torch.cartesian_prod(*starts).reshape(-1, len(starts))
 
 
+def _add_entries(corners: Tensor, dimensions: int, batch: int) -> Tensor:
+    """Return corners (N, D) for every entry of a batch, (batch * N, 1 + D); others as they are."""
+    if corners.ndim != 2 or corners.shape[1] != dimensions:
+        return corners
+    entries = torch.arange(batch, dtype=corners.dtype, device=corners.device)
+    first = entries.repeat_interleave(len(corners))[:, None]
+    return torch.cat([first, corners.repeat(batch, 1)], dim=1)
+
+
 def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
     """Patches of a batch of volumes.
 
     Args:
         image: (B, C, *S).
-        corners: (N, 1 + D) int64: batch entry and first voxel of each patch. Where a patch leaves
-            its volume there is a ValueError on the CPU; on CUDA, where a check would wait for the
-            device, it is moved to the border.
+        corners: (N, 1 + D) int64: batch entry and first voxel of each patch; or (N, D), as
+            `patch_corners` gives them: those of every volume, one volume after the other. Where a
+            patch leaves its volume there is a ValueError on the CPU; on CUDA, where a check would
+            wait for the device, it is moved to the border.
         size: voxels along each axis.
 
     Returns:
@@ -194,6 +204,7 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
     """
     (image,) = _args.promote(image)
     _args.check_field("extract_patches", "image", image)
+    corners = _add_entries(corners, image.ndim - 2, image.shape[0])
     _check_corners("extract_patches", corners, image)
     _check_size("extract_patches", "size", size)
     result: Tensor = _extract(image, corners, size)
@@ -234,8 +245,9 @@ def average_patches(
             f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, "
             f"found {tuple(patches.shape)}; match their number of axes"
         )
-    _check_corners("average_patches", corners, patches)
     _check_size("average_patches", "batch", batch)
+    corners = _add_entries(corners, len(shape), batch)
+    _check_corners("average_patches", corners, patches)
     total: Tensor = _add(patches, corners, list(shape), batch)
     covered = _add(torch.ones_like(patches[:, :1]), corners, list(shape), batch)
     return total / covered.clamp(min=1)

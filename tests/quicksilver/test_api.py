@@ -265,3 +265,12 @@ def test_of_a_reference_the_header_alone_counts(brains, still, tmp_path):
     path = write_nifti(tmp_path / "reference.nii.gz", empty)
     found = quicksilver.register(*brains, still, affine=False, reference=path)
     assert found.displacement.grid.shape == (30, 30, 30)
+
+
+def test_a_header_of_microns_is_no_head(brains, still):
+    large = Image(brains[0].data, np.diag([1000.0, 1000, 1000, 1]) @ brains[0].affine)
+    try:
+        found = quicksilver.register(large, large, still, affine=False).notes
+    except QuicksilverError as error:
+        found = (str(error),)
+    assert not any("skull" in note for note in found)

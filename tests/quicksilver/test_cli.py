@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -369,6 +371,108 @@ def test_nothing_that_a_terminal_obeys_is_printed(out, brain_files, tmp_path, co
     assert code == 0
     assert "\x1b" not in shown + error
     assert "red\\x1b[31m" in shown.replace("\n", "")
+
+
+COMMANDS = ("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate", "demo")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_and_cuts_nothing(name, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, shown, _ = command(name, "--help")
+    lines = shown.splitlines()
+    assert code == 0 and max(map(len, lines)) <= 80 and "…" not in shown
+    assert any(line.strip().startswith(f"Example: quicksilver {name} ") for line in lines)
+    if name in ("register", "fit"):
+        assert "--histogram-matching" in shown and "--initial-affine" in shown
+        assert "[default: auto]" in " ".join(shown.split())
+
+
+def test_the_version_is_shown(command):
+    assert command("--version")[:2] == (0, f"quicksilver {quicksilver.__version__}\n")
+    code, shown, _ = command("--help")
+    assert code == 0 and all(f"{name} " in shown for name in COMMANDS)
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--device", "meta"),
+        ("--device", "privateuseone"),
+        ("--steps", 10**9),
+        ("--seed", 2**80, "--samples", 2),
+        ("--samples", 2),
+        ("--model", "default-3mm"),
+        ("--refine", 10**12),
+    ],
+)
+def test_options_that_cannot_be_served_are_refused_before_images_are_read(words, tmp_path, command):
+    absent = tmp_path / "absent.nii.gz"
+    code, shown, error = command("register", absent, absent, "-o", tmp_path / "out", *words)
+    assert code == 2 and not shown and "absent" not in error.splitlines()[-1]
+    assert "expected" in error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--spacing", "inf"), ("--spacing", "nan"), ("--sigma", "1e300"), ("--window", 10**9 + 1)],
+)
+def test_numbers_that_are_none_are_refused(words, brain_files, tmp_path, command):
+    code, shown, error = command("fit", *brain_files, "-o", tmp_path / "out", *words)
+    assert code == 2 and not shown and "Traceback" not in error and not list(tmp_path.iterdir())
+
+
+def test_an_unknown_model_is_answered_by_those_that_ship(brain_files, tmp_path, command):
+    words = ("register", *brain_files, "-o", tmp_path / "out", "--model", "default-3mm")
+    assert "default-1mm, default-2mm), found default-3mm" in command(*words)[2]
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder"])
+def test_a_state_that_is_no_file_is_refused(kind, brain_files, tmp_path, command):
+    (os.mkfifo if kind == "a pipe" else os.mkdir)(tmp_path / "state")
+    words = ("fit", *brain_files, "-o", tmp_path / "out", "--no-affine", "--iterations", 1, 1)
+    code, _, error = command(*words, "--state", tmp_path / "state")
+    assert code == 2 and f"found {kind}" in error and not (tmp_path / "out").exists()
+
+
+def test_the_folder_after_the_file_is_swapped(out, brain_files, tmp_path, command):
+    code, _, error = command("apply", brain_files[0], out, "-o", tmp_path / "a.nii")
+    assert code == 2 and "swap them" in error
+
+
+def test_a_full_standard_output_is_a_sentence(out, tmp_path):
+    words = [sys.executable, "-m", "quicksilver", "jacobian", out, "-o", tmp_path / "a.nii"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("quicksilver: expected") and "No space left" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+WAITING = """
+import sys, time
+from quicksilver import cli
+from quicksilver.io.files import filling
+def wait():
+    with filling(sys.argv[1]) as folder:
+        (folder / "half").write_text("")
+        print("writing", flush=True)
+        time.sleep(60)
+cli.app = wait
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_is_ended_leaves_nothing(number, tmp_path):
+    words = [sys.executable, "-c", WAITING, tmp_path / "out"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(number)
+    assert process.returncode == 128 + number and not list(tmp_path.iterdir())
 
 
 def test_help_does_not_load_torch():

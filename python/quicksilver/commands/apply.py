@@ -103,8 +103,15 @@ def apply(
 
 
 def _transforms_and_input(words: list[Path], transforms: list[str]) -> tuple[list[str], Path]:
+    from quicksilver.io.files import is_folder
+
     if len(words) != (1 if transforms else 2):
         raise typer.BadParameter("give either OUT and INPUT, or --transform and INPUT")
+    if len(words) == 2 and is_folder(words[1]) and not is_folder(words[0]):
+        raise QuicksilverError(
+            f"expected the folder of a registration before the file to warp, found {words[0]} "
+            f"before {words[-1]}; swap them"
+        )
     return transforms or [str(words[0])], words[-1]
 
 

@@ -73,7 +73,7 @@ def show_evaluation(judged: dict[str, Any]) -> None:
     regularity = judged["map"]
     undone = regularity["inverse_consistency_mm"]
     facts = Table("measure of the map", "value")
-    facts.add_row("folded voxels", str(regularity["folded_voxels"]))
+    facts.add_row("folded voxels of the target's grid", str(regularity["folded_voxels"]))
     facts.add_row("non-diffeomorphic volume", f"{regularity['folded_volume_mm3']:.2f} mm3")
     facts.add_row("sd of log Jacobian", f"{regularity['log_jacobian_sd']:.3f}")
     facts.add_row(

@@ -13,13 +13,13 @@ from quicksilver.commands.common import (
     ModelFile,
     say,
 )
-from quicksilver.registration.options import SEED
+from quicksilver.registration.options import Options
 
 
 def demo(
     output: Folder = Path("quicksilver-demo"),
     model: ModelFile = None,
-    seed: Annotated[int, typer.Option(min=0, max=SEED, help="Random seed of the deformation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the deformation.")] = 0,
     device: Device = "auto",
 ) -> None:
     """Register a template brain to a deformed copy of it, and compare with the known answer."""
@@ -28,7 +28,7 @@ def demo(
     from quicksilver.networks.shipped import open_model
     from quicksilver.runtime import devices
 
-    chosen = devices.pick_device(device)
+    chosen, seed = devices.pick_device(device), Options(seed=seed).seed
     with console.progress() as progress:
         summary = example.run_demo(
             open_model(model), output, seed=seed, device=chosen, progress=progress

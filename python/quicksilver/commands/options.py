@@ -44,7 +44,7 @@ def _parameter(field: Field[Any]) -> inspect.Parameter:
     about = field.metadata
     flags = () if about["flags"] is None else (about["flags"],)
     kind = about["kind"] or type(field.default)
-    option = typer.Option(*flags, help=about["help"], min=about["minimum"], max=about["maximum"])
+    option = typer.Option(*flags, help=about["help"], min=about["minimum"])
     return inspect.Parameter(
         field.name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

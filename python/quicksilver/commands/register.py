@@ -101,7 +101,7 @@ def _register_list(
     from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
     from quicksilver.commands import console
     from quicksilver.io import files
-    from quicksilver.networks.shipped import open_model
+    from quicksilver.registration.predict import open_checked
     from quicksilver.runtime import devices
 
     files.require_writable(output)
@@ -110,7 +110,7 @@ def _register_list(
     check_outputs(listed, partial(_name_files, output), source, *options.files())
     device = devices.pick_device(options.device)
     about = {"command": "register", "model": _name_model(options)}
-    model = open_model(options.model)
+    model = open_checked(options)
     settings = {**_settings(options), "model": model.digest(), "device": device.type}
     work = partial(
         register_listed, options=replace(options, model=model, device=device), about=about

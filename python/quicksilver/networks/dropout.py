@@ -74,6 +74,19 @@ class Uncertainty:
     phi: Moments
 
 
+def require_dropout(model: Model) -> None:
+    """Check that samples can be drawn from a model.
+
+    Raises:
+        QuicksilverError: The model has no dropout.
+    """
+    if not model.config.dropout:
+        raise QuicksilverError(
+            "expected a probabilistic model for samples, found one without dropout; give another "
+            "with --model, or leave --samples out"
+        )
+
+
 def sample(
     model: Model,
     draw: Draw,
@@ -101,11 +114,7 @@ def sample(
         >>> sample(model, lambda: (model.prediction(patch, patch),) * 3, samples=3).psi.count
         3
     """
-    if not model.config.dropout:
-        raise QuicksilverError(
-            "expected a probabilistic model for samples, found one without dropout; give another "
-            "with --model, or leave --samples out"
-        )
+    require_dropout(model)
     if samples < 2:
         raise QuicksilverError(
             f"expected at least 2 samples for a variance, found {samples}; give more"

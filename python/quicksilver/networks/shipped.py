@@ -6,6 +6,7 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.networks.files import load_model
 from quicksilver.networks.model import Model
 from quicksilver.networks.published import PUBLISHED, load_published
@@ -48,5 +49,10 @@ def open_model(path: Model | str | os.PathLike[str] | None) -> Model:
         with as_file(WEIGHTS / f"{name}{SUFFIX}") as file:
             return load_model(file)
     assert path is not None
+    if not Path(path).suffix and not Path(path).exists():
+        raise QuicksilverError(
+            f"expected a model file or the name of a model that ships "
+            f"({', '.join(shipped_models())}), found {name}; choose one of these"
+        )
     published = Path(path).name.endswith(PUBLISHED)
     return load_published(Path(path)) if published else load_model(Path(path))

@@ -17,7 +17,7 @@ from torch import Tensor
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, brain_box
 from quicksilver.lddmm.unfolding import unfold
-from quicksilver.networks.dropout import Uncertainty, sample
+from quicksilver.networks.dropout import Uncertainty, require_dropout, sample
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.shipped import open_model
@@ -67,7 +67,7 @@ def register(
     """
     device = pick_device(options.device)
     stages = stages or Stages(options.progress, device)
-    model = open_model(options.model).to(device)
+    model = open_checked(options).to(device)
     config = model.config
     settings = _settle(options, model)
     placement = placement or Placement()
@@ -97,6 +97,18 @@ def register(
             return found
         nothing, settings = torch.zeros_like(momentum), replace(settings, kept_scale=0.0)
         return _finish(nothing, pair, config, settings, stages, drawn)
+
+
+def open_checked(options: Options) -> Model:
+    """Open the model of options, which it must be able to serve.
+
+    Raises:
+        QuicksilverError: There is no such model, or samples are asked of one without dropout.
+    """
+    model = open_model(options.model)
+    if options.samples is not None:
+        require_dropout(model)
+    return model
 
 
 def _choose(

@@ -9,6 +9,9 @@ from quicksilver.registration.verdict import Verdict
 
 Rows = list[tuple[str, str]]
 
+LARGEST_RATIO = 10
+"""Of squared differences, after over before, from which on percents mean nothing."""
+
 UNWRITTEN = " before writing"
 """What is said of a time that leaves out the writing of files."""
 
@@ -19,7 +22,7 @@ def write_headline(summary: dict[str, Any]) -> str:
     facts = (
         "Quicksilver",
         summary["verdict"]["level"],
-        f"squared difference {100 * (energies.mismatch_ratio - 1):+.0f} %",
+        _describe_change(energies),
         f"largest displacement {quality.displacement_mm.max:.1f} mm",
         f"folded voxels {quality.folded_voxels}",
         f"sd of log Jacobian {quality.log_jacobian_sd:.3f}",
@@ -48,6 +51,14 @@ def make_tables(summary: dict[str, Any]) -> dict[str, Rows]:
     }
 
 
+def _describe_change(energies: Energies) -> str:
+    """Say how the squared difference changed: in percent, as long as that can be grasped."""
+    before, after = energies.mismatch_before, energies.mismatch_after
+    if energies.mismatch_ratio < LARGEST_RATIO:
+        return f"squared difference {100 * (energies.mismatch_ratio - 1):+.0f} %"
+    return f"squared difference {before:.3g} before, {after:.3g} after"
+
+
 def _describe_time(seconds: dict[str, float]) -> Rows:
     """Return the seconds of each stage; of a report, which is itself written, those before."""
     total = "total" if "write" in seconds else "total" + UNWRITTEN
@@ -71,7 +82,7 @@ def _describe_quality(summary: dict[str, Any]) -> Rows:
         ("displacement, mean and largest", f"{length.mean:.2f} mm, {length.max:.2f} mm"),
         ("correlation of intensities", f"{quality.correlation:.3f}"),
         ("overlap of the brains (Dice)", f"{quality.brain_overlap:.3f}"),
-        ("folded voxels", str(quality.folded_voxels)),
+        ("folded voxels of the working grid", str(quality.folded_voxels)),
         ("sd of log Jacobian", f"{quality.log_jacobian_sd:.3f}"),
         (
             "inverse consistency, median and largest",

@@ -115,6 +115,22 @@ def test_a_time_says_what_it_leaves_out(registration, folder):
     assert "total before writing" in dict(make_tables(summary)["time"])
 
 
+def test_percents_are_said_as_long_as_they_mean_something(folder):
+    summary = json.loads((folder / "result.json").read_text())
+    for before, after, expected in (
+        (2.0, 1.0, "squared difference -50 %"),
+        (1e-12, 3.3, "squared difference 1e-12 before, 3.3 after"),
+        (0.0, 3.3, "squared difference 0 before, 3.3 after"),
+    ):
+        summary["energies"] |= {"mismatch_before": before, "mismatch_after": after}
+        assert expected in write_headline(summary)
+
+
+def test_the_memory_of_writing_counts(registration, folder):
+    summary = json.loads((folder / "result.json").read_text())
+    assert summary["peak_memory_mb"] >= registration.memory_mb
+
+
 def test_a_failure_leaves_no_file(registration, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("no ink")

@@ -207,6 +207,21 @@ def test_a_start_of_other_networks_is_refused(data, tmp_path):
         train(recipe, data, tmp_path / "out")
 
 
+def test_a_bad_start_leaves_nothing(data, tmp_path):
+    (tmp_path / "bad.safetensors").write_text("no model")
+    recipe = recipe_file(tmp_path, start=str(tmp_path / "bad.safetensors"))
+    with pytest.raises(QuicksilverError, match="bad"):
+        train(read_recipe(recipe), data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_frame_for_which_there_is_no_memory_is_refused(data, tmp_path):
+    large = {"images": "p*_t1.nii.gz", **FRAME, "shape": [1000, 1000, 1000]}
+    recipe = read_recipe(recipe_file(tmp_path, data=large))
+    with pytest.raises(QuicksilverError, match=r"free memory.*1000.0 million voxels"):
+        train(recipe, data, tmp_path / "out")
+
+
 def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
     (tmp_path / "fits").mkdir()
     save_pair(fitted_pair(2), tmp_path / "fits" / f"a{pair_suffix()}")

@@ -97,3 +97,13 @@ def test_strided_image(fields, grid):
     assert torch.equal(
         qs.extract_patches(strided, corners, 4), qs.extract_patches(image, corners, 4)
     )
+
+
+def test_corners_of_a_volume_are_those_of_every_volume():
+    image = torch.rand(2, 3, 7, 6, 5, dtype=torch.float64)
+    corners = qs.patch_corners(image.shape[2:], size=4, stride=3)
+    patches = qs.extract_patches(image, corners, 4)
+    assert len(patches) == 2 * len(corners)
+    first = torch.cat([torch.zeros_like(corners[:, :1]), corners], dim=1)
+    assert torch.equal(patches[: len(corners)], qs.extract_patches(image, first, 4))
+    assert torch.allclose(qs.average_patches(patches, corners, image.shape[2:], batch=2), image)

@@ -1,0 +1,17 @@
+"""What the package says it has, before anything of it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CODE = """
+import quicksilver_ext as qs
+names = set(dir(qs))
+assert {"warp", "shoot", "compose", "FluidMetric", "__version__"} <= names, names
+"""
+
+
+def test_the_operators_are_listed_before_the_first_use():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
