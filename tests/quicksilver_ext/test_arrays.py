@@ -144,6 +144,23 @@ assert {"warp", "FluidMetric"} <= set(qs.__all__)
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "import quicksilver_ext, torch; torch.ops.quicksilver.warp",
+        "import torch, quicksilver_ext; torch.ops.quicksilver.warp",
+        "import quicksilver_ext.arrays, torch; torch.ops.quicksilver.fluid",
+        "from quicksilver_ext.ops.warp import warp; from quicksilver_ext import splat",
+        "import quicksilver_ext._register, quicksilver_ext as qs; qs.warp",
+        "import sys, quicksilver_ext as qs; assert 'torch' not in sys.modules\n"
+        "assert {'warp', 'shoot', 'FluidMetric', '__version__'} <= set(dir(qs))",
+    ],
+)
+def test_operators_are_there_after_the_import(code, tmp_path):
+    """In torch.ops and in dir(), before one is first used and in whatever order of imports."""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
     ("call", "error", "words"),
     [
         (lambda f: arrays.warp([1.0], f), TypeError, "warp: image: expected a numpy array"),
