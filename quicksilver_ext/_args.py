@@ -4,6 +4,7 @@ queues.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from . import _core
 from ._threads import usable_threads
 
 FLOATS = (torch.float32, torch.float64)
+TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
 HALVES = (torch.float16, torch.bfloat16)
 _BITS = {
     1: _core.DType.bits8,
@@ -85,13 +87,31 @@ def queue_of(tensor: Tensor) -> _core.Queue:
     return _core.Queue(-1, 0, usable_threads(torch.get_num_threads()))
 
 
-def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:
-    """Require a (B, C, X, Y) or (B, C, X, Y, Z) tensor on the CPU or a CUDA device."""
+def check_dense(op: str, argument: str, tensor: object) -> None:
+    """Require a tensor with all of its elements in memory: not sparse, nested or quantized."""
     if not isinstance(tensor, Tensor):
         raise TypeError(
             f"{op}: {argument}: expected a torch.Tensor, found {type(tensor).__name__}; convert it "
             "with torch.as_tensor"
         )
+    if tensor.is_nested:
+        raise TypeError(
+            f"{op}: {argument}: expected a tensor of one shape, found a nested one; pass its parts "
+            "one by one, or pad them"
+        )
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        found = tensor.dtype if tensor.is_quantized else tensor.layout
+        convert = "dequantize" if tensor.is_quantized else "to_dense"
+        raise TypeError(
+            f"{op}: {argument}: expected a dense tensor, found {found}; convert it with "
+            f".{convert}()"
+        )
+
+
+def check_field(op: str, argument: str, tensor: object, *, floating: bool = True) -> None:
+    """Require a (B, C, X, Y) or (B, C, X, Y, Z) tensor on the CPU or a CUDA device."""
+    check_dense(op, argument, tensor)
+    assert isinstance(tensor, Tensor)
     if tensor.ndim not in (4, 5):
         raise ValueError(
             f"{op}: {argument}: expected (B, C, X, Y) or (B, C, X, Y, Z), found shape "
@@ -166,13 +186,15 @@ def check_same_grid(op: str, argument: str, tensor: Tensor, other: Tensor) -> No
         )
 
 
-def check_samples(op: str, argument: str, tensor: Tensor, mode: str) -> None:
-    """Require as many samples along each axis as the interpolation has taps."""
-    taps = {"nearest": 1, "linear": 2, "cubic": 4}[mode]
-    if min(tensor.shape[2:]) < taps:
+def check_samples(
+    op: str, argument: str, sizes: Sequence[int], mode: str, *, single: bool = False
+) -> None:
+    """Require as many samples along each axis as the interpolation has taps; single: or one."""
+    taps = TAPS[mode]
+    if any(n < taps and not (single and n == 1) for n in sizes):
         raise ValueError(
             f"{op}: {argument}: expected at least {taps} samples along each axis for mode "
-            f"{mode!r}, found shape {tuple(tensor.shape)}; drop single-sample axes or use a "
+            f"{mode!r}, found sizes {tuple(sizes)}; drop single-sample axes or use a "
             "simpler mode"
         )
 

@@ -106,7 +106,7 @@ def to_icon(displacement: Tensor) -> Tensor:
         [0.0, 0.5, 1.0]
     """
     _args.check_vectors("to_icon", "displacement", displacement)
-    _args.check_samples("to_icon", "displacement", displacement, "linear")
+    _args.check_samples("to_icon", "displacement", displacement.shape[2:], "linear")
     return (_index(displacement) + displacement) / (
         _sizes(displacement.shape[2:], displacement) - 1
     )
@@ -122,5 +122,5 @@ def from_icon(positions: Tensor) -> Tensor:
         True
     """
     _args.check_vectors("from_icon", "positions", positions)
-    _args.check_samples("from_icon", "positions", positions, "linear")
+    _args.check_samples("from_icon", "positions", positions.shape[2:], "linear")
     return positions * (_sizes(positions.shape[2:], positions) - 1) - _index(positions)

@@ -39,7 +39,7 @@ class Arrays:
                 return
         raise TypeError(
             f"{op}: {argument}: expected a NumPy or CuPy array, found {type(array).__name__}; "
-            "convert it with numpy.asarray"
+            "convert it with numpy.asarray, or use quicksilver_ext for tensors"
         )
 
     def device(self) -> int:
@@ -91,10 +91,29 @@ class Arrays:
             )
         return self._field(array, FLOATS[array.dtype.str])
 
+    def vectors(self, argument: str, array: Array) -> _core.Field:
+        """Describe an array with one component per axis to the core."""
+        field = self.field(argument, array)
+        if array.shape[1] != array.ndim - 2:
+            raise ValueError(
+                f"{self.op}: {argument}: expected one component per axis: {array.ndim - 2} along "
+                f"axis 1, found shape {array.shape}; component c moves along array axis c"
+            )
+        return field
+
     def labels(self, argument: str, array: Array) -> _core.Field:
-        """Describe an array of any dtype of 1, 2, 4 or 8 bytes to the core, as bits."""
+        """Describe an array of integers or booleans to the core, as bits."""
         self._check(argument, array)
+        if array.dtype.kind not in "iub":
+            raise TypeError(
+                f"{self.op}: {argument}: expected an integer or boolean dtype, found "
+                f"{array.dtype}; convert it"
+            )
         return self._field(array, _BITS[array.dtype.itemsize])
+
+    def is_kind(self, array: Array, kinds: str) -> bool:
+        """Tell whether this is an array like the first one, of a dtype of these kinds."""
+        return isinstance(array, self.namespace.ndarray) and array.dtype.kind in kinds
 
     def _check(self, argument: str, array: Array) -> None:
         if not isinstance(array, self.namespace.ndarray):

@@ -34,7 +34,7 @@ class FluidMetric(Metric):
 
     def _apply(self, op: str, argument: str, array: Array, *, inverse: bool) -> Array:
         arrays = Arrays(op, **{argument: array})
-        source = arrays.field(argument, array)
+        source = arrays.vectors(argument, array)
         shape = array.shape[2:]
         spacing, torus = self.spacing_of(op, argument, len(shape)), self.torus(shape)
         if not _fft.is_fusable(torus):

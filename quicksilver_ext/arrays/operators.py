@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from .. import _core
-from .._options import FACES, MODES, PADDINGS, check_choice, sampling
+from .._options import (
+    FACES,
+    MODES,
+    PADDINGS,
+    check_choice,
+    check_integer,
+    check_number,
+    check_shape,
+    sampling,
+)
 from ._args import Array, Arrays
 
 
@@ -25,14 +33,14 @@ def warp(
     """
     check_choice("warp", "mode", mode, MODES)
     check_choice("warp", "padding_mode", padding_mode, PADDINGS)
-    labels = getattr(image, "dtype", None) is not None and image.dtype.kind in "iub"
+    arrays = Arrays("warp", displacement=displacement)
+    moved = arrays.field("displacement", displacement)
+    labels = arrays.is_kind(image, "iub")
     if labels and mode != "nearest":
         raise TypeError(
             f"warp: image: expected float32 or float64 for mode {mode!r}, found {image.dtype}; "
             "convert it, or use mode='nearest' for integer labels"
         )
-    arrays = Arrays("warp", displacement=displacement)
-    moved = arrays.field("displacement", displacement)
     field = arrays.labels if labels else arrays.field
     source = field("image", image)
     out = arrays.empty((*image.shape[:2], *displacement.shape[2:]), image.dtype)
@@ -51,11 +59,6 @@ def warp_labels(labels: Array, displacement: Array, padding_mode: str = "border"
     check_choice("warp_labels", "padding_mode", padding_mode, PADDINGS)
     arrays = Arrays("warp_labels", displacement=displacement)
     moved, source = arrays.field("displacement", displacement), arrays.labels("labels", labels)
-    if labels.dtype.kind not in "iub":
-        raise TypeError(
-            f"warp_labels: labels: expected an integer or boolean dtype, found {labels.dtype}; "
-            "convert it"
-        )
     out = arrays.empty((*labels.shape[:2], *displacement.shape[2:]), labels.dtype)
     _core.warp_labels(
         source, moved, arrays.labels("out", out), PADDINGS[padding_mode], arrays.queue
@@ -83,11 +86,7 @@ def splat(
     arrays = Arrays("splat", values=values)
     source = arrays.field("values", values)
     moved = arrays.field("displacement", displacement)
-    shape = values.shape[2:] if shape is None else tuple(shape)
-    if len(shape) != values.ndim - 2 or min(shape) < 1:
-        raise ValueError(
-            f"splat: shape: expected {values.ndim - 2} sizes >= 1, found {shape}; give one per axis"
-        )
+    shape = check_shape("splat", values.shape[2:] if shape is None else shape, values.ndim - 2)
     out = arrays.empty((*values.shape[:2], *shape))
     out[...] = 0
     how = sampling(mode, padding_mode)
@@ -117,11 +116,8 @@ def invert(
     """The displacement of ``(id + u)^-1`` (B, D, *S) by Newton's method, and its residual (B, 1,
     *S) in voxels.
     """
-    if iterations < 1 or not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(
-            "invert: iterations, tolerance: expected at least 1 and a finite number of voxels >= "
-            f"0, found {iterations} and {tolerance}; try 10 and 1e-4"
-        )
+    check_integer("invert", "iterations", iterations)
+    check_number("invert", "tolerance", tolerance, "a finite number of voxels", "1e-4")
     arrays = Arrays("invert", displacement=displacement)
     source = arrays.field("displacement", displacement)
     inverse = arrays.empty(displacement.shape)
@@ -140,6 +136,8 @@ def gradient(field: Array, faces: str = "one_sided") -> Array:
 
 def jacobian(displacement: Array, faces: str = "one_sided") -> Array:
     """``D(id + u)`` by central differences: (B, D, *S) to (B, D, D, *S)."""
+    check_choice("jacobian", "faces", faces, FACES)
+    Arrays("jacobian", displacement=displacement).vectors("displacement", displacement)
     return _derivatives("jacobian", "displacement", displacement, True, faces)
 
 

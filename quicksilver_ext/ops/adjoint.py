@@ -149,6 +149,7 @@ def Ad(
         (inverse,) = _args.promote(inverse)
         _args.check_vectors("Ad", "inverse", inverse)
         _args.check_same_grid("Ad", "inverse", inverse, velocity)
+        _args.check_batch("Ad", "inverse", inverse, velocity)
     pushed = (jacobian(displacement, faces) * velocity[:, None]).sum(2)
     return warp(pushed, inverse, "linear", "zeros")
 
@@ -181,7 +182,7 @@ def Ad_star(momentum: Tensor, displacement: Tensor, faces: str = "one_sided") ->
     _args.check_vectors("Ad_star", "momentum", momentum)
     _args.check_vectors("Ad_star", "displacement", displacement)
     _args.check_same_grid("Ad_star", "displacement", displacement, momentum)
-    _args.check_samples("Ad_star", "momentum", momentum, "linear")
+    _args.check_samples("Ad_star", "momentum", momentum.shape[2:], "linear")
     momentum, displacement = _args.expand_batches("Ad_star", "displacement", momentum, displacement)
     result: Tensor = _Ad_star(momentum, displacement, faces)
     return result

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import _args, _options
-from .warp import warp
+from .warp import check_interpolable, warp
 
 
 def _line(shape: Sequence[int], axis: int, like: Tensor) -> Tensor:
@@ -57,16 +57,18 @@ def affine(
         )
     matrix = _args.promote(matrix)[0]
     displacement = _args.promote(displacement)[0]
-    if not isinstance(matrix, Tensor) or matrix.dtype not in _args.FLOATS:
-        found = matrix.dtype if isinstance(matrix, Tensor) else type(matrix).__name__
+    _args.check_dense("affine", "matrix", matrix)
+    if matrix.dtype not in _args.FLOATS:
         raise TypeError(
-            f"affine: matrix: expected a float32 or float64 tensor, found {found}; convert it with "
-            ".float()"
+            f"affine: matrix: expected a float32 or float64 tensor, found {matrix.dtype}; convert "
+            "it with .float()"
         )
     if displacement is not None:
         _args.check_vectors("affine", "displacement", displacement)
         _args.check_same_dtype("affine", "displacement", displacement, matrix)
-    sizes = tuple(displacement.shape[2:] if displacement is not None else shape or ())
+        _args.check_same_device("affine", "displacement", displacement, matrix)
+    given = displacement.shape[2:] if displacement is not None else shape
+    sizes = _options.check_shape("affine", given)
     dims = len(sizes)
     if dims not in (2, 3) or matrix.shape[1:] != (dims, dims + 1):
         raise ValueError(
@@ -91,11 +93,7 @@ def _scales(
 ) -> list[float]:
     """Old voxels per new voxel."""
     least = 2 if align_corners else 1
-    if len(shape) != len(sizes) or min(shape) < least:
-        raise ValueError(
-            f"{op}: shape: expected {len(sizes)} sizes >= {least}, found {tuple(shape)}; give one "
-            "per axis"
-        )
+    shape = _options.check_shape(op, shape, len(sizes), least)
     less = 1 if align_corners else 0
     return [(n - less) / (m - less) for n, m in zip(sizes, shape, strict=True)]
 
@@ -138,7 +136,8 @@ def resize(
     """
     _options.check_choice("resize", "mode", mode, _options.MODES)
     _args.check_field("resize", "image", image, floating=False)
-    _args.check_samples("resize", "image", image, mode)
+    check_interpolable("resize", image, mode, torch.float32)
+    _args.check_samples("resize", "image", image.shape[2:], mode, single=True)
     scales = _scales("resize", image.shape[2:], shape, align_corners)
     return _to_grid(image, shape, mode, scales, align_corners)
 
@@ -168,7 +167,7 @@ def resize_displacement(
     _options.check_choice(op, "mode", mode, ("linear", "cubic"))
     (displacement,) = _args.promote(displacement)
     _args.check_vectors(op, "displacement", displacement)
-    _args.check_samples(op, "displacement", displacement, mode)
+    _args.check_samples(op, "displacement", displacement.shape[2:], mode, single=True)
     scales = _scales(op, displacement.shape[2:], shape, align_corners)
     resized = _to_grid(displacement, shape, mode, scales, align_corners)
     per_voxel = torch.tensor(scales, dtype=resized.dtype, device=resized.device)

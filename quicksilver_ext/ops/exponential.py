@@ -43,11 +43,8 @@ def exponential(
     _options.check_choice("exponential", "padding_mode", padding_mode, _options.PADDINGS)
     (velocity,) = _args.promote(velocity)
     _args.check_vectors("exponential", "velocity", velocity)
-    _args.check_samples("exponential", "velocity", velocity, mode)
-    if not isinstance(squarings, int) or squarings < 0:
-        raise ValueError(
-            f"exponential: squarings: expected an integer >= 0, found {squarings!r}; try 7"
-        )
+    _args.check_samples("exponential", "velocity", velocity.shape[2:], mode, single=True)
+    _options.check_integer("exponential", "squarings", squarings, 0, "7")
     displacement = velocity * ((-1.0 if inverse else 1.0) / 2**squarings)
     for _ in range(squarings):
         displacement = compose(displacement, displacement, mode, padding_mode)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import _args, _core
+from .. import _args, _core, _options
 from .._register import operator
 from .tangent import warp_tangent
 
@@ -129,13 +128,9 @@ def invert(
     """
     (displacement,) = _args.promote(displacement)
     _args.check_vectors("invert", "displacement", displacement)
-    _args.check_samples("invert", "displacement", displacement, "linear")
-    if iterations < 1:
-        raise ValueError(f"invert: iterations: expected at least 1, found {iterations}; try 10")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(
-            f"invert: tolerance: expected a finite number of voxels >= 0, found {tolerance}; try "
-            "1e-4"
-        )
+    _args.check_samples("invert", "displacement", displacement.shape[2:], "linear")
+    _options.check_integer("invert", "iterations", iterations)
+    what = "a finite number of voxels"
+    _options.check_number("invert", "tolerance", tolerance, what, "1e-4")
     inverse, residual = _invert(displacement, iterations, tolerance)
     return inverse, residual

@@ -74,7 +74,7 @@ def warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str = "borde
         )
     _args.check_vectors("warp_labels", "displacement", displacement)
     _args.check_same_axes("warp_labels", "displacement", displacement, labels)
-    _args.check_samples("warp_labels", "labels", labels, "linear")
+    _args.check_samples("warp_labels", "labels", labels.shape[2:], "linear")
     _args.check_batch("warp_labels", "displacement", displacement, labels)
     result: Tensor = _warp_labels(labels, displacement, padding_mode)
     return result

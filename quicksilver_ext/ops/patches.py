@@ -8,16 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import _args, _core, _fixed_point
+from .. import _args, _core, _fixed_point, _options
 from .._register import operator
 
 
 def _check_corners(op: str, corners: Tensor, other: Tensor) -> None:
     width = other.ndim - 1
-    if not isinstance(corners, Tensor) or corners.dtype != torch.int64:
+    _args.check_dense(op, "corners", corners)
+    if corners.dtype != torch.int64:
         raise TypeError(
-            f"{op}: corners: expected an int64 tensor (N, {width}), found "
-            f"{getattr(corners, 'dtype', type(corners).__name__)}; convert it with .long()"
+            f"{op}: corners: expected an int64 tensor (N, {width}), found {corners.dtype}; convert "
+            "it with .long()"
         )
     if corners.ndim != 2 or corners.shape[1] != width:
         raise ValueError(
@@ -37,13 +38,6 @@ def _check_inside(op: str, corners: Tensor, batch: int, shape: Sequence[int], si
             f"{op}: corners: expected patches of {size} inside {tuple(shape)} and batch entries "
             f"below {batch}, found corners up to {corners.amax(0).tolist()} and down to "
             f"{corners.amin(0).tolist()}; move them inside"
-        )
-
-
-def _check_size(op: str, argument: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(
-            f"{op}: {argument}: expected an integer >= 1, found {value!r}; give a positive number"
         )
 
 
@@ -156,9 +150,10 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
         >>> qs.patch_corners((5,), size=3, stride=4).tolist()
         [[0], [2]]
     """
-    _check_size("patch_corners", "size", size)
-    _check_size("patch_corners", "stride", stride)
-    if min(shape, default=0) < size:
+    _options.check_integer("patch_corners", "size", size)
+    _options.check_integer("patch_corners", "stride", stride)
+    shape = _options.check_shape("patch_corners", shape)
+    if min(shape) < size:
         raise ValueError(
             f"patch_corners: shape: expected sizes of at least one patch of {size}, found "
             f"{tuple(shape)}; pad the volume or use smaller patches"
@@ -206,7 +201,7 @@ def extract_patches(image: Tensor, corners: Tensor, size: int) -> Tensor:
     _args.check_field("extract_patches", "image", image)
     corners = _add_entries(corners, image.ndim - 2, image.shape[0])
     _check_corners("extract_patches", corners, image)
-    _check_size("extract_patches", "size", size)
+    _options.check_integer("extract_patches", "size", size)
     result: Tensor = _extract(image, corners, size)
     return result
 
@@ -239,15 +234,15 @@ def average_patches(
     """
     (patches,) = _args.promote(patches)
     _args.check_field("average_patches", "patches", patches)
-    shape, size = tuple(shape), patches.shape[-1]
+    shape, size = _options.check_shape("average_patches", shape), patches.shape[-1]
     if len(shape) != patches.ndim - 2 or set(patches.shape[2:]) != {size}:
         raise ValueError(
-            f"average_patches: patches: expected cubes (N, C, size, ...) for a shape {shape}, "
-            f"found {tuple(patches.shape)}; match their number of axes"
+            "average_patches: patches: expected cubes (N, C, size, ...) for a shape "
+            f"{tuple(shape)}, found {tuple(patches.shape)}; match their number of axes"
         )
-    _check_size("average_patches", "batch", batch)
+    _options.check_integer("average_patches", "batch", batch)
     corners = _add_entries(corners, len(shape), batch)
     _check_corners("average_patches", corners, patches)
-    total: Tensor = _add(patches, corners, list(shape), batch)
-    covered = _add(torch.ones_like(patches[:, :1]), corners, list(shape), batch)
+    total: Tensor = _add(patches, corners, shape, batch)
+    covered = _add(torch.ones_like(patches[:, :1]), corners, shape, batch)
     return total / covered.clamp(min=1)

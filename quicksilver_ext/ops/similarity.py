@@ -114,7 +114,7 @@ def _check_all(
     _args.check_field(op, "target", target)
     _args.check_vectors(op, "displacement", displacement)
     _args.check_same_place(op, "displacement", displacement, image)
-    _args.check_samples(op, "image", image, "linear")
+    _args.check_samples(op, "image", image.shape[2:], "linear")
     _args.check_same_grid(op, "target", target, displacement)
     if target.shape[1] != image.shape[1]:
         raise ValueError(
@@ -210,7 +210,8 @@ def lncc(
         True
     """
     image, target, displacement = _check_all("lncc", image, target, displacement, padding_mode)
-    if not isinstance(window, int) or window < 1 or window % 2 == 0:
+    _options.check_number("lncc", "epsilon", epsilon, "a finite number", "1e-10")
+    if not isinstance(window, int) or isinstance(window, bool) or window < 1 or window % 2 == 0:
         raise ValueError(f"lncc: window: expected an odd integer >= 1, found {window!r}; try 9")
     warped = warp(image, displacement, "linear", padding_mode)
     mean, other = _box_mean(warped, window), _box_mean(target, window)

@@ -169,23 +169,22 @@ def splat(
     _options.check_choice("splat", "padding_mode", padding_mode, _options.PADDINGS)
     values, displacement = _args.promote(values, displacement)
     _args.check_field("splat", "values", values)
-    _check("splat", values, displacement, mode, values.shape[2:] if shape is None else shape)
-    shape = list(values.shape[2:] if shape is None else shape)
+    shape = _check("splat", values, displacement, mode, shape)
     batch = _args.batch_of(values, displacement)
     result: Tensor = _splat(values, displacement, shape, batch, mode, padding_mode)
     return result
 
 
-def _check(op: str, values: Tensor, displacement: Tensor, mode: str, shape: Sequence[int]) -> None:
+def _check(
+    op: str, values: Tensor, displacement: Tensor, mode: str, shape: Sequence[int] | None
+) -> list[int]:
+    """Check the arguments; return the spatial shape of the result."""
     _args.check_vectors(op, "displacement", displacement)
     _args.check_same_grid(op, "displacement", displacement, values)
-    if len(shape) != values.ndim - 2 or min(shape) < 1:
-        raise ValueError(
-            f"{op}: shape: expected {values.ndim - 2} sizes >= 1, found {tuple(shape)}; give one "
-            "per axis"
-        )
+    sizes = _options.check_shape(op, values.shape[2:] if shape is None else shape, values.ndim - 2)
     _args.check_batch(op, "displacement", displacement, values)
-    _args.check_samples(op, "shape", values.new_empty((1, 1, *shape), device="meta"), mode)
+    _args.check_samples(op, "shape", sizes, mode)
+    return sizes
 
 
 def splat_count(
@@ -218,7 +217,6 @@ def splat_count(
     (displacement,) = _args.promote(displacement)
     _args.check_vectors("splat_count", "displacement", displacement)
     ones = displacement.new_ones((1, 1, *displacement.shape[2:]))
-    shape = list(displacement.shape[2:] if shape is None else shape)
-    _check("splat_count", ones, displacement, mode, shape)
+    shape = _check("splat_count", ones, displacement, mode, shape)
     result: Tensor = _splat(ones, displacement, shape, displacement.shape[0], mode, padding_mode)
     return result

@@ -173,6 +173,19 @@ def _compose(outer: Tensor, inner: Tensor, mode: str, padding_mode: str) -> Tens
     return out
 
 
+def check_interpolable(op: str, image: Tensor, mode: str, precision: torch.dtype) -> None:
+    """Require a dtype that this mode interpolates by a displacement of this precision."""
+    integers = not (image.is_complex() or image.is_floating_point())
+    halves = _args.HALVES if precision == torch.float32 else ()
+    if image.dtype in (*_args.FLOATS, *halves) or (integers and mode == "nearest"):
+        return
+    raise TypeError(
+        f"{op}: image: expected float32 or float64 (or half of it, with a float32 displacement) "
+        f"for mode {mode!r}, found {image.dtype}; convert it, or use mode='nearest' for integer "
+        "labels"
+    )
+
+
 def warp(
     image: Tensor, displacement: Tensor, mode: str = "linear", padding_mode: str = "border"
 ) -> Tensor:
@@ -215,22 +228,32 @@ def warp(
     _args.check_field("warp", "image", image, floating=False)
     _args.check_vectors("warp", "displacement", displacement)
     _args.check_same_axes("warp", "displacement", displacement, image)
-    _args.check_samples("warp", "image", image, mode)
+    _args.check_samples("warp", "image", image.shape[2:], mode, single=True)
     _args.check_batch("warp", "displacement", displacement, image)
-    if image.dtype in _args.HALVES and displacement.dtype == torch.float32:
+    check_interpolable("warp", image, mode, displacement.dtype)
+    if image.dtype in _args.HALVES:
         return warp(image.float(), displacement, mode, padding_mode).to(image.dtype)
-    if image.dtype in _args.FLOATS:
+    if image.is_floating_point():
         _args.check_same_place("warp", "displacement", displacement, image)
+        image = _widen_single_axes(image, mode, padding_mode)
         result: Tensor = _warp(image, displacement, mode, padding_mode)
         return result
-    if mode != "nearest" or image.is_complex() or image.is_floating_point():
-        raise TypeError(
-            "warp: image: expected float32 or float64 (or half of it, with a float32 "
-            f"displacement) for mode {mode!r}, found {image.dtype}; convert it, or use "
-            "mode='nearest' for integer labels"
-        )
     bits: Tensor = _warp_bits(image, displacement, padding_mode)
     return bits
+
+
+def _widen_single_axes(image: Tensor, mode: str, padding_mode: str) -> Tensor:
+    """Continue an image along axes of one sample to as many samples as the core's taps."""
+    taps = _args.TAPS[mode]
+    for axis, size in enumerate(image.shape[2:], 2):
+        shape = [*image.shape]
+        if size == 1 and padding_mode == "zeros":
+            shape[axis] = taps - 1
+            image = torch.cat((image, image.new_zeros(shape)), axis)
+        elif size == 1:
+            shape[axis] = taps
+            image = image.expand(shape)
+    return image
 
 
 def compose(
@@ -262,7 +285,9 @@ def compose(
     _args.check_vectors("compose", "outer", outer)
     _args.check_vectors("compose", "inner", inner)
     _args.check_same_grid("compose", "inner", inner, outer)
-    _args.check_samples("compose", "outer", outer, mode)
+    _args.check_samples("compose", "outer", outer.shape[2:], mode, single=True)
     _args.check_batch("compose", "inner", inner, outer)
+    if 1 in outer.shape[2:]:
+        return inner + warp(outer, inner, mode, padding_mode)
     result: Tensor = _compose(outer, inner, mode, padding_mode)
     return result

@@ -381,17 +381,21 @@ def test_help_fits_and_cuts_nothing(name, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, shown, _ = command(name, "--help")
     lines = shown.splitlines()
-    assert code == 0 and max(map(len, lines)) <= 80 and "…" not in shown
+    assert code == 0
+    assert max(map(len, lines)) <= 80
+    assert "…" not in shown
     assert any(line.strip().startswith(f"Example: quicksilver {name} ") for line in lines)
     if name in ("register", "fit"):
-        assert "--histogram-matching" in shown and "--initial-affine" in shown
+        assert "--histogram-matching" in shown
+        assert "--initial-affine" in shown
         assert "[default: auto]" in " ".join(shown.split())
 
 
 def test_the_version_is_shown(command):
     assert command("--version")[:2] == (0, f"quicksilver {quicksilver.__version__}\n")
     code, shown, _ = command("--help")
-    assert code == 0 and all(f"{name} " in shown for name in COMMANDS)
+    assert code == 0
+    assert all(f"{name} " in shown for name in COMMANDS)
     assert "..." not in shown.partition("Commands:")[2]
 
 
@@ -410,8 +414,11 @@ def test_the_version_is_shown(command):
 def test_options_that_cannot_be_served_are_refused_before_images_are_read(words, tmp_path, command):
     absent = tmp_path / "absent.nii.gz"
     code, shown, error = command("register", absent, absent, "-o", tmp_path / "out", *words)
-    assert code == 2 and not shown and "absent" not in error.splitlines()[-1]
-    assert "expected" in error and not list(tmp_path.iterdir())
+    assert code == 2
+    assert not shown
+    assert "absent" not in error.splitlines()[-1]
+    assert "expected" in error
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -420,7 +427,10 @@ def test_options_that_cannot_be_served_are_refused_before_images_are_read(words,
 )
 def test_numbers_that_are_none_are_refused(words, brain_files, tmp_path, command):
     code, shown, error = command("fit", *brain_files, "-o", tmp_path / "out", *words)
-    assert code == 2 and not shown and "Traceback" not in error and not list(tmp_path.iterdir())
+    assert code == 2
+    assert not shown
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_model_is_answered_by_those_that_ship(brain_files, tmp_path, command):
@@ -433,12 +443,15 @@ def test_a_state_that_is_no_file_is_refused(kind, brain_files, tmp_path, command
     (os.mkfifo if kind == "a pipe" else os.mkdir)(tmp_path / "state")
     words = ("fit", *brain_files, "-o", tmp_path / "out", "--no-affine", "--iterations", 1, 1)
     code, _, error = command(*words, "--state", tmp_path / "state")
-    assert code == 2 and f"found {kind}" in error and not (tmp_path / "out").exists()
+    assert code == 2
+    assert f"found {kind}" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_folder_after_the_file_is_swapped(out, brain_files, tmp_path, command):
     code, _, error = command("apply", brain_files[0], out, "-o", tmp_path / "a.nii")
-    assert code == 2 and "swap them" in error
+    assert code == 2
+    assert "swap them" in error
 
 
 def test_a_full_standard_output_is_a_sentence(out, tmp_path):
@@ -447,8 +460,10 @@ def test_a_full_standard_output_is_a_sentence(out, tmp_path):
         done = subprocess.run(
             words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
         )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.startswith("quicksilver: expected") and "No space left" in done.stderr
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("quicksilver: expected")
+    assert "No space left" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -472,7 +487,8 @@ def test_a_program_that_is_ended_leaves_nothing(number, tmp_path):
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "writing\n"
         process.send_signal(number)
-    assert process.returncode == 128 + number and not list(tmp_path.iterdir())
+    assert process.returncode == 128 + number
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_does_not_load_torch():

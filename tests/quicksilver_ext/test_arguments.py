@@ -16,6 +16,8 @@ VECTOR = torch.randn(2, 3, *SHAPE)
 PLANE = torch.randn(2, 2, 6, 7)
 CORNERS = torch.tensor([[0, 0, 0, 0], [1, 2, 3, 4]])
 PATCHES = torch.randn(2, 1, 4, 4, 4)
+SPARSE = CORNERS.to_sparse()
+QUANTIZED = torch.quantize_per_tensor(IMAGE, 0.1, 0, torch.quint8)
 METRIC = qs.FluidMetric()
 MATRIX = torch.eye(3, 4)[None]
 STRETCHED = qs.FluidMetric(spacing=(1.0, 1.5, 2.0))
@@ -23,6 +25,52 @@ NAN, INF = math.nan, math.inf
 
 # (operator, argument, error, call): the sentence begins with "operator: argument: ".
 REFUSED = [
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.to_sparse(), VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.to_mkldnn(), VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(torch.nested.nested_tensor([*IMAGE]), VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(QUANTIZED, VECTOR, "nearest")),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE > 0, VECTOR)),
+    ("warp", "image", TypeError, lambda: qs.warp(IMAGE.to(torch.float8_e5m2), VECTOR, "nearest")),
+    ("warp", "displacement", TypeError, lambda: qs.warp(IMAGE, VECTOR.to_sparse())),
+    ("warp", "displacement", TypeError, lambda: qs.warp(IMAGE.bfloat16(), VECTOR.bfloat16())),
+    ("warp", "displacement", ValueError, lambda: qs.warp(IMAGE.to("meta"), VECTOR)),
+    ("warp", "mode", ValueError, lambda: qs.warp(IMAGE, VECTOR, ["linear"])),
+    ("warp", "padding_mode", ValueError, lambda: qs.warp(IMAGE, VECTOR, padding_mode={})),
+    ("warp_labels", "labels", TypeError, lambda: qs.warp_labels(QUANTIZED, VECTOR)),
+    ("splat", "values", TypeError, lambda: qs.splat(IMAGE.bfloat16(), VECTOR)),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, "678")),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, 6)),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, (6.5, 7, 8))),
+    ("splat", "shape", ValueError, lambda: qs.splat(IMAGE, VECTOR, (10**9, 10**9, 10**9))),
+    ("splat_count", "shape", ValueError, lambda: qs.splat_count(VECTOR, (NAN, 7, 8))),
+    ("resize", "image", TypeError, lambda: qs.resize(IMAGE > 0, SHAPE)),
+    ("resize", "shape", ValueError, lambda: qs.resize(IMAGE, None)),
+    ("resize", "shape", ValueError, lambda: qs.resize(IMAGE, ("6", "7", "8"))),
+    ("resize", "shape", ValueError, lambda: qs.resize(IMAGE, (True, 7, 8))),
+    ("affine", "shape", ValueError, lambda: qs.affine(MATRIX, (-1, 7, 8))),
+    ("affine", "shape", ValueError, lambda: qs.affine(MATRIX, 7)),
+    ("affine", "matrix", TypeError, lambda: qs.affine(MATRIX.to_sparse(), SHAPE)),
+    ("affine", "matrix", TypeError, lambda: qs.affine([[1.0, 0.0, 0.0]], SHAPE)),
+    (
+        "affine",
+        "displacement",
+        ValueError,
+        lambda: qs.affine(MATRIX.to("meta"), displacement=VECTOR),
+    ),
+    ("Ad", "inverse", ValueError, lambda: qs.Ad(VECTOR, VECTOR, VECTOR.repeat(2, 1, 1, 1, 1))),
+    ("invert", "iterations", ValueError, lambda: qs.invert(VECTOR, 2.5)),
+    ("invert", "iterations", ValueError, lambda: qs.invert(VECTOR, "10")),
+    ("invert", "tolerance", ValueError, lambda: qs.invert(VECTOR, tolerance="1e-4")),
+    ("exponential", "squarings", ValueError, lambda: qs.exponential(VECTOR, True)),
+    ("shoot", "steps", ValueError, lambda: qs.shoot(VECTOR, METRIC, True)),
+    ("lncc", "window", ValueError, lambda: qs.lncc(IMAGE, IMAGE, VECTOR, True)),
+    ("lncc", "epsilon", ValueError, lambda: qs.lncc(IMAGE, IMAGE, VECTOR, epsilon=-1.0)),
+    ("lncc", "epsilon", ValueError, lambda: qs.lncc(IMAGE, IMAGE, VECTOR, epsilon="1")),
+    ("sharp", "momentum", TypeError, lambda: METRIC.sharp(VECTOR.to_sparse())),
+    ("patch_corners", "shape", ValueError, lambda: qs.patch_corners("567", 3, 2)),
+    ("patch_corners", "shape", ValueError, lambda: qs.patch_corners((5.5, 6), 3, 2)),
+    ("extract_patches", "corners", TypeError, lambda: qs.extract_patches(IMAGE, SPARSE, 4)),
+    ("average_patches", "shape", ValueError, lambda: qs.average_patches(PATCHES, CORNERS, 6)),
     ("warp", "image", TypeError, lambda: qs.warp(np.zeros((1, 1, 4, 4)), PLANE)),
     ("warp", "image", TypeError, lambda: qs.warp(IMAGE.half(), VECTOR.double())),
     ("warp", "image", TypeError, lambda: qs.warp(IMAGE.int(), VECTOR)),
@@ -193,6 +241,53 @@ def test_refused(operator, argument, error, call):
     assert "found" in message
     assert ";" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30])
+@pytest.mark.parametrize("padding_mode", ["border", "zeros", "reflect", "wrap"])
+@pytest.mark.parametrize("mode", ["linear", "nearest", "cubic"])
+def test_displacements_without_a_place(mode, padding_mode, value):
+    """NaN and what is far away read and write nothing outside of the arrays."""
+    u = 0.3 * torch.ones_like(VECTOR)
+    wild = u.clone()
+    wild[:, :, 2, 3, 4] = value
+    here = torch.zeros(SHAPE, dtype=torch.bool)
+    here[2, 3, 4] = True
+    expected, found = (qs.warp(IMAGE, d, mode, padding_mode) for d in (u, wild))
+    assert torch.equal(found[..., ~here], expected[..., ~here])
+    labels = (IMAGE > 0).byte()
+    expected, found = (qs.warp_labels(labels, d, padding_mode) for d in (u, wild))
+    assert torch.equal(found[..., ~here], expected[..., ~here])
+    total = qs.splat(IMAGE * ~here, wild, mode=mode, padding_mode=padding_mode)
+    assert torch.allclose(total, qs.splat(IMAGE * ~here, u, mode=mode, padding_mode=padding_mode))
+
+
+def test_meta_tensors_give_shapes():
+    """As torch's operators do: nothing is computed."""
+    image, u, matrix = (t.to("meta") for t in (IMAGE, VECTOR, MATRIX))
+    results = [
+        qs.warp(image, u),
+        qs.splat(image, u),
+        *qs.invert(u),
+        qs.affine(matrix, displacement=u),
+        METRIC.sharp(u),
+        *qs.shoot(u, METRIC, 2),
+        qs.resize(image, (3, 4, 5)),
+    ]
+    assert all(result.is_meta for result in results)
+    assert [tuple(result.shape[2:]) for result in results] == [SHAPE] * 8 + [(3, 4, 5)]
+
+
+def test_a_boolean_mask_is_a_label_map():
+    mask, still = IMAGE > 0, torch.zeros_like(VECTOR)
+    assert torch.equal(qs.warp(mask, still, "nearest"), mask)
+    assert torch.equal(qs.warp_labels(mask, still), mask)
+
+
+def test_shapes_may_be_arrays_and_tensors():
+    expected = qs.resize(IMAGE, (3, 4, 5))
+    for shape in (np.array([3, 4, 5]), torch.tensor([3, 4, 5]), torch.Size([3, 4, 5])):
+        assert torch.equal(qs.resize(IMAGE, shape), expected)
 
 
 def test_an_empty_batch_is_no_error():

@@ -144,6 +144,23 @@ assert {"warp", "FluidMetric"} <= set(qs.__all__)
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "import quicksilver_ext, torch; torch.ops.quicksilver.warp",
+        "import torch, quicksilver_ext; torch.ops.quicksilver.warp",
+        "import quicksilver_ext.arrays, torch; torch.ops.quicksilver.fluid",
+        "from quicksilver_ext.ops.warp import warp; from quicksilver_ext import splat",
+        "import quicksilver_ext._register, quicksilver_ext as qs; qs.warp",
+        "import sys, quicksilver_ext as qs; assert 'torch' not in sys.modules\n"
+        "assert {'warp', 'shoot', 'FluidMetric', '__version__'} <= set(dir(qs))",
+    ],
+)
+def test_operators_are_there_after_the_import(code, tmp_path):
+    """In torch.ops and in dir(), before one is first used and in whatever order of imports."""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
     ("call", "error", "words"),
     [
         (lambda f: arrays.warp([1.0], f), TypeError, "warp: image: expected a numpy array"),
@@ -186,6 +203,37 @@ assert {"warp", "FluidMetric"} <= set(qs.__all__)
             "sharp: momentum: .*spacing",
         ),
         (lambda f: arrays.FluidMetric(alpha=-1), ValueError, "FluidMetric: alpha"),
+        (
+            lambda f: arrays.warp(as_tensor(f), f),
+            TypeError,
+            "warp: image: expected a numpy array .* found Tensor; convert",
+        ),
+        (
+            lambda f: arrays.warp(f, as_tensor(f)),
+            TypeError,
+            "warp: displacement: .*found Tensor; .*use quicksilver_ext for tensors",
+        ),
+        (
+            lambda f: arrays.warp_labels(f.astype("c16"), f),
+            TypeError,
+            "warp_labels: labels: expected an integer",
+        ),
+        (
+            lambda f: arrays.warp_labels(f.astype(str), f),
+            TypeError,
+            "warp_labels: labels: expected an integer",
+        ),
+        (lambda f: arrays.warp(f, f, ["linear"]), ValueError, "warp: mode: expected one of"),
+        (lambda f: arrays.splat(f, f, 3), ValueError, "splat: shape: expected 2 sizes"),
+        (lambda f: arrays.splat(f, f, (2.5, 3)), ValueError, "splat: shape: expected 2 sizes"),
+        (lambda f: arrays.invert(f, 2.5), ValueError, "invert: iterations: expected an integer"),
+        (lambda f: arrays.invert(f, 3, "x"), ValueError, "invert: tolerance: expected a finite"),
+        (lambda f: arrays.jacobian(f[:, :1]), ValueError, "jacobian: displacement: expected one"),
+        (
+            lambda f: arrays.FluidMetric().sharp(f[:, :1]),
+            ValueError,
+            "sharp: momentum: expected one component",
+        ),
         (lambda f: arrays.splat(f, f, (3,)), ValueError, "splat: shape: expected 2"),
         (lambda f: arrays.splat(f, f, (0, 3)), ValueError, "splat: shape: expected"),
     ],

@@ -164,10 +164,11 @@ def shoot(
     _check_options(metric, method, composition, borders, memory)
     (momentum,) = _args.promote(momentum)
     _args.check_vectors("shoot", "momentum", momentum)
-    _args.check_samples("shoot", "momentum", momentum, composition if method == "ab2" else "linear")
-    for name, value in (("steps", steps), ("inverse_iterations", inverse_iterations)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"shoot: {name}: expected an integer >= 1, found {value!r}; try 10")
+    _args.check_samples(
+        "shoot", "momentum", momentum.shape[2:], composition if method == "ab2" else "linear"
+    )
+    _options.check_integer("shoot", "steps", steps)
+    _options.check_integer("shoot", "inverse_iterations", inverse_iterations)
     if method == "ab2":
         keep = memory if may_need_gradient(momentum) else "none"
         psi, phi, _ = _shoot_ab2(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -273,3 +274,32 @@ def test_same_result_every_time(fields, grid, device):
         pytest.skip("only the CPU promises it")
     image, displacement = fields.noise(grid), fields.displacement(grid, 3.3)
     assert torch.equal(qs.warp(image, displacement), qs.warp(image, displacement))
+
+
+@pytest.mark.parametrize("padding_mode", ["border", "zeros", "reflect", "wrap"])
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("shape", [(1, 7), (6, 1, 5), (1, 1, 1)])
+def test_axes_of_one_sample(fields, shape, mode, padding_mode, close):
+    """The image continued by its padding: constant, or among zeros."""
+    image = fields.noise(shape)
+    displacement = fields.displacement((4, 5, 6)[: len(shape)], 2.5)
+    found = qs.warp(image, displacement, mode, padding_mode)
+    pads = [(0, 0 if n > 1 else 9) for n in shape]
+    wide = np.pad(
+        image.cpu().numpy(),
+        [(0, 0), (0, 0), *pads],
+        "constant" if padding_mode == "zeros" else "edge",
+    )
+    wide = torch.from_numpy(wide).to(image)
+    close(found, qs.warp(wide, displacement, mode, padding_mode))
+    assert torch.autograd.gradcheck(
+        lambda i, u: qs.warp(i, u, mode, padding_mode),
+        (image[:1, :1].clone().requires_grad_(), displacement[:1].clone().requires_grad_()),
+    )
+
+
+def test_fields_of_one_slice(fields, close):
+    """compose and resize along an axis of one sample."""
+    outer, inner = fields.displacement((5, 6, 1), 1.3), fields.displacement((5, 6, 1), 0.7)
+    close(qs.compose(outer, inner), inner + qs.warp(outer, inner))
+    assert qs.resize(outer, (5, 6, 3)).allclose(outer.expand(-1, -1, -1, -1, 3))
