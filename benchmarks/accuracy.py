@@ -93,12 +93,12 @@ def read_pairs(words: list[str]) -> list[Pair]:
         return [(row["moving"], row["target"]) for row in csv.DictReader(file)]
 
 
-def align(data: Path, folder: Path, pairs: list[Pair]) -> None:
+def align(data: Path, folder: Path, pairs: list[Pair], space: str = "mni1") -> None:
     """Have the align.py of a data folder write what `folder` lacks of the pairs, at 1 mm."""
     names = sorted({name for pair in pairs for name in pair})
     absent = [n for n in names if not all(file.exists() for file in Subject(folder, n).files)]
     if absent:
-        subprocess.run([sys.executable, data / "align.py", folder, "mni1", *absent], check=True)
+        subprocess.run([sys.executable, data / "align.py", folder, space, *absent], check=True)
 
 
 def parse() -> argparse.Namespace:

@@ -40,11 +40,11 @@ its settings.
 """
 
 
-def with_section(path: Path, text: str) -> None:
+def with_section(path: Path, text: str, heading: str = HEADING) -> None:
     """Put the section in place of the one that a Markdown file has, or at its end."""
     before = path.read_text() if path.exists() else "# Results\n"
-    text = f"{HEADING}\n\n{text}"
-    pattern = rf"^{HEADING}\n.*?(?=^## |\Z)"
+    text = f"{heading}\n\n{text}"
+    pattern = rf"^{heading}\n.*?(?=^## |\Z)"
     after, count = re.subn(pattern, lambda _: text + "\n", before, flags=re.M | re.S)
     with replacing(path) as temporary:
         temporary.write_text((after if count else f"{before}\n{text}").rstrip() + "\n")
