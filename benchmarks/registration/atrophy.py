@@ -35,8 +35,8 @@ class Change:
     """A known change of a brain.
 
     Args:
-        forth: Displacement (1, 3, X, Y, Z) in voxels that takes a point of the brain before to where
-            it is after.
+        forth: Displacement (1, 3, X, Y, Z) in voxels that takes a point of the brain before to
+            where it is after.
         back: Its inverse.
     """
 

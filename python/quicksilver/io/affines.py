@@ -19,6 +19,7 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
+from quicksilver.io.freesurfer import parse_lta, parse_numbers
 from quicksilver.io.headers import is_affine
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def read_affine(
         if kind == "fsl":
             matrix = _parse_fsl(content.decode(), moving, target)
         elif kind == "freesurfer":
-            matrix = _parse_freesurfer(content.decode())
+            matrix = np.linalg.inv(check_affine(parse_lta(content.decode())))
         else:
             matrix = _parse_itk(content, ITK_SUFFIXES[kind])
         return check_affine(matrix)
@@ -233,7 +234,7 @@ def last_line(error: Exception) -> str:
 
 
 def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
-    matrix = _parse_numbers(text)
+    matrix = parse_numbers(text)
     if matrix.shape != (4, 4) or not np.allclose(matrix[3], [0, 0, 0, 1]):
         raise ValueError("neither a known format nor 4 x 4 numbers ending in 0 0 0 1")
     if moving is None or target is None:
@@ -257,51 +258,3 @@ def _fsl_to_world(grid: Grid) -> np.ndarray:
         voxels[0] = -voxels[0]
         voxels[0, 3] = grid.shape[0] - 1
     return grid.affine @ voxels
-
-
-def _parse_freesurfer(text: str) -> np.ndarray:
-    entries = _parse_lta(text)
-    if entries.get("nxforms") != "1":
-        raise ValueError(f"{entries.get('nxforms')} matrices instead of one")
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    begin = lines.index(["1", "4", "4"]) + 1 if ["1", "4", "4"] in lines else len(lines)
-    matrix = _parse_numbers("\n".join(" ".join(line) for line in lines[begin : begin + 4]))
-    if matrix.shape != (4, 4):
-        raise ValueError("no matrix of 4 x 4 numbers")
-    kind = entries.get("type", "").split("#")[0].strip()
-    if kind == "1":  # RAS to RAS
-        return np.linalg.inv(check_affine(matrix))
-    if kind != "0":  # voxels to voxels
-        raise ValueError(f"a transform of type {kind}, neither 0 (voxels) nor 1 (RAS)")
-    source, target = (_read_lta_affine(text, name) for name in ("src", "dst"))
-    return source @ np.linalg.inv(check_affine(matrix)) @ np.linalg.inv(target)
-
-
-def _parse_lta(text: str) -> dict[str, str]:
-    parts = (line.partition("=") for line in text.splitlines())
-    return {name.strip(): value.split("#")[0].strip() for name, mark, value in parts if mark}
-
-
-def _read_lta_affine(text: str, name: str) -> np.ndarray:
-    """Return the map from voxels to RAS of the image that an .lta calls "src" or "dst"."""
-    _, found, after = text.partition(f"{name} volume info")
-    entries = _parse_lta(re.split(r"\w+ volume info", after)[0])
-    if not found or entries.get("valid") != "1":
-        raise ValueError(f"no valid {name} volume info")
-    names = ("xras", "yras", "zras", "cras", "voxelsize", "volume")
-    vectors = {key: _parse_numbers(entries.get(key, "")) for key in names}
-    if any(vector.shape != (1, 3) for vector in vectors.values()):
-        raise ValueError(f"an incomplete {name} volume info")
-    affine = np.eye(4)
-    axes = np.concatenate([vectors["xras"], vectors["yras"], vectors["zras"]]).T
-    affine[:3, :3] = axes * vectors["voxelsize"]
-    affine[:3, 3] = vectors["cras"][0] - affine[:3, :3] @ (vectors["volume"][0] / 2)
-    return affine
-
-
-def _parse_numbers(text: str) -> np.ndarray:
-    """Parse lines of numbers into an array (lines, numbers)."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if len({len(line) for line in lines}) > 1 or len(lines) > 4:
-        raise ValueError("neither a known format nor 4 x 4 numbers")
-    return np.array(lines, dtype=np.float64)

@@ -304,6 +304,26 @@ def test_no_input_is_overwritten(name, out, brain_files, tmp_path, command):
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_ants_differs_from_our_jacobian_by_the_order_of_its_differences(out, tmp_path):
+    ants = pytest.importorskip("ants")
+    field = load_registration(out).displacement
+    u = field.vectors[0].double().numpy()
+
+    def differ(values: np.ndarray, axis: int) -> np.ndarray:
+        near, far = (np.roll(values, -n, axis) - np.roll(values, n, axis) for n in (1, 2))
+        return (8 * near - far) / 12
+
+    gradient = np.array([[differ(component, axis) for axis in range(3)] for component in u])
+    inverse = np.linalg.inv(field.grid.affine[:3, :3])
+    fourth = np.linalg.det(np.einsum("caxyz,ab->xyzcb", gradient, inverse) + np.eye(3))
+    domain = ants.image_read(str(out / "warped.nii.gz"))
+    path = str(out / "displacement.nii.gz")
+    theirs = ants.create_jacobian_determinant_image(domain, path).numpy()
+    inner = (slice(3, -3),) * 3
+    assert np.abs(fourth - theirs)[inner].max() < 1e-5
+    assert np.abs(field.determinant()[0, 0].numpy() - theirs)[inner].max() > 1e-4
+
+
 @pytest.mark.slow
 def test_points_of_a_real_brain_come_back(shared, tmp_path, command):
     images = [shared / "data" / "other" / f"{name}_t1.nii.gz" for name in ("ms_07", "fs_ecog")]
