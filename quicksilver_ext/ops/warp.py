@@ -207,6 +207,12 @@ def warp(
         (B, C, *S), the image's dtype. Its gradient is exact: `splat` for the image, the derivative
         of the interpolant for the displacement; so is the gradient's gradient.
 
+        "nearest" takes the upper sample at ties: position 0.5 reads sample 1, where
+        torch.nn.functional.grid_sample reads the even one. On a sample, where "linear" has a kink,
+        the slope is that of the interval above, on the last sample with "border" of the one below:
+        at zero displacement border voxels are pulled as others are. grid_sample has a slope of 0 on
+        the border with its padding_mode="border".
+
     Raises:
         TypeError: a dtype is not supported, or the two differ.
         ValueError: shapes, devices or options do not fit.
