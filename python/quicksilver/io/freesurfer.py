@@ -49,7 +49,8 @@ def _parse_entries(text: str) -> dict[str, str]:
 def _read_geometry(text: str, name: str) -> np.ndarray:
     """Return the map from voxels to RAS of the image that an .lta calls "src" or "dst"."""
     _, found, after = text.partition(f"{name} volume info")
-    entries = _parse_entries(after.partition("volume info")[0])
+    own = after.partition("src volume info")[0].partition("dst volume info")[0]
+    entries = _parse_entries(own)
     if not found or entries.get("valid") != "1":
         raise ValueError(f"no valid {name} volume info")
     names = ("xras", "yras", "zras", "cras", "voxelsize", "volume")
