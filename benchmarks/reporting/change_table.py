@@ -48,7 +48,7 @@ def _table(records: list[Record], columns: tuple[str, str], row) -> list[str]:
     structures = list(dict.fromkeys(name.split()[1] for name in records[0]["truth"]))
     titles = [f"{name}: {column}" for name in structures for column in columns]
     people = len({(record["moving"], record["target"]) for record in records})
-    lines = head([f"{people} pairs", *titles, "seconds"])
+    lines = head([f"pairs: {people}", *titles, "seconds"])
     for method in dict.fromkeys(record["method"] for record in records):
         some = [record for record in records if record["method"] == method]
         values = [value for name in structures for value in row(list_changes(some, name))]

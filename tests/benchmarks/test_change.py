@@ -147,7 +147,7 @@ def test_the_command_writes_its_section_and_leaves_others(folder, monkeypatch, t
     assert text.startswith("# Results\n\n## Accuracy\n\nas it was\n")
     assert text.count(change_table.HEADING) == 1
     assert "| knows 1.0 | 1.00 | 0.00 | 1.00 | 0.00 | 1.00 | 0.00 | 1.0 |" in text
-    assert text.count("| 2 pairs |") == 3
+    assert text.count("| pairs: 2 |") == 3
     assert len(json.loads((tmp_path / "change.json").read_text())) == 2 * 3 * 2
 
 
