@@ -81,3 +81,12 @@ def test_an_lta_of_blank_lines_is_read_at_once(tmp_path):
     start = time.perf_counter()
     assert np.allclose(read_transform(tmp_path / "long.lta")[0].forward[:3, 3], [-5, 0, 0])
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("value", [1e30, float("nan")])
+def test_a_composite_whose_field_leads_nowhere_is_refused(tmp_path, value):
+    sitk = pytest.importorskip("SimpleITK")
+    image = sitk.GetImageFromArray(np.full((4, 5, 6, 3), value), isVector=True)
+    sitk.WriteTransform(sitk.DisplacementFieldTransform(image), str(tmp_path / "field.h5"))
+    with pytest.raises(QuicksilverError, match="a displacement field with NaN or beyond"):
+        read_transform(tmp_path / "field.h5")
