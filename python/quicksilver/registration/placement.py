@@ -7,6 +7,7 @@ millimetres, it looks as they expect.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,7 +89,7 @@ def place(
         template_similarity=round(frame.similarity, 4),
         in_part=pair.in_part or None,
         mirror_gain=_measure_mirror_gain(pair, frame, ours, theirs) if trusted else None,
-        notes=tuple(_write_notes(pair, frame)),
+        notes=tuple(write_notes(pair, frame)),
     )
 
 
@@ -122,7 +123,8 @@ def _measure_mirror_gain(
     return round(float(other - as_they_are), 4)
 
 
-def _write_notes(pair: Alignment, frame: Alignment) -> list[str]:
+def write_notes(pair: Alignment, frame: Alignment) -> list[str]:
+    """Write what a user should know of both alignments, in sentences."""
     notes = []
     if pair.unmoved:
         notes.append("both images are in one space already: their places are kept")
@@ -134,12 +136,19 @@ def _write_notes(pair: Alignment, frame: Alignment) -> list[str]:
     if not pair.convincing:
         notes.append(
             f"aligned by an affine map the images are still unlike, with a similarity of "
-            f"{pair.similarity:.2f} where brains have more than {pair.least:.2f}: check the result"
+            f"{_round_down(pair.similarity):.2f} where brains have more than {pair.least:.2f}: "
+            "check the result"
         )
     if not frame.convincing:
         notes.append(
-            f"the target is unlike the template, with a similarity of {frame.similarity:.2f} where "
+            f"the target is unlike the template, with a similarity of "
+            f"{_round_down(frame.similarity):.2f} where "
             f"{'parts of' if frame.in_part else 'whole'} brains have more than {frame.least:.2f}: "
             "the working grid lies along the target's own axes"
         )
     return notes
+
+
+def _round_down(similarity: float) -> float:
+    """Round to two places, below what was missed: 0.849 is not 0.85."""
+    return math.floor(100 * similarity) / 100

@@ -7,7 +7,8 @@ import pytest
 
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
-from quicksilver.registration.placement import load_template, place
+from quicksilver.registration.alignment import Alignment
+from quicksilver.registration.placement import load_template, place, write_notes
 from tests.quicksilver.registration.test_alignment import distance
 
 
@@ -45,3 +46,8 @@ def test_what_is_said_of_images_in_one_space(shared, same):
     assert placed.already_aligned == same
     assert any("in one space" in note for note in placed.notes) == same
     assert np.allclose(placed.affine, shift, atol=0.2)
+
+
+def test_a_similarity_that_is_missed_by_little_is_not_shown_as_reached():
+    nearly = Alignment(np.eye(4), 0.8499)
+    assert any("similarity of 0.84 where" in note for note in write_notes(nearly, nearly))
