@@ -22,7 +22,7 @@ PatchProgress = Callable[[int, int], None]
 BATCH = {"cpu": 16, "cuda": 256}
 """Patches per pass: few stay in a CPU's cache, many fill a GPU."""
 
-CONTEXT = 4
+CONTEXT = 2
 """Voxels of background that a network of whole volumes sees around both brains."""
 
 
