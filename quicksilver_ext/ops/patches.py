@@ -167,7 +167,7 @@ def patch_corners(shape: Sequence[int], size: int, stride: int) -> Tensor:
 
 def _add_entries(corners: Tensor, dimensions: int, batch: int) -> Tensor:
     """Return corners (N, D) for every entry of a batch, (batch * N, 1 + D); others as they are."""
-    if corners.ndim != 2 or corners.shape[1] != dimensions:
+    if not isinstance(corners, Tensor) or corners.ndim != 2 or corners.shape[1] != dimensions:
         return corners
     entries = torch.arange(batch, dtype=corners.dtype, device=corners.device)
     first = entries.repeat_interleave(len(corners))[:, None]

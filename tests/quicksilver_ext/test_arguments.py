@@ -199,7 +199,7 @@ REFUSED = [
         "extract_patches",
         "corners",
         ValueError,
-        lambda: qs.extract_patches(IMAGE, CORNERS[:, 1:], 4),
+        lambda: qs.extract_patches(IMAGE, CORNERS[:, 2:], 4),
     ),
     ("extract_patches", "corners", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS + 1, 4)),
     ("extract_patches", "corners", ValueError, lambda: qs.extract_patches(IMAGE, CORNERS - 1, 4)),
