@@ -11,7 +11,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.metric import coarsen_metric, pad_metric
 from quicksilver.networks.model import Model
-from quicksilver.networks.tiling import predict_momentum
+from quicksilver.networks.tiling import find_brains, predict_momentum
 from quicksilver.registration.options import Options
 from quicksilver.registration.pair import prepare
 from quicksilver.registration.predict import register
@@ -65,7 +65,8 @@ def test_coarse_corrections_come_first_and_on_the_grid_of_the_prediction(brains,
     def corrected(network, momentum, images, factor):
         low = dataclasses.replace(coarsen_metric(metric, factor), band="half")
         _, phi = qs.shoot(momentum, low, 4, composition="linear")
-        return momentum + predict_momentum(network, images[0], qs.warp(images[1], phi))
+        seen, region = qs.warp(images[1], phi), find_brains(*images)
+        return momentum + predict_momentum(network, images[0], seen, region=region)
 
     momentum = predict_momentum(three.prediction, *coarse)
     momentum = corrected(three.coarse_correction, momentum, coarse, 2)
