@@ -128,6 +128,11 @@ def main() -> None:
     chosen = {name: known[name] for name in arguments.methods.split(",")}
     store = Store(arguments.output.with_suffix(".json"))
     records: dict[str, list[Record]] = {name: [] for name in chosen}
+    missing = {method.name: method.missing for method in chosen.values() if method.missing}
+
+    def write() -> None:
+        with_section(arguments.output, section(records, len(pairs), missing))
+
     for pair in pairs:
         moving, target = (Subject(arguments.folder, name) for name in pair)
         for name, method in chosen.items():
@@ -144,8 +149,8 @@ def main() -> None:
                 record = store.add(key, measure(moving, target, method))
                 print(f"{':'.join(pair)} {method.name}: {record['overlap']:.4f}", flush=True)
             records[name].append(record)
-            missing = {m.name: m.missing for m in chosen.values() if m.missing}
-            with_section(arguments.output, section(records, len(pairs), missing))
+            write()
+    write()  # what was kept after the last result
     print(f"written to {arguments.output} and {store.path}")
 
 
