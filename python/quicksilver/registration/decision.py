@@ -21,6 +21,12 @@ from quicksilver.lddmm.matching import FitSettings, Matching
 FACTOR = 2
 """How much coarser the grid of the search is than the working grid."""
 
+GAIN = 0.00125
+"""Energy per voxel of the brain that a correction must gain to be kept: that of a difference of
+intensities of 0.007, far below noise. What gains less fits noise: of one person scanned twice,
+second and third corrections (docs/register.md).
+"""
+
 STEPS = 5
 """Time steps of the geodesics of the search."""
 
@@ -47,8 +53,8 @@ class Decision:
 def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) -> Decision:
     """Choose the momentum of least energy at half resolution.
 
-    Corrections are dropped from the last one on, and the momentum is scaled down, as long as that
-    lowers the energy: usually three energies are computed.
+    Corrections are dropped from the last one on, as long as they gain less than `GAIN`, and the
+    momentum is scaled down, as long as that lowers the energy: usually three energies are computed.
 
     Args:
         momenta: As predicted and after each correction, (1, 3, X, Y, Z) each.
@@ -67,7 +73,8 @@ def decide(momenta: Sequence[Tensor], images: Images, metric: qs.FluidMetric) ->
         return matching.energies(downsample_momentum(momentum, FACTOR), [0]).item()
 
     corrections, least = len(momenta) - 1, energy(momenta[-1])
-    while corrections > 0 and (found := energy(momenta[corrections - 1])) < least:
+    enough = GAIN * int((images.target > 0).sum())
+    while corrections > 0 and (found := energy(momenta[corrections - 1])) < least + enough:
         corrections, least = corrections - 1, found
     momentum, chosen = momenta[corrections], 1.0
     for scale in SCALES:

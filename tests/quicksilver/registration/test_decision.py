@@ -42,6 +42,11 @@ def test_a_correction_that_harms_is_dropped(images, fitted):
     assert found.corrections == 0
 
 
+def test_a_correction_that_gains_less_than_noise_is_dropped(images, fitted):
+    assert decide([0.5 * fitted, fitted], images, METRIC).corrections == 1
+    assert decide([0.9995 * fitted, fitted], images, METRIC).corrections == 0
+
+
 def test_too_much_is_scaled_down(images, fitted):
     found = decide([4 * fitted], images, METRIC)
     assert 0 < found.scale < 1
