@@ -51,14 +51,13 @@ def cpp_violations(path: str, source: str) -> list[str]:
     layer = path.split("/")[0]
     found = []
     for name in re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', code, flags=re.MULTILINE):
-        folder = name.split("/")[0]
+        folder, part = name.split("/")[0], name.rpartition("/")[0]
         if name.startswith(TORCH_HEADERS):
             found.append(f"{path} includes {name}: no header of torch belongs under csrc")
         if name.startswith(PYTHON_HEADERS) and path != "bindings/module.cpp":
             found.append(f"{path} includes {name}: only bindings/module.cpp knows of Python")
         if folder in MAY_INCLUDE and folder not in MAY_INCLUDE[layer]:
             found.append(f"{path} includes {name}: {layer} stands to the left of {folder}")
-        part = name.rpartition("/")[0]
         if layer == "core" and part in CORE_FOLDERS and not path.startswith(part):
             found.append(f"{path} includes {name}: only {part} and what stands on core do")
     if "__CUDACC__" in code and layer != "core":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("python", "quicksilver_ext", "benchmarks", "csrc")
+FOLDERS = ("python", "quicksilver_ext", "benchmarks", "csrc", "tests")
 SUFFIXES = (".py", ".h", ".def", ".cu", ".cuh", ".cpp")
 FILE_LINES, FUNCTION_LINES = 300, 40
 

@@ -54,3 +54,7 @@ def recipe_file(folder: Path, **changes) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def losses(folder: Path, stage: str = "prediction") -> list[float]:
+    return torch.load(folder / f"{stage}.pt", weights_only=True)["losses"]

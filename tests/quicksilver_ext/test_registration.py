@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -25,21 +26,31 @@ CHOICES = {
 """The values of the options that schemas name; `memory` goes with what was kept."""
 
 
+@dataclass(frozen=True)
+class Fields:
+    """Random fields of a batch of two on one device."""
+
+    device: torch.device
+
+    def field(self, channels: int, *shape: int) -> torch.Tensor:
+        size = (2, channels, *(shape or (5, 6, 4)))
+        return torch.randn(size, device=self.device, dtype=torch.float64)
+
+    def leaf(self, channels: int, *shape: int) -> torch.Tensor:
+        return self.field(channels, *shape).requires_grad_()
+
+
 def samples(device: torch.device) -> dict[str, list[tuple]]:
     """Arguments for every registered operator, with gradients but where that is what it refuses."""
+    fields = Fields(device)
+    return {**of_sampling(fields), **of_differences(fields), **of_shooting(fields)}
 
-    def field(channels: int, *shape: int) -> torch.Tensor:
-        return torch.randn(2, channels, *(shape or (5, 6, 4)), device=device, dtype=torch.float64)
 
-    def leaf(channels: int, *shape: int) -> torch.Tensor:
-        return field(channels, *shape).requires_grad_()
-
+def of_sampling(fields: Fields) -> dict[str, list[tuple]]:
+    field, leaf, device = fields.field, fields.leaf, fields.device
     labels = torch.randint(9, (2, 1, 5, 6, 4), device=device)
     corners = torch.tensor([[0, 0, 1, 0], [1, 2, 3, 1]], device=device)
     cells = torch.randn(2, 2, 3, 3, 3, device=device, dtype=torch.float64, requires_grad=True)
-    metric = (0.01, 0.01, 0.001, 1)
-    manner = (*metric, [1.0, 1.0, 1.0], "auto", "full", 2)
-    kept = torch.randn(4, 2, 3, 5, 6, 4, device=device, dtype=torch.float64)
     return {
         "warp": [
             (leaf(2), leaf(3, 4, 4, 4), "linear", "border"),
@@ -63,6 +74,14 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
             (leaf(2), leaf(3), [6, 5, 4], 2, "linear", "zeros"),
             (leaf(2), leaf(3), [6, 5, 4], 1, "linear", "wrap"),
         ],
+        "extract_patches": [(leaf(2), corners, 3)],
+        "add_patches": [(cells, corners, [5, 6, 4], 2)],
+    }
+
+
+def of_differences(fields: Fields) -> dict[str, list[tuple]]:
+    field, leaf = fields.field, fields.leaf
+    return {
         "jacobian_determinant": [(leaf(3), "one_sided")],
         "jacobian_determinant_gradient": [(leaf(3), leaf(1), "one_sided")],
         "gradient": [(leaf(3), True, "half"), (leaf(2), False, "one_sided")],
@@ -77,6 +96,15 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
         "ad_star": [(leaf(2, 5, 6), leaf(2, 5, 6), "half")],
         "Ad_star": [(leaf(3), leaf(3), "one_sided"), (leaf(2, 5, 6), leaf(2, 5, 6), "half")],
         "Ad_star_gradient": [(leaf(3), leaf(3), leaf(3), "half")],
+    }
+
+
+def of_shooting(fields: Fields) -> dict[str, list[tuple]]:
+    field, leaf = fields.field, fields.leaf
+    metric = (0.01, 0.01, 0.001, 1)
+    manner = (*metric, [1.0, 1.0, 1.0], "auto", "full", 2)
+    kept = torch.randn(4, 2, 3, 5, 6, 4, device=fields.device, dtype=torch.float64)
+    return {
         "invert": [((0.1 * field(3)).requires_grad_(), 30, 1e-12)],
         "invert_gradient": [((0.1 * field(3)).requires_grad_(), 0.1 * field(3), leaf(3))],
         "update_inverse": [(leaf(3), leaf(3), 3, 1e-6, "border")],
@@ -96,8 +124,6 @@ def samples(device: torch.device) -> dict[str, list[tuple]]:
             (leaf(2, 5, 6), [5, 6], [1.0, 1.0], *metric, "half", False),
         ],
         "refuse_backward": [(field(2), field(3), "warp")],
-        "extract_patches": [(leaf(2), corners, 3)],
-        "add_patches": [(cells, corners, [5, 6, 4], 2)],
     }
 
 

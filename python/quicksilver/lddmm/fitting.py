@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.lddmm import matching
@@ -21,13 +22,19 @@ from quicksilver.transforms.folds import count_folds
 
 @dataclass(frozen=True)
 class FitJob:
-    """A pair to fit: the file of its fit, its images in a batch of one, and what the file says of
-    it.
+    """A pair to fit.
+
+    Args:
+        file: File of its fit.
+        images: In a batch of one.
+        about: What the file says of it.
+        start: Momentum (1, 3, X, Y, Z) that the fit starts from; None: zero.
     """
 
     file: Path
     images: Images
     about: dict[str, Any] = field(default_factory=dict)
+    start: Tensor | None = None
 
 
 def fit_batch(
@@ -52,7 +59,8 @@ def fit_batch(
     """
     state = jobs[0].file.with_name(f".{jobs[0].file.stem}.state")
     images = _stack([job.images for job in jobs]).map(lambda image: image.to(device))
-    fit = matching.fit(images, metric, settings, state=state, progress=progress)
+    start = torch.cat([_start(job) for job in jobs]).to(device)
+    fit = matching.fit(images, metric, settings, start=start, state=state, progress=progress)
     shoot = partial(qs.shoot, metric=metric, steps=settings.steps)
     found = [unfold(momentum, shoot) for momentum in fit.momentum.split(1)]
     # All at once: a batch that is begun again without those already written has another state.
@@ -70,11 +78,17 @@ def fit_batch(
     state.unlink(missing_ok=True)
 
 
+def _start(job: FitJob) -> Tensor:
+    if job.start is not None:
+        return job.start
+    return job.images.moving.new_zeros(1, 3, *job.images.moving.shape[2:])
+
+
 def _stack(group: Sequence[Images]) -> Images:
     """Make one batch; an image without a mask where another has one counts everywhere."""
     names = {name for images in group for name in images.given()}
 
-    def stack(name: str) -> torch.Tensor:
+    def stack(name: str) -> Tensor:
         ones = torch.ones_like(group[0].moving)
         return torch.cat([images.given().get(name, ones) for images in group])
 

@@ -145,6 +145,8 @@ class Fits(Part):
         levels: Of "lbfgs": how much coarser each level is.
         iterations: Of "lbfgs": largest number of iterations on each level.
         steps: Of "lbfgs": time steps of the geodesic.
+        start: Of "lbfgs": a model, by name or file, from whose momentum each fit starts; None: from
+            zero.
     """
 
     pairs: PositiveInt
@@ -152,6 +154,13 @@ class Fits(Part):
     levels: tuple[PositiveInt, ...] = (2, 1)
     iterations: tuple[PositiveInt, ...] = (20, 15)
     steps: TimeSteps = 10
+    start: str | None = None
+
+    @model_validator(mode="after")
+    def _starts_as_it_can(self) -> Fits:
+        if self.start is not None and self.method == "quicksilver":
+            raise ValueError("the original's descent starts from zero: leave start out")
+        return self
 
     def fitting(self) -> FitSettings:
         """Return the settings of `quicksilver.lddmm.matching.fit`."""

@@ -11,7 +11,9 @@ from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
 from quicksilver.lddmm.fitting import FitJob, fit_batch
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
+from quicksilver.networks.shipped import open_model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.dataset import Volumes
@@ -32,12 +34,14 @@ def fit_pairs(
         torch.randperm(len(subjects), generator=generator)[:2].tolist()
         for _ in range(settings.pairs)
     ]
+    first = None if settings.start is None else open_model(settings.start)
     for one, other in distributed.own_share(pairs):
         names = {"moving": subjects.names[one], "target": subjects.names[other]}
         file = folder / f"{names['moving']}-{names['target']}{SUFFIX}"
         if not file.exists():
             images = Images(subjects.image(one), subjects.image(other))
-            fit_batch([FitJob(file, images, names)], metric, settings.fitting())
+            start = first and infer_momenta(first, images.moving, images.target)[-1]
+            fit_batch([FitJob(file, images, names, start)], metric, settings.fitting())
     distributed.wait()
     return folder
 

@@ -9,39 +9,12 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm import checkpoint, matching
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import LNCC, SSD
-from quicksilver.lddmm.metric import coarsen_metric
-from quicksilver.training.synthesis import draw_geodesic
 from quicksilver.transforms.folds import LEAST, count_folds, penalise_folds
+from tests.quicksilver.lddmm.pairs import METRIC, SHAPE, displaced, fit, mismatch
 from tests.quicksilver.phantoms import texture
-
-SHAPE = (18, 16, 20)
-METRIC = qs.FluidMetric(pad=8)
-
-
-def displaced(seed: int = 0, largest=(1.5, 1.5)):
-    """An image, its copy carried along a random geodesic, and the geodesic's momentum."""
-    image = texture(seed)
-    momentum, psi, _ = draw_geodesic(
-        image, METRIC, torch.Generator().manual_seed(seed), steps=6, largest=largest
-    )
-    return image, qs.warp(image, psi), momentum
-
-
-def mismatch(moving, target, momentum):
-    psi, _ = qs.shoot(momentum, METRIC, steps=6)
-    return (qs.warp(moving, psi) - target).square().sum().item()
-
-
-def fit(moving, target, *, start=None, progress=None, **options):
-    """A fit of one pair with a few steps: its momentum and its energies by level."""
-    settings = matching.FitSettings(**{"loss": SSD(), "steps": 6, "iterations": (8, 6)} | options)
-    images = Images(moving, target)
-    found = matching.fit(images, METRIC, settings, start=start, progress=progress)
-    return found.momentum, found.energies[0]
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -175,35 +148,6 @@ def test_a_known_geodesic_is_found_again():
     assert error < 0.25 * size
 
 
-def test_energies_of_all_levels_are_comparable():
-    moving, target, _ = displaced()
-    _, (coarse, fine) = fit(moving, target, iterations=(1, 1))
-    _, (whole,) = fit(moving, target, levels=(1,), iterations=(1,))
-    assert fine[0] < whole[0]
-    assert 0.3 * whole[0] < coarse[0] < whole[0]
-
-
-def test_levels_agree_on_what_a_smooth_momentum_does():
-    momentum = torch.nn.functional.interpolate(
-        displaced()[2][..., ::4, ::4, ::4], size=(32,) * 3, mode="trilinear"
-    )
-    momentum = momentum / METRIC.sharp(momentum).abs().max()
-    coarse = downsample(momentum, 2) * 2
-    fine_psi, _ = qs.shoot(momentum, METRIC, steps=6)
-    coarse_psi, _ = qs.shoot(coarse, coarsen_metric(METRIC, 2), steps=6)
-    torch.testing.assert_close(2 * coarse_psi, downsample(fine_psi, 2), atol=0.05, rtol=0)
-
-
-@pytest.mark.parametrize("shape", [(18, 16, 20), (17, 15, 19)])
-def test_a_linear_momentum_survives_the_way_to_a_coarser_grid_and_back(shape):
-    x, y, z = (torch.linspace(-1, 1, n) for n in shape)
-    ramp = (x[:, None, None] + 2 * y[:, None] - z).expand(1, 3, *shape)
-    back = upsample(downsample(ramp, 2), 2, shape)
-    assert back.shape == ramp.shape
-    inner = (..., *(slice(3, n - 3) for n in shape))
-    torch.testing.assert_close(back[inner], ramp[inner])
-
-
 def test_identical_images_need_no_momentum():
     image = texture()
     momentum, levels = fit(image, image)
@@ -218,17 +162,6 @@ def test_a_fit_goes_on_from_where_another_ended():
     _, after = fit(moving, target, start=first, **options)
     assert after[0][0] == pytest.approx(before[0][-1], rel=1e-5)
     assert after[0][-1] < before[0][-1]
-
-
-def test_a_start_counts_on_a_coarse_level_too():
-    moving, target, _ = displaced()
-    fine, _ = fit(moving, target, levels=(1,), iterations=(8,))
-    half, whole, more = (
-        fit(moving, target, start=s * fine, levels=(2,), iterations=(0,), folding=0.0)[1][0][0]
-        for s in (0.5, 1, 2)
-    )
-    assert whole < half
-    assert whole < more
 
 
 def test_progress_tells_pair_level_iteration_and_energy():
@@ -298,8 +231,3 @@ def test_arguments_that_do_not_fit_together_are_refused():
         Images(texture(), texture(shape=(16, 16, 16)))
     with pytest.raises(ValueError, match="target_mask must be"):
         Images(texture(), texture(), target_mask=texture()[0])
-
-
-def test_the_coarse_metric_keeps_its_pad_in_millimetres():
-    coarse = coarsen_metric(METRIC, 2)
-    assert coarse == dataclasses.replace(METRIC, spacing=(2, 2, 2), pad=4)

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -30,27 +23,7 @@ from quicksilver.training.dataset import load_volumes
 from quicksilver.training.recipe import read_recipe
 from quicksilver.training.teacher import write_residuals
 from quicksilver.training.train import train
-from tests.quicksilver.training_data import FRAME, STAGE, fitted_pair, people, recipe_file
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """Six people, images and labels, in files whose axes are not those of the frame."""
-    folder = tmp_path_factory.mktemp("data")
-    volumes = people(6, labelled=True)
-    affine = np.diag([-2.0, 2.0, 2.0, 1.0])
-    affine[:3, 3] = [23, -23, -23]
-    for k in range(6):
-        for kind, values in (
-            ("t1", volumes.image(k).numpy()),
-            ("lab", volumes.labels[k : k + 1].numpy()),
-        ):
-            nib.save(nib.Nifti1Image(values[0, 0, ::-1], affine), folder / f"p{k}_{kind}.nii.gz")
-    return folder
-
-
-def losses(folder: Path, stage: str = "prediction") -> list[float]:
-    return torch.load(folder / f"{stage}.pt", weights_only=True)["losses"]
+from tests.quicksilver.training_data import FRAME, STAGE, fitted_pair, losses, people, recipe_file
 
 
 def test_volumes_lie_in_the_frame_and_carry_their_labels(data, tmp_path):
@@ -222,6 +195,12 @@ def test_a_frame_for_which_there_is_no_memory_is_refused(data, tmp_path):
         train(recipe, data, tmp_path / "out")
 
 
+def pair_suffix() -> str:
+    from quicksilver.lddmm.fits import SUFFIX
+
+    return SUFFIX
+
+
 def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
     (tmp_path / "fits").mkdir()
     save_pair(fitted_pair(2), tmp_path / "fits" / f"a{pair_suffix()}")
@@ -240,61 +219,6 @@ def test_residuals_and_predictions_add_up_to_the_fit(tmp_path):
     _, phi = qs.shoot(predicted, config.fluid_metric(), steps=4)
     torch.testing.assert_close(residual.target.float(), qs.warp(target, phi), atol=1e-3, rtol=0)
     assert (residual.target.float() - target).abs().max() > 0.01
-
-
-def pair_suffix() -> str:
-    from quicksilver.lddmm.fits import SUFFIX
-
-    return SUFFIX
-
-
-def started(recipe: Path, data: Path, out: Path, cwd: Path, *launcher: str) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        *launcher,
-        "quicksilver",
-        "train",
-        recipe,
-        "--data",
-        data,
-        "-o",
-        out,
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        list(map(str, command)), cwd=cwd, env=environment, stderr=subprocess.PIPE
-    )
-
-
-def test_a_command_that_is_killed_goes_on_with_the_same_losses(data, tmp_path):
-    stage = {**STAGE, "steps": 30, "validations": 10}
-    recipe = recipe_file(tmp_path, prediction=stage, correction=None)
-    torch.set_num_threads(1)
-    train(read_recipe(recipe), data, tmp_path / "whole")
-    killed = tmp_path / "killed"
-    process = started(recipe, data, killed, tmp_path)
-    while not (killed / "prediction.pt").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = len(losses(killed))
-    assert done < 30, "it was killed too late to show anything"
-    assert started(recipe, data, killed, tmp_path).wait() == 0
-    assert losses(killed) == losses(tmp_path / "whole")
-
-
-def test_processes_train_together(data, tmp_path):
-    recipe = recipe_file(tmp_path, correction=None)
-    launcher = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
-    process = started(recipe, data, tmp_path / "out", tmp_path, *launcher)
-    _, error = process.communicate()
-    assert process.returncode == 0, error.decode()
-    together = losses(tmp_path / "out")
-    train(read_recipe(recipe), data, tmp_path / "alone")
-    assert together[0] == pytest.approx(losses(tmp_path / "alone")[0], rel=1e-4)
-    assert together[1:] != losses(tmp_path / "alone")[1:]
-    assert (tmp_path / "out" / "model.safetensors").exists()
 
 
 def test_too_few_people_are_refused(data, tmp_path):

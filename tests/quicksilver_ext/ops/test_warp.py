@@ -9,9 +9,8 @@ import torch
 import quicksilver_ext as qs
 from quicksilver_ext import reference
 from quicksilver_ext.ops import warp as family
+from tests.quicksilver_ext.operators import MODES, PADDINGS
 
-MODES = ["linear", "cubic", "nearest"]
-PADDINGS = ["border", "zeros", "reflect", "wrap"]
 LABEL_DTYPES = [
     getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)
 ]
@@ -138,25 +137,6 @@ def test_strided_inputs(fields, grid, mode):
     assert torch.equal(qs.warp(image, strided, mode), expected)
 
 
-@pytest.mark.parametrize("padding_mode", PADDINGS)
-@pytest.mark.parametrize("mode", ["linear", "cubic"])
-def test_compose_twin(fields, grid, dtype, agree, mode, padding_mode):
-    outer = fields.displacement(grid, 3.3, dtype=dtype)
-    inner = fields.displacement(grid, 3.3, dtype=dtype)
-    agree(
-        lambda a, b: qs.compose(a, b, mode, padding_mode),
-        lambda a, b: reference.compose(a, b, mode, padding_mode),
-        outer,
-        inner,
-    )
-
-
-@pytest.mark.parametrize("mode", ["linear", "cubic"])
-def test_compose_gradcheck(fields, small_grid, gradcheck, mode):
-    outer, inner = fields.displacement(small_grid, 2.3), fields.displacement(small_grid, 2.3)
-    gradcheck(lambda a, b: qs.compose(a, b, mode), outer, inner)
-
-
 @pytest.mark.parametrize("mode", ["linear", "cubic"])
 def test_identity_is_neutral(fields, grid, dtype, mode):
     displacement = fields.displacement(grid, 3.3, dtype=dtype)
@@ -244,14 +224,6 @@ def test_second_order(fields, device, mode, padding_mode):
             (image, displacement),
             nondet_tol=0.0 if device.type == "cpu" else 1e-10,
         )
-
-
-@pytest.mark.parametrize("mode", ["linear", "cubic"])
-def test_compose_second_order(fields, device, mode):
-    maps = [fields.displacement((5, 4), 1.3).requires_grad_() for _ in range(2)]
-    assert torch.autograd.gradgradcheck(
-        lambda a, b: qs.compose(a, b, mode), maps, nondet_tol=0.0 if device.type == "cpu" else 1e-10
-    )
 
 
 def test_unneeded_gradients_are_not_computed(fields, grid, monkeypatch):

@@ -1,0 +1,36 @@
+"""Run the command line as a user does, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+
+OUTPUTS = {
+    "warped.nii.gz",
+    "affine.mat",
+    "displacement.nii.gz",
+    "inverse_displacement.nii.gz",
+    "momentum.nii.gz",
+    "jacobian.nii.gz",
+    "result.json",
+    "report.html",
+    "report.png",
+}
+"""All files that a registration writes."""
+
+
+def quicksilver_process(*words: object) -> subprocess.CompletedProcess[str]:
+    return python_process("-m", "quicksilver", *words)
+
+
+def python_process(*words: object) -> subprocess.CompletedProcess[str]:
+    # Not in the checkout: there, its quicksilver_ext without compiled core would be imported.
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=tempfile.gettempdir(),
+    )
