@@ -21,6 +21,7 @@ from quicksilver.commands.register import register
 from quicksilver.commands.train import train
 from quicksilver.errors import QuicksilverError
 from quicksilver.runtime import allocator
+from quicksilver.runtime.threads import let_waiting_threads_sleep
 
 app = typer.Typer(
     help="Fast diffeomorphic registration of brain images.",
@@ -69,6 +70,7 @@ def main() -> None:
     try:
         _refuse_empty_words(sys.argv[1:])
         _end_by_signals()
+        let_waiting_threads_sleep()
         with allocator.keep_freed_memory():
             app()
     except QuicksilverError as error:
