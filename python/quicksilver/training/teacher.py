@@ -40,7 +40,9 @@ def fit_pairs(
         file = folder / f"{names['moving']}-{names['target']}{SUFFIX}"
         if not file.exists():
             images = Images(subjects.image(one), subjects.image(other))
-            start = first and infer_momenta(first, images.moving, images.target)[-1]
+            start = None
+            if first is not None:
+                start = infer_momenta(first, images.moving, images.target)[-1]
             fit_batch([FitJob(file, images, names, start)], metric, settings.fitting())
     distributed.wait()
     return folder
