@@ -23,6 +23,7 @@ from quicksilver.networks.model import Model
 from quicksilver.registration.optimise import optimise
 from quicksilver.registration.options import FitOptions, Options
 from quicksilver.registration.predict import register
+from quicksilver.registration.placement import load_template
 from quicksilver.registration.result import Registration
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.train import Training
@@ -59,7 +60,7 @@ def make_pair(small: bool) -> Iterator[Pair]:
     """A brain and a copy deformed by a random geodesic: the template of the demo, or (small) an
     ellipsoid.
     """
-    moving = _ellipsoid(SMALL_BRAIN) if small else demo.template()
+    moving = _ellipsoid(SMALL_BRAIN) if small else load_template()
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(Path(folder) / "moving.nii.gz", Path(folder) / "target.nii.gz")
         write_image(pair.moving, moving.data, moving.affine)
