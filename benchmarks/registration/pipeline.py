@@ -22,8 +22,8 @@ from quicksilver.networks.files import load_model
 from quicksilver.networks.model import Model
 from quicksilver.registration.optimise import optimise
 from quicksilver.registration.options import FitOptions, Options
-from quicksilver.registration.predict import register
 from quicksilver.registration.placement import load_template
+from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.train import Training
