@@ -38,7 +38,7 @@ def gradient(shoot, momentum, metric, loss, steps, **options) -> torch.Tensor:
 @LOSS
 @COMPOSITION
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_gradient(fields, grid, close, metric, composition, loss, steps):
+def test_gradient(fields, grid, close, sums_are_ordered, metric, composition, loss, steps):
     """The gradient is that of autograd through the twin, with the same bits for every memory where
     sums are ordered.
     """
@@ -51,18 +51,19 @@ def test_gradient(fields, grid, close, metric, composition, loss, steps):
     ]
     for each in found:
         close(each, expected, 1e-10)
-        assert fields.device.type == "cuda" or torch.equal(each, found[0])
+        assert not sums_are_ordered or torch.equal(each, found[0])
 
 
 @pytest.mark.parametrize("steps", [16, 18, 26])
-def test_many_steps_in_little_memory(fields, metric, steps):
+def test_many_steps_in_little_memory(fields, sums_are_ordered, metric, steps):
     """The same gradient where states are held by several, and computed again from each."""
     momentum = fields.noise((7, 6), 2)
     small, fast = (
         gradient(qs.shoot, momentum, metric, LOSSES["both"], steps, memory=memory)
         for memory in ("small", "fast")
     )
-    assert torch.equal(small, fast) or fields.device.type == "cuda"
+    assert torch.allclose(small, fast, rtol=1e-9, atol=1e-12)
+    assert torch.equal(small, fast) or not sums_are_ordered
     assert fast.abs().max() > 0.1
 
 
