@@ -161,8 +161,22 @@ def ssd(
     return sums
 
 
+def _save_window(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.window = inputs[1]
+
+
+@operator(
+    "box_mean(Tensor field, int window) -> Tensor",
+    fake=lambda field, window: torch.empty_like(field, memory_format=torch.contiguous_format),
+    setup_context=_save_window,
+    backward=lambda ctx, grad: (torch.ops.quicksilver.box_mean(grad, ctx.window), None),
+    linear=(0,),
+)
 def _box_mean(field: Tensor, window: int) -> Tensor:
-    """The mean over a window around every voxel, zeros outside: axis by axis."""
+    """The mean over a window around every voxel, zeros outside: axis by axis. It is self-adjoint,
+    and so needs no backward pass of a pooling, which torch has no deterministic one of on CUDA.
+    """
+    field = field.contiguous()
     dims = field.ndim - 2
     pool = F.avg_pool3d if dims == 3 else F.avg_pool2d
     for axis in range(dims):

@@ -303,3 +303,10 @@ def test_fields_of_one_slice(fields, close):
     outer, inner = fields.displacement((5, 6, 1), 1.3), fields.displacement((5, 6, 1), 0.7)
     close(qs.compose(outer, inner), inner + qs.warp(outer, inner))
     assert qs.resize(outer, (5, 6, 3)).allclose(outer.expand(-1, -1, -1, -1, 3))
+
+
+def test_more_rows_than_a_launch_has_blocks_for():
+    """A launch on CUDA has at most 65535 blocks, of 8 rows each, along its second axis."""
+    image = torch.arange(2.0 * 524300).reshape(1, 1, 1, -1, 2)
+    still = torch.zeros(1, 3, 1, 524300, 2)
+    assert torch.equal(qs.warp(image, still, "nearest"), image)

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 import quicksilver_ext as qs
-from quicksilver_ext import reference
+from quicksilver_ext import _args, _core, reference
 from quicksilver_ext.ops.geodesic import ab2
 
 MEMORY = pytest.mark.parametrize("memory", ab2.MEMORY)
@@ -188,3 +188,12 @@ def test_bytes_of_the_backward_pass(metric, no_workspace, steps, follow):
         changes = allocations(lambda m=maps, o=ones: torch.autograd.grad(m, momentum, o))
         peak = max(itertools.accumulate(changes)) / size
         assert 8 < peak - 1 <= allowed[memory] + 0.01  # the gradient itself is the output
+
+
+def test_following_in_place(fields, grid, dtype):
+    """As the integrator does: its map is both what is read and what is written."""
+    w, phi = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(2))
+    apart = torch.empty_like(phi)
+    for out in (apart, phi):
+        _core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
+    assert torch.equal(phi, apart)
