@@ -90,7 +90,9 @@ def test_any_number_of_threads_any_bits(metric, memory):
             found.append(gradient(qs.shoot, momentum, metric, LOSSES["both"], 3, memory=memory))
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(*found)
+    assert torch.allclose(*found, rtol=1e-3, atol=1e-4 * found[0].abs().max().item())
+    if qs.info()["cpu"]["instructions"] != "emulated CUDA":
+        assert torch.equal(*found)
 
 
 def test_strided_gradients_and_momenta(fields, close, metric):
