@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver_ext import _args, _core, reference
+from quicksilver_ext import _args, reference
+from quicksilver_ext.ops import adjoint
 
 FACES = pytest.mark.parametrize("faces", ["one_sided", "half"])
 
@@ -174,7 +175,7 @@ def test_the_gradient_in_place(fields, grid, dtype):
     for direct in (torch.empty_like(grad), grad):
         pulled, matrices = torch.empty_like(grad), fields.noise(grid, len(grid) ** 2, dtype=dtype)
         given = (momentum, u, grad, pulled, matrices, direct)
-        faces = _core.Faces.one_sided
-        _core.Ad_star_gradient(*map(_args.field, given), faces, _args.queue_of(u))
+        faces = adjoint._core.Faces.one_sided
+        adjoint._core.Ad_star_gradient(*map(_args.field, given), faces, _args.queue_of(u))
         results.append((pulled, matrices, direct))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))

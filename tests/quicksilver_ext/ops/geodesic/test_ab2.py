@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 import quicksilver_ext as qs
-from quicksilver_ext import _args, _core, reference
+from quicksilver_ext import _args, reference
 from quicksilver_ext.ops.geodesic import ab2
 
 MEMORY = pytest.mark.parametrize("memory", ab2.MEMORY)
@@ -197,5 +197,5 @@ def test_following_in_place(fields, grid, dtype):
     w, phi = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(2))
     apart = torch.empty_like(phi)
     for out in (apart, phi):
-        _core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
+        ab2._core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
     assert torch.equal(phi, apart)
