@@ -44,7 +44,7 @@ def operator(
         qualified = f"quicksilver::{name}"
         _library.define(schema)
         for key in ("CPU", "CUDA"):
-            _library.impl(name, implementation, key)
+            _library.impl(name, on_one_device(implementation, name), key)
         torch.library.register_fake(qualified, fake, lib=_library)
         packet: Any = getattr(torch.ops.quicksilver, name)
         if vmap is not None or batch_axes is not None:
@@ -57,6 +57,25 @@ def operator(
         return call
 
     return register
+
+
+def on_one_device(implementation: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Wrap an implementation so that it refuses tensors on several devices: the core receives
+    addresses, and a kernel would read one of another device.
+    """
+
+    @functools.wraps(implementation)
+    def wrapped(*arguments: Any) -> Any:
+        devices = [value.device for value in arguments if isinstance(value, Tensor)]
+        for device in devices:
+            if device != devices[0]:
+                raise ValueError(
+                    f"{name}: expected all tensors on {devices[0]} as the first, found one on "
+                    f"{device}; move it there"
+                )
+        return implementation(*arguments)
+
+    return wrapped
 
 
 def refuse_backward(call: Callable[..., Any], name: str) -> Callable[..., Any]:

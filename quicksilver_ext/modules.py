@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import torch
@@ -196,10 +197,14 @@ class _Recorded:
             torch.cuda.current_stream().wait_stream(side)
             with torch.cuda.graph(self.graph):
                 self.maps = module._shoot(self.momentum)
+            self.lock, self.last = Lock(), torch.cuda.Event()
+            self.last.record()
 
     def replay(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad(), torch.cuda.device(momentum.device):
+        with self.lock, torch.no_grad(), torch.cuda.device(momentum.device):
+            torch.cuda.current_stream().wait_event(self.last)  # another stream's replay, perhaps
             self.momentum.copy_(momentum)
             self.graph.replay()
-            psi, phi = self.maps
-            return psi.clone(), phi.clone()
+            psi, phi = (field.clone() for field in self.maps)
+            self.last.record()
+            return psi, phi

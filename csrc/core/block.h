@@ -1,4 +1,4 @@
-// Kernels of thread blocks that share memory, written as phases, and the only launch beside core/parallel.h.
+// Kernels of thread blocks that share memory, written as phases.
 //
 // A body is a small struct with a const call operator for one block. It never sees a thread: block.share(items, f) runs
 // f for every item, spread over the block's threads, and ends with a barrier. On the CPU the threads of a block
@@ -9,7 +9,7 @@
 
 #include <cstddef>
 
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
 #define QS_DEVICE __device__ __forceinline__
 #else
 #include <cstring>
@@ -35,7 +35,7 @@ inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory
 
 class Block {
  public:
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
   __device__ __forceinline__ Block(int index, unsigned char* memory)
       : index_(index), memory_(memory), threads_(static_cast<int>(blockDim.x)) {}
 #else
@@ -52,7 +52,7 @@ class Block {
   // Runs f on every thread, then a barrier.
   template <class F>
   QS_DEVICE void each_thread(const F& f) const {
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
     f(static_cast<int>(threadIdx.x));
     __syncthreads();
 #else
@@ -101,11 +101,11 @@ class Block {
   int threads_;
 };
 
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
 
 template <class Body>
 __global__ void __launch_bounds__(Body::most_threads, 1) block_kernel(const Body body) {
-  extern __shared__ __align__(16) unsigned char memory[];
+  QS_SHARED_MEMORY(memory);
   body(Block(static_cast<int>(blockIdx.x), memory));
 }
 
@@ -115,12 +115,10 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
     return;
   }
   const DeviceGuard guard(queue.device);
-  // More than 48 KB must be requested explicitly.
-  DeviceGuard::check(cudaFuncSetAttribute(block_kernel<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(blocks.shared)));
-  block_kernel<<<static_cast<unsigned>(blocks.count), blocks.threads, blocks.shared,
-                 static_cast<cudaStream_t>(queue.stream)>>>(body);
-  DeviceGuard::check(cudaGetLastError());
+  static std::atomic<std::uint64_t> allowed{0};
+  allow_shared_memory(block_kernel<Body>, allowed);
+  launch_kernel(block_kernel<Body>, dim3(static_cast<unsigned>(blocks.count)),
+                dim3(static_cast<unsigned>(blocks.threads)), blocks.shared, queue, body);
 }
 
 #else

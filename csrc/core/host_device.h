@@ -7,11 +7,20 @@
 
 #include <utility>
 
+#if defined(QS_EMULATE)
+#include <cuda_runtime.h>
+#endif
+
 #ifndef QS_TARGET
 #error "QS_TARGET must name the target this file is compiled for (see CMakeLists.txt)"
 #endif
 
-#if defined(__CUDACC__)
+// A GPU's branches: compiled by nvcc, or for the emulation of a GPU by which they are tested (tests/csrc/emulation).
+#if defined(__CUDACC__) || defined(QS_EMULATE)
+#define QS_GPU
+#endif
+
+#if defined(QS_GPU)
 #define QS_HD __host__ __device__ __forceinline__
 #define QS_INLINE
 #define QS_VECTORISE
@@ -53,7 +62,7 @@ QS_HD void unroll(F&& f) {
 // The square root, as a builtin on the CPU: a call of std::sqrt would not vectorise.
 template <class T>
 QS_HD T square_root(T x) {
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
   return sqrt(x);
 #else
   return sizeof(T) == 4 ? T(__builtin_sqrtf(static_cast<float>(x))) : T(__builtin_sqrt(x));

@@ -1,4 +1,4 @@
-// Loops over voxels, on CPU threads or on the GPU; with core/block.h the only file that launches kernels.
+// Loops over voxels, on CPU threads or on the GPU.
 //
 // A body is a small struct with a const call operator for one voxel. On the CPU rows are divided among threads
 // and the contiguous axis is vectorised; on the GPU one thread takes one voxel, 32 neighbours along the contiguous
@@ -9,15 +9,11 @@
 #include "core/host_device.h"
 #include "core/view.h"
 
+#include <algorithm>
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#include <cuda_runtime.h>
-
-#include <stdexcept>
-#include <string>
-#else
-#include <algorithm>
+#if defined(QS_GPU)
+#include "core/launch.h"
 #endif
 
 namespace qs::QS_TARGET {
@@ -37,35 +33,16 @@ QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
 }
 
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
 
 constexpr int block_x = 32, block_y = 8;
-
-class DeviceGuard {
- public:
-  explicit DeviceGuard(int device) {
-    check(cudaGetDevice(&previous_));
-    check(cudaSetDevice(device));
-  }
-  ~DeviceGuard() { cudaSetDevice(previous_); }
-  DeviceGuard(const DeviceGuard&) = delete;
-  DeviceGuard& operator=(const DeviceGuard&) = delete;
-
-  static void check(cudaError_t status) {
-    if (status != cudaSuccess) {
-      throw std::runtime_error(std::string("quicksilver: CUDA reported: ") + cudaGetErrorString(status));
-    }
-  }
-
- private:
-  int previous_ = 0;
-};
+constexpr int most_blocks = 65535;  // along the y and z of a launch
 
 template <class Work>
 __global__ void __launch_bounds__(block_x* block_y)
-    voxel_kernel(const Extent e, const std::int64_t slices, const Work work) {
+    voxel_kernel(const Extent e, const std::int64_t slices, const int first, const Work work) {
   const int k = blockIdx.x * block_x + threadIdx.x;
-  const int j = blockIdx.y * block_y + threadIdx.y;
+  const int j = first + blockIdx.y * block_y + threadIdx.y;
   if (k >= e.n[2] || j >= e.n[1]) {
     return;
   }
@@ -82,11 +59,12 @@ void launch(const Grid& grid, const Queue& queue, const Work& work) {
     return;
   }
   const DeviceGuard guard(queue.device);
-  const dim3 block(block_x, block_y);
-  const dim3 blocks((e.n[2] + block_x - 1) / block_x, (e.n[1] + block_y - 1) / block_y,
-                    static_cast<unsigned>(slices < 65535 ? slices : 65535));
-  voxel_kernel<<<blocks, block, 0, static_cast<cudaStream_t>(queue.stream)>>>(e, slices, work);
-  DeviceGuard::check(cudaGetLastError());
+  const auto count = [](std::int64_t n) { return static_cast<unsigned>(std::min<std::int64_t>(n, most_blocks)); };
+  const unsigned columns = static_cast<unsigned>((e.n[2] + block_x - 1) / block_x);
+  for (int first = 0; first < e.n[1]; first += most_blocks * block_y) {
+    const dim3 blocks(columns, count((e.n[1] - first + block_y - 1) / block_y), count(slices));
+    launch_kernel(voxel_kernel<Work>, blocks, dim3(block_x, block_y), 0, queue, e, slices, first, work);
+  }
 }
 
 template <class Body>

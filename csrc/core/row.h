@@ -30,7 +30,7 @@ struct Row {
   }
 };
 
-#if !defined(__CUDACC__)
+#if !defined(QS_GPU)
 template <class T>
 struct Row<T, 4> {
   typedef T Vector __attribute__((vector_size(4 * sizeof(T))));

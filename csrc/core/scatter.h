@@ -17,7 +17,7 @@ QS_HD Fixed fixed(double x) {
 // The planes of the result that one worker may add to (see scatter_voxels).
 struct Slab {
   int first, last;
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
   QS_HD bool owns(int) const { return true; }
   template <class T, int N>
   __device__ __forceinline__ void add(T* address, T factor, const Row<T, N>& row) const {
@@ -51,7 +51,7 @@ struct Reach {
   int first, last;
 };
 
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
 
 template <class Body>
 struct Scatter {

@@ -67,7 +67,7 @@ struct AdStarGradient {
   QS_HD void operator()(const Voxel& v) const {
     T u[D], g[D], h[D], m[D], gradient[D] = {};
     load_vector(displacement, v, u);
-    load_vector(grad, v, g);
+    load_in_place(grad, v, g);
     const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
     const Matrix<T, D> c = cofactor(j);
     const T det = determinant(j, c);

@@ -150,7 +150,7 @@ struct Follow {
 
   QS_HD void operator()(const Voxel& v) const {
     T u[D], middle[D];
-    load_vector(phi, v, u);
+    load_in_place(phi, v, u);
     const auto start = velocity_footprint(v, u, extent);
     unroll<D>([&](auto c) QS_INLINE { middle[c] = u[c] + T(0.5) * dt * gather(velocity.channel(v.batch, c), start); });
     const auto f = velocity_footprint(v, middle, extent);

@@ -12,12 +12,13 @@ namespace cpu_avx2 {
 const Operators& operators();
 }
 #endif
-#if defined(QS_HAVE_CUDA)
+#if defined(QS_HAVE_CUDA) || defined(QS_EMULATE)
 namespace cuda {
 const Operators& operators();
 }
 #endif
 
+#if !defined(QS_EMULATE)
 namespace {
 
 bool has_avx2() {
@@ -30,6 +31,15 @@ bool has_avx2() {
 }
 
 }  // namespace
+#endif
+
+#if defined(QS_EMULATE)
+
+const char* cpu_target() { return "emulated CUDA"; }
+
+const Operators& operators_for(const Queue&) { return cuda::operators(); }
+
+#else
 
 const char* cpu_target() { return has_avx2() ? "avx2" : "baseline"; }
 
@@ -50,5 +60,7 @@ const Operators& operators_for(const Queue& queue) {
 #endif
   return cpu_baseline::operators();
 }
+
+#endif
 
 }  // namespace qs

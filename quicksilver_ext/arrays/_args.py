@@ -56,6 +56,8 @@ class Arrays:
             numbers = np.asarray(_fft.tables(torus, spacing, band), self.first.dtype)
             table = self.empty(numbers.shape)
             table[:] = self.namespace.asarray(numbers)
+            if self.namespace.__name__ == "cupy":  # other streams may use them next
+                self.namespace.cuda.get_current_stream().synchronize()
             _TABLES[key] = table
         return _TABLES[key]
 

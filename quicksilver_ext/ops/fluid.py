@@ -24,11 +24,16 @@ def _tables(
     device: torch.device,
 ) -> Tensor:
     """Tables for the core's fused transforms, or for its symbol alone."""
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        raise RuntimeError(
+            f"FluidMetric: tables of torus {torus}: expected them made before a CUDA graph is "
+            "recorded, found a recording; call the operator once beforehand"
+        )
     if fused:
         numbers = _fft.tables(torus, spacing, band)
     else:
         numbers = symbol_tables(torus, spacing, frequencies(torus, band))
-    return torch.frombuffer(numbers, dtype=torch.float64).to(device=device, dtype=dtype)
+    return torch.frombuffer(numbers, dtype=torch.float64).to(dtype).to(device)  # waits: any stream
 
 
 def _fake(field: Tensor, *_: Any) -> Tensor:

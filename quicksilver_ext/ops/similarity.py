@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -161,14 +162,26 @@ def ssd(
     return sums
 
 
+def _save_window(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.window = inputs[1]
+
+
+@operator(
+    "box_mean(Tensor field, int window) -> Tensor",
+    fake=lambda field, window: torch.empty_like(field, memory_format=torch.contiguous_format),
+    setup_context=_save_window,
+    backward=lambda ctx, grad: (torch.ops.quicksilver.box_mean(grad, ctx.window), None),
+    linear=(0,),
+)
 def _box_mean(field: Tensor, window: int) -> Tensor:
-    """The mean over a window around every voxel, zeros outside: axis by axis."""
-    dims = field.ndim - 2
-    pool = F.avg_pool3d if dims == 3 else F.avg_pool2d
-    for axis in range(dims):
-        size = tuple(window if a == axis else 1 for a in range(dims))
-        pad = tuple(window // 2 if a == axis else 0 for a in range(dims))
-        field = pool(field, size, stride=1, padding=pad)
+    """The mean over a window around every voxel, zeros outside: axis by axis. It is self-adjoint,
+    and so needs no backward pass of a pooling, which torch has no deterministic one of on CUDA.
+    """
+    shape = field.shape
+    for axis in range(2, len(shape)):
+        lines = field.reshape(math.prod(shape[:axis]), 1, shape[axis], -1)
+        pooled = F.avg_pool2d(lines, (window, 1), stride=1, padding=(window // 2, 0))
+        field = pooled.reshape(shape)
     return field
 
 

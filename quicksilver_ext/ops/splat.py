@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,7 +110,7 @@ def splat_in_fixed_point(
         _add(values, displacement, _args.field(sums), scale.data_ptr(), mode, padding_mode)
 
     entries = _args.batch_of(values, displacement) if batch == 1 else 1
-    count = entries * values[0, 0].numel()  # all of them, in one voxel of the border
+    count = entries * math.prod(values.shape[2:])  # all of them, in one voxel of the border
     return _fixed_point.sum_terms(values, (batch, values.shape[1], *shape), count, add)
 
 

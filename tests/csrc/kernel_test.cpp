@@ -15,130 +15,20 @@
 #include <utility>
 #include <vector>
 
-#include "core/fft/plan.h"
 #include "ops/operators.h"
+#include "order.h"
+#include "transform_tables.h"
 
 namespace qs::cpu_test {
 
 const Operators& operators();
-
-enum class Order { forwards, backwards, shuffled };
-static Order order = Order::forwards;
-
-std::int64_t ordered(std::int64_t piece, std::int64_t pieces) {
-  switch (order) {
-    case Order::forwards:
-      return piece;
-    case Order::backwards:
-      return pieces - 1 - piece;
-    default: {
-      // A permutation: a multiplier coprime to the number of pieces.
-      std::int64_t step = pieces / 2 + 1;
-      const auto gcd = [](std::int64_t a, std::int64_t b) {
-        while (b != 0) {
-          a = std::exchange(b, a % b);
-        }
-        return a;
-      };
-      while (gcd(step, pieces) != 1) {
-        ++step;
-      }
-      return (piece * step + pieces / 3) % pieces;
-    }
-  }
-}
 
 }  // namespace qs::cpu_test
 
 namespace {
 
 using namespace qs;
-using cpu_test::Order;
-
-int failures = 0;
-
-void expect(bool ok, const std::string& what) {
-  if (!ok) {
-    ++failures;
-    std::printf("FAILED %s\n", what.c_str());
-  }
-}
-
-// A field that owns exactly as many elements as it has.
-template <class T>
-struct Array {
-  std::unique_ptr<T[]> values;
-  std::size_t size;
-  Field field;
-
-  Array(DType dtype, int dims, std::int64_t batch, std::int64_t channels, const int (&shape)[3])
-      : field{nullptr, dtype, dims, batch, channels, {shape[0], dims == 3 ? shape[1] : 1, shape[2]}} {
-    size = static_cast<std::size_t>(batch * channels * field.shape[0] * field.shape[1] * field.shape[2]);
-    values = std::make_unique<T[]>(size);
-    field.data = values.get();
-  }
-  void randomise(std::mt19937& random, double scale) {
-    std::normal_distribution<double> normal(0, scale);
-    for (std::size_t n = 0; n < size; ++n) {
-      values[n] = static_cast<T>(normal(random));
-    }
-  }
-  void clear() { std::fill_n(values.get(), size, T(0)); }
-};
-
-const double fixed_scale = 1099511627776.0;  // 2^40
-
-template <class T>
-constexpr DType dtype_of = sizeof(T) == 4 ? DType::float32 : DType::float64;
-
-// Runs work(queue) in every order and with one and three workers; the outputs must have the same bits each time.
-template <class T>
-void same_bits(const std::string& name, std::vector<Array<T>*> outputs, const std::function<void(const Queue&)>& work) {
-  std::vector<std::vector<T>> first;
-  for (const Order order : {Order::forwards, Order::backwards, Order::shuffled}) {
-    for (const int threads : {1, 3}) {
-      cpu_test::order = order;
-      for (auto* output : outputs) {
-        output->clear();
-      }
-      work(Queue{-1, nullptr, threads});
-      for (std::size_t n = 0; n < outputs.size(); ++n) {
-        const T* values = outputs[n]->values.get();
-        if (first.size() <= n) {
-          first.emplace_back(values, values + outputs[n]->size);
-        }
-        expect(std::memcmp(first[n].data(), values, outputs[n]->size * sizeof(T)) == 0, name + " depends on the order");
-      }
-    }
-  }
-}
-
-// As quicksilver_ext/_fft.py makes them, with made-up symbols: only the roots and the places matter here. Of fewer
-// frequencies than there are, those at the last places are kept.
-template <class T>
-std::vector<T> transform_tables(const FluidTorus& on, int dims) {
-  const int (&torus)[3] = on.size;
-  const int half = torus[2] / 2, middle = dims == 3 ? torus[1] : 0, rows = dims == 3 ? on.kept[0] : 0;
-  std::vector<T> tables(2 * static_cast<std::size_t>(torus[0] + rows + on.kept[1]), T(-0.5));
-  for (const int n : {torus[0], middle, torus[2]}) {
-    for (int k = 0; k < n; ++k) {
-      const double angle = 2 * 3.14159265358979323846 * k / n;
-      tables.insert(tables.end(), {static_cast<T>(std::cos(angle)), static_cast<T>(-std::sin(angle))});
-    }
-  }
-  std::vector<T> places(static_cast<std::size_t>(half));
-  for (int place = 0; place < half; ++place) {
-    places[static_cast<std::size_t>(frequency_at(plan_of(half, half), place))] = static_cast<T>(place);
-  }
-  tables.insert(tables.end(), places.begin(), places.end());
-  for (int n = 0; n < rows && on.kept[1] <= half; ++n) {
-    tables.push_back(static_cast<T>(middle - rows + n));
-  }
-  for (int n = 0; n < on.kept[1] && on.kept[1] <= half; ++n) {
-    tables.push_back(static_cast<T>(half + 1 - on.kept[1] + n));
-  }
-  return tables;
-}
+using namespace qs::cpu_test;
 
 template <class T>
 struct Case {

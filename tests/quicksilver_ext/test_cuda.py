@@ -109,3 +109,27 @@ def test_corners_outside_stay_in_memory():
     assert (
         qs.average_patches(torch.ones(3, 1, 4, 4, 4, device="cuda"), corners, GRID).isfinite().all()
     )
+
+
+def test_two_streams_replay_one_recording():
+    shooting = qs.GeodesicShooting(METRIC, 3, graph=True)
+    momenta = [n * smooth_momentum() for n in (0.5, 1.0)]
+    expected = [shooting(m) for m in momenta]
+    streams = [torch.cuda.Stream() for _ in momenta]
+    torch.cuda.synchronize()
+    results: list[list] = [[], []]
+    for _ in range(20):
+        for stream, momentum, found in zip(streams, momenta, results, strict=True):
+            with torch.cuda.stream(stream):
+                found.append(shooting(momentum))
+    torch.cuda.synchronize()
+    for (psi, phi), found in zip(expected, results, strict=True):
+        assert all(torch.equal(a, psi) and torch.equal(b, phi) for a, b in found)
+
+
+def test_tables_are_refused_during_a_recording():
+    with (
+        pytest.raises(RuntimeError, match="before a CUDA graph"),
+        torch.cuda.graph(torch.cuda.CUDAGraph()),
+    ):
+        qs.FluidMetric(alpha=0.0123, pad=5).sharp(torch.zeros(1, 3, 22, 18, 26, device="cuda"))

@@ -11,6 +11,7 @@ import torch
 from torch.autograd import forward_ad
 
 import quicksilver_ext as qs
+from quicksilver_ext import _register
 
 CHOICES = {
     "mode": ("linear", "nearest", "cubic"),
@@ -92,6 +93,7 @@ def of_differences(fields: Fields) -> dict[str, list[tuple]]:
             (leaf(2), leaf(2), leaf(3), True, "border"),
             (leaf(1)[:1], field(1), field(3), False, "zeros"),
         ],
+        "box_mean": [(leaf(2), 3), (leaf(1, 5, 6), 5)],
         "ad": [(leaf(3), leaf(3), "one_sided")],
         "ad_star": [(leaf(2, 5, 6), leaf(2, 5, 6), "half")],
         "Ad_star": [(leaf(3), leaf(3), "one_sided"), (leaf(2, 5, 6), leaf(2, 5, 6), "half")],
@@ -278,3 +280,12 @@ def test_no_gradient_is_lost():
         first.sum().backward()
     with pytest.raises(NotImplementedError, match=words):
         torch.func.grad(lambda u: torch.func.grad(total)(u).sum())(u.detach())
+
+
+def test_tensors_on_two_devices_are_refused():
+    """`torch.ops.quicksilver` is called without the checks of the public functions."""
+    call = _register.on_one_device(lambda *_: "called", "warp")
+    here, elsewhere = torch.zeros(1), torch.zeros(1, device="meta")
+    assert call(here, None, [3], here) == "called"
+    with pytest.raises(ValueError, match=r"warp: expected all tensors on cpu .* found one on meta"):
+        call(here, "linear", elsewhere)

@@ -102,6 +102,17 @@ QS_HD void load_vector(const View<const T>& field, const Voxel& v, T (&u)[D]) {
   unroll<D>([&](auto c) QS_INLINE { u[c] = field.at(v, c); });
 }
 
+// The vector of a field that may be the result as well. Nothing else says so to nvcc, which otherwise may read it by
+// the path for memory that no kernel writes meanwhile (ld.global.nc).
+template <class T, int D>
+QS_HD void load_in_place(const View<const T>& field, const Voxel& v, T (&u)[D]) {
+#if defined(__CUDA_ARCH__)
+  unroll<D>([&](auto c) QS_INLINE { u[c] = __ldcg(&field.at(v, c)); });
+#else
+  load_vector(field, v, u);
+#endif
+}
+
 template <class T, int D, int N, bool P>
 QS_HD T gather(const T* QS_RESTRICT values, const Footprint<T, D, N, P>& f) {
   Row<T, N> sum{};

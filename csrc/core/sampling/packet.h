@@ -7,7 +7,7 @@
 
 namespace qs::QS_TARGET {
 
-#if defined(__CUDACC__)
+#if defined(QS_GPU)
 
 // Declared only: members that work by blocks must parse everywhere and are never instantiated for a GPU.
 template <class T>

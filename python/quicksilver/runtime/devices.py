@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import psutil
 import torch
 
+import quicksilver_ext
 from quicksilver.errors import QuicksilverError
 from quicksilver.runtime import distributed
 
@@ -35,12 +37,34 @@ def pick_device(name: str | torch.device) -> torch.device:
         if device.type not in KINDS:
             raise ValueError(device.type)
         torch.empty(1, device=device)
+        if device.type == "cuda":
+            require_capability(device)
+    except QuicksilverError:
+        raise
     except Exception as error:  # backends that are not there raise anything
         raise QuicksilverError(
             f"expected a device of this machine ({', '.join(KINDS)}), found '{name}', which cannot "
             "be used; try --device cpu"
         ) from error
     return device
+
+
+def require_capability(device: torch.device) -> None:
+    """Check that the operators were compiled for a GPU, or for one older than it.
+
+    Raises:
+        QuicksilverError: It is older than all that they were compiled for.
+    """
+    built = [int(n) for n in re.findall(r"\d+", quicksilver_ext.info()["cuda"]["architectures"])]
+    major, minor = torch.cuda.get_device_capability(device)
+    if built and 10 * major + minor < min(built):
+        oldest = divmod(min(built), 10)
+        raise QuicksilverError(
+            f"expected a GPU of compute capability {oldest[0]}.{oldest[1]} or newer, for which the "
+            f"operators were compiled, found {torch.cuda.get_device_name(device)} with "
+            f"{major}.{minor}; try --device cpu, or install with CMAKE_ARGS="
+            f"-DQS_CUDA_ARCHITECTURES={10 * major + minor}"
+        )
 
 
 def cpu_has_bfloat16() -> bool:

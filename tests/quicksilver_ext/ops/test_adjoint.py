@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
-from quicksilver_ext import reference
+from quicksilver_ext import _args, reference
+from quicksilver_ext.ops import adjoint
 
 FACES = pytest.mark.parametrize("faces", ["one_sided", "half"])
 
@@ -164,3 +165,17 @@ def test_ad_is_the_derivative_of_Ad(fields):
     inside = (..., slice(2, -2), slice(2, -2))
     error = (change - qs.ad(v, w))[inside].norm() / qs.ad(v, w)[inside].norm()
     assert error < 0.05
+
+
+def test_the_gradient_in_place(fields, grid, dtype):
+    """As the adjoint integrator does: the direct part replaces the gradient."""
+    momentum, grad = (fields.noise(grid, len(grid), dtype=dtype) for _ in range(2))
+    u = fields.displacement(grid, 2.0, dtype=dtype)
+    results = []
+    for direct in (torch.empty_like(grad), grad):
+        pulled, matrices = torch.empty_like(grad), fields.noise(grid, len(grid) ** 2, dtype=dtype)
+        given = (momentum, u, grad, pulled, matrices, direct)
+        faces = adjoint._core.Faces.one_sided
+        adjoint._core.Ad_star_gradient(*map(_args.field, given), faces, _args.queue_of(u))
+        results.append((pulled, matrices, direct))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))

@@ -10,6 +10,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver_ext import reference
+from quicksilver_ext.ops import fluid
 
 METRICS = {
     "default": {},
@@ -166,3 +167,9 @@ def test_strided_input(fields, grid):
     momentum = fields.noise(grid, len(grid))
     strided = momentum.movedim(1, -1).contiguous().movedim(-1, 1)
     assert torch.equal(metric.sharp(strided), metric.sharp(momentum))
+
+
+def test_tables_are_not_made_while_a_graph_is_recorded(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with pytest.raises(RuntimeError, match="before a CUDA graph is recorded"):
+        fluid._tables(True, (6, 10), (1.0, 1.0), "full", torch.float32, torch.device("cuda"))

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 
 import quicksilver_ext as qs
-from quicksilver_ext import reference
+from quicksilver_ext import _args, reference
 from quicksilver_ext.ops.geodesic import ab2
 
 MEMORY = pytest.mark.parametrize("memory", ab2.MEMORY)
@@ -38,7 +38,7 @@ def gradient(shoot, momentum, metric, loss, steps, **options) -> torch.Tensor:
 @LOSS
 @COMPOSITION
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_gradient(fields, grid, close, metric, composition, loss, steps):
+def test_gradient(fields, grid, close, sums_are_ordered, metric, composition, loss, steps):
     """The gradient is that of autograd through the twin, with the same bits for every memory where
     sums are ordered.
     """
@@ -51,18 +51,19 @@ def test_gradient(fields, grid, close, metric, composition, loss, steps):
     ]
     for each in found:
         close(each, expected, 1e-10)
-        assert fields.device.type == "cuda" or torch.equal(each, found[0])
+        assert not sums_are_ordered or torch.equal(each, found[0])
 
 
 @pytest.mark.parametrize("steps", [16, 18, 26])
-def test_many_steps_in_little_memory(fields, metric, steps):
+def test_many_steps_in_little_memory(fields, sums_are_ordered, metric, steps):
     """The same gradient where states are held by several, and computed again from each."""
     momentum = fields.noise((7, 6), 2)
     small, fast = (
         gradient(qs.shoot, momentum, metric, LOSSES["both"], steps, memory=memory)
         for memory in ("small", "fast")
     )
-    assert torch.equal(small, fast) or fields.device.type == "cuda"
+    assert torch.allclose(small, fast, rtol=1e-9, atol=1e-12)
+    assert torch.equal(small, fast) or not sums_are_ordered
     assert fast.abs().max() > 0.1
 
 
@@ -89,7 +90,9 @@ def test_any_number_of_threads_any_bits(metric, memory):
             found.append(gradient(qs.shoot, momentum, metric, LOSSES["both"], 3, memory=memory))
     finally:
         torch.set_num_threads(threads)
-    assert torch.equal(*found)
+    assert torch.allclose(*found, rtol=1e-3, atol=1e-4 * found[0].abs().max().item())
+    if qs.info()["cpu"]["instructions"] != "emulated CUDA":
+        assert torch.equal(*found)
 
 
 def test_strided_gradients_and_momenta(fields, close, metric):
@@ -187,3 +190,12 @@ def test_bytes_of_the_backward_pass(metric, no_workspace, steps, follow):
         changes = allocations(lambda m=maps, o=ones: torch.autograd.grad(m, momentum, o))
         peak = max(itertools.accumulate(changes)) / size
         assert 8 < peak - 1 <= allowed[memory] + 0.01  # the gradient itself is the output
+
+
+def test_following_in_place(fields, grid, dtype):
+    """As the integrator does: its map is both what is read and what is written."""
+    w, phi = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(2))
+    apart = torch.empty_like(phi)
+    for out in (apart, phi):
+        ab2._core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
+    assert torch.equal(phi, apart)

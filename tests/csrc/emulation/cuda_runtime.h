@@ -1,0 +1,83 @@
+// What csrc uses of the CUDA runtime, on the CPU: the branches written for a GPU run with their own launch geometry,
+// barriers, shared memory, atomics and launch limits. Threads of a block are fibers (fibers.cpp) or, for
+// ThreadSanitizer, real threads (threads.cpp).
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <functional>
+
+#define __host__
+#define __device__
+#define __global__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+
+using std::sqrt;
+
+struct dim3 {
+  unsigned x, y, z;
+  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+typedef void* cudaStream_t;
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorInvalidConfiguration = 9 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
+
+namespace emulation {
+
+// What a running thread knows of itself.
+struct Thread {
+  dim3 thread, block, threads, blocks;
+  unsigned char* shared;
+};
+extern thread_local Thread current;
+
+// The barrier of the current thread's block.
+void wait();
+
+// Runs `run` once for each thread of each block, with `current` set; or leaves an error for cudaGetLastError where a
+// device would refuse the launch. A kernel without shared memory may have no barrier.
+void launch(dim3 blocks, dim3 threads, std::size_t shared, const void* kernel, const std::function<void()>& run);
+
+cudaError_t allow_shared_memory(const void* kernel, int bytes);
+cudaError_t take_error();
+
+constexpr int block_memory = 227 * 1024;  // an H100's
+
+}  // namespace emulation
+
+#define threadIdx (emulation::current.thread)
+#define blockIdx (emulation::current.block)
+#define blockDim (emulation::current.threads)
+#define gridDim (emulation::current.blocks)
+#define __syncthreads() emulation::wait()
+
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
+  return emulation::allow_shared_memory(reinterpret_cast<const void*>(kernel), bytes);
+}
+inline cudaError_t cudaGetLastError() { return emulation::take_error(); }
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = emulation::block_memory;
+  return cudaSuccess;
+}
+inline const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorInvalidValue ? "invalid argument" : "invalid configuration argument";
+}
+
+template <class T>
+T atomicAdd(T* address, T value) {
+  T old, sum;
+  __atomic_load(address, &old, __ATOMIC_RELAXED);
+  do {
+    sum = old + value;
+  } while (!__atomic_compare_exchange(address, &old, &sum, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+  return old;
+}
