@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.images import read_series
 from quicksilver.training.recipe import RECIPES
-from tests.quicksilver import hostile
+from tests.quicksilver.hostile import images, models, texts, transforms
+from tests.quicksilver.hostile.files import good_nifti
+
+FILES = {
+    "IMAGES": images.IMAGES,
+    "POINTS": transforms.POINTS,
+    "TRANSFORMS": transforms.TRANSFORMS,
+    "MODELS": models.MODELS,
+    "LISTS": texts.LISTS,
+    "RECIPES": texts.RECIPES,
+}
 
 RECIPE = Path(str(RECIPES / "default-2mm.yaml"))
 
@@ -23,10 +33,10 @@ RECIPE = Path(str(RECIPES / "default-2mm.yaml"))
 def good(tmp_path_factory, model_file) -> Path:
     """A folder with a usable one of everything: image, affine, registration, model."""
     folder = tmp_path_factory.mktemp("good")
-    hostile.result_folder()(folder)
-    (folder / "image.nii").write_bytes(hostile.good_nifti())
+    transforms.result_folder()(folder)
+    (folder / "image.nii").write_bytes(good_nifti())
     (folder / "affine.txt").write_bytes(
-        hostile.itk("AffineTransform_double_3_3", "1 0 0 0 1 0 0 0 1 0 0 0")
+        transforms.itk("AffineTransform_double_3_3", "1 0 0 0 1 0 0 0 1 0 0 0")
     )
     (folder / "model").symlink_to(model_file)
     (folder / "points.csv").write_text("x,y,z\n1,2,3\n")
@@ -76,7 +86,7 @@ FINE = {("apply to", "all zero")}
 CASES = [
     (verb, kind, name)
     for kind, verbs in VERBS.items()
-    for number, name in enumerate(getattr(hostile, kind))
+    for number, name in enumerate(FILES[kind])
     for verb in (*verbs, *IN_TURN.get(kind, ())[number % 4 : number % 4 + 1])
     if (verb, name) not in FINE
 ]
@@ -90,7 +100,7 @@ def listing(folder: Path) -> set[str]:
 def test_one_sentence(verb, kind, name, good, tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
-    bad = getattr(hostile, kind)[name](tmp_path / "in")
+    bad = FILES[kind][name](tmp_path / "in")
     before = listing(tmp_path), listing(good)
     code, shown, error = command(*words(verb, good, bad, tmp_path / "out"))
     assert code == 2
@@ -137,7 +147,7 @@ def test_what_cannot_be_written(verb, name, good, tmp_path, command, monkeypatch
 
 @pytest.mark.parametrize("kind", ["IMAGES", "MODELS"])
 def test_one_sentence_of_a_process(kind, good, tmp_path):
-    bad = getattr(hostile, kind)["a pipe"](tmp_path)
+    bad = FILES[kind]["a pipe"](tmp_path)
     line = words(VERBS[kind][0], good, bad, tmp_path / "out")
     done = subprocess.run(
         [sys.executable, "-m", "quicksilver", *map(str, line)],
@@ -156,7 +166,7 @@ def test_one_sentence_of_a_process(kind, good, tmp_path):
 @example([(111, 95)])  # voxels that begin 1e19 bytes into the file
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_header_is_read_or_refused(tmp_path, changes):
-    content = bytearray(hostile.good_nifti())
+    content = bytearray(good_nifti())
     for place, value in changes:
         content[place] = value
     (tmp_path / "image.nii").write_bytes(content)

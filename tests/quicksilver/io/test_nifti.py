@@ -10,7 +10,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io import nifti
 from quicksilver.io.images import read_grid
 from quicksilver.runtime import devices
-from tests.quicksilver import hostile
+from tests.quicksilver.hostile.files import dims, good_nifti, with_header
 from tests.quicksilver.phantoms import make_affine
 
 AFFINE = make_affine((10, -20, 30), (1, 1.2, 0.9), origin=(20, -20, -20))
@@ -26,7 +26,7 @@ def image(sform=None, qform=None) -> nib.Nifti1Image:
 
 def write(path, sform=None, qform=None):
     header = image(sform, qform).header
-    raw = hostile.good_nifti()
+    raw = good_nifti()
     path.write_bytes(header.binaryblock + raw[len(header.binaryblock) :])
     return path
 
@@ -48,7 +48,7 @@ def test_a_sform_and_a_qform_that_disagree_are_noted(tmp_path):
 
 def sparse(path, dtype, *sizes):
     """A gzip file of plain zeros behind a header."""
-    header = hostile.with_header(dim=hostile.dims(*sizes), datatype=dtype[0], bitpix=dtype[1])[:352]
+    header = with_header(dim=dims(*sizes), datatype=dtype[0], bitpix=dtype[1])[:352]
     million = gzip.compress(bytes(1 << 20), 9)
     count = int(np.prod(sizes)) * dtype[1] // 8 // (1 << 20) + 1
     path.write_bytes(gzip.compress(header) + count * million)
