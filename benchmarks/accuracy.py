@@ -30,7 +30,16 @@ from .reporting.table import section, with_section
 
 Pair = tuple[str, str]
 
-NAMES = ("affine", "prediction", "correction", "refine", "default-1mm", "lddmm", "syn")
+NAMES = (
+    "affine",
+    "prediction",
+    "correction",
+    "refine",
+    "default-1mm",
+    "quicksilver-2017",
+    "lddmm",
+    "syn",
+)
 
 
 class Store:

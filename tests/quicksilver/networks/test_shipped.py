@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.shipped import open_model, shipped_models
 
 
 def test_models_that_ship_are_opened_by_their_names():
-    assert "default-2mm" in shipped_models()
+    assert shipped_models() == ["default-1mm", "default-2mm", "quicksilver-2017"]
     for name in shipped_models():
         config = open_model(name).config
-        assert name == f"default-{config.spacing:g}mm"
+        if name.startswith("default"):
+            assert name == f"default-{config.spacing:g}mm"
         assert config.licence
         assert config.results
+
+
+def test_the_paper_s_system_ships():
+    model = open_model("quicksilver-2017")
+    assert isinstance(model.prediction, PatchNetwork)
+    assert isinstance(model.correction, PatchNetwork)
+    assert (model.config.patch_size, model.config.stride, model.config.corrections) == (15, 14, 1)

@@ -15,8 +15,8 @@ def test_the_recipes_of_the_project_are_recipes(name):
     assert read_recipe(str(RECIPES / f"{name}.yaml")) == read_recipe(name)
 
 
-def test_four_recipes_ship():
-    assert len(shipped_recipes()) == 4
+def test_five_recipes_ship():
+    assert len(shipped_recipes()) == 5
 
 
 @pytest.mark.parametrize(
