@@ -3,7 +3,8 @@
 Every operator, how it scales, and whole registrations, beside what a user would use instead, on
 this machine's GPU or CPU. The results go to a JSON file per device; from all of these files the
 page docs/benchmarks.md and its plots are made. What was measured already with the same sources is
-not measured again, so that a run can be cut and called again.
+not measured again, so that a run can be cut and called again. `--operators` needs torch and this
+repository, and no other package: a bare machine with a GPU can run it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -24,10 +26,11 @@ from quicksilver.errors import QuicksilverError
 from .measuring.machine import ROOT, device_name, machine, source_version
 from .measuring.place import Place
 from .operators.cases import Case, cases
-from .registration.pipeline import Pair, Whole, make_pair, whole_cases
-from .reporting.document import write_document
 from .reporting.results import Results, incomplete, read_results, slower
 from .reporting.summary import line
+
+if TYPE_CHECKING:
+    from .registration.pipeline import Whole
 
 SMALL_BUDGET = 0.1
 
@@ -43,6 +46,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, action="append", default=[], help="beside the shipped"
     )
+    parser.add_argument("--operators", action="store_true", help="no registrations, and no page")
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--budget", type=float, default=3.0, help="seconds for the runs of a case")
     parser.add_argument("--device", default=None, help="cuda where there is one, else cpu")
@@ -72,6 +76,17 @@ def shipped_models() -> list[Path]:
     return sorted(Path(str(files("quicksilver.networks") / "weights")).glob("*.safetensors"))
 
 
+def list_registrations(
+    arguments: argparse.Namespace, stack: contextlib.ExitStack
+) -> Sequence[Whole]:
+    """List the cases of whole registrations; a pair that is made for them lasts as `stack` does."""
+    from .registration.pipeline import Pair, make_pair, whole_cases
+
+    pair = Pair(*arguments.pair) if arguments.pair else None
+    pair = pair or stack.enter_context(make_pair(arguments.smoke))
+    return whole_cases(pair, [*shipped_models(), *arguments.model])
+
+
 def main(words: Sequence[str] | None = None) -> None:
     arguments = parse(words)
     device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -81,9 +96,9 @@ def main(words: Sequence[str] | None = None) -> None:
     old = read_results(arguments.compare) if arguments.compare else None
     torch.manual_seed(0)
     with contextlib.ExitStack() as stack:
-        pair = Pair(*arguments.pair) if arguments.pair else None
-        pair = pair or stack.enter_context(make_pair(arguments.smoke))
-        found = [*cases(device), *whole_cases(pair, [*shipped_models(), *arguments.model])]
+        found: list[Case | Whole] = [*cases(device)]
+        if not arguments.operators:
+            found += list_registrations(arguments, stack)
         version = source_version()
         for case in found:
             known = results.has(case.name, version) and not arguments.again
@@ -96,7 +111,9 @@ def main(words: Sequence[str] | None = None) -> None:
             f"expected complete results in {results.path}, found {'; '.join(lacking)}; "
             "run it again with --again"
         )
-    if not arguments.smoke or arguments.document:
+    if not arguments.operators and (not arguments.smoke or arguments.document):
+        from .reporting.document import write_document
+
         document = arguments.document or ROOT / "docs" / "benchmarks.md"
         write_document(document, arguments.output, arguments.smoke)
         print(f"written to {document}")

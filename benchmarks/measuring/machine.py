@@ -24,11 +24,9 @@ SOURCES = ("csrc", "quicksilver_ext", "python")
 
 
 def machine() -> dict[str, Any]:
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": commit or "unknown",
+        "commit": ask_git("describe", "--always", "--dirty") or "unknown",
         "processor": _processor(),
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -39,16 +37,19 @@ def machine() -> dict[str, Any]:
     }
 
 
+def ask_git(*words: str) -> str:
+    """Return what git answers about this repository; nothing where there is no git."""
+    command = ["git", "-C", str(ROOT), *words]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
 def source_version() -> str:
     """The version and the last commit of the sources; `-dirty` where they differ from it."""
-    git = ["git", "-C", str(ROOT)]
-
-    def answer(*words: str) -> str:
-        done = subprocess.run([*git, *words, "--", *SOURCES], capture_output=True, text=True)
-        return done.stdout.strip()
-
-    dirty = "-dirty" if answer("status", "--porcelain") else ""
-    commit = answer("log", "-1", "--format=%h") or "unknown"
+    dirty = "-dirty" if ask_git("status", "--porcelain", "--", *SOURCES) else ""
+    commit = ask_git("log", "-1", "--format=%h", "--", *SOURCES) or "unknown"
     return f"quicksilver {quicksilver.__version__} commit {commit}{dirty}"
 
 

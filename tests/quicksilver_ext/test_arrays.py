@@ -61,7 +61,11 @@ class TestSameAsTorch:
         tensors = [as_tensor(a) for a in (image, values, u)]
         same(arrays.warp(image, u, mode, padding), qs.warp(tensors[0], tensors[2], mode, padding))
         splatted = arrays.splat(values, u, shape, mode, padding)
-        same(splatted, qs.splat(tensors[1], tensors[2], shape, mode, padding))
+        expected = qs.splat(tensors[1], tensors[2], shape, mode, padding)
+        if xp is np:
+            same(splatted, expected)
+        else:  # atomic sums, in any order
+            torch.testing.assert_close(as_tensor(splatted), expected)
 
     @pytest.mark.parametrize("faces", ["one_sided", "half"])
     def test_pointwise(self, xp, random, grid, dtype, faces):
