@@ -8,6 +8,8 @@ import pytest
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
 
+collect_ignore = ["emulated.py"]  # a plugin, which looks for what it needs when it is imported
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

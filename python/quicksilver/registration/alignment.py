@@ -202,24 +202,30 @@ def _linearise(trial: np.ndarray, moving: Level, target: Level) -> Linearisation
         weight = weight * target.weigh_common_view(moving, trial)
         least = SHARED * min(moving.energy, target.energy) / target.grid.voxel_volume
     common, ours, their, voxels = (
-        (weight * product).flatten(1).sum(1, dtype=torch.float64).cpu().numpy()
+        _settle((weight * product).flatten(1).sum(1, dtype=torch.float64))
         for product in (contrast * theirs, contrast * contrast, theirs * theirs, 1)
     )
     energy = np.sqrt(ours * their).clip(least)
     # d contrast / d (row i, column j of the matrix) = gradient_i place_j
     derivative = (
         (torch.stack(gradient, 1)[:, :, None] * _make_coordinates(target)).flatten(3).flatten(1, 2)
-    ).double()  # in which threads that divide a sum do not show
+    ).double()
     weighted = derivative * weight.flatten(1)[:, None]
     hessian = weighted @ derivative.transpose(1, 2)
     slope = weighted @ (theirs - contrast).flatten(1)[:, :, None].double()
     return Linearisation(
         score=common / energy,
-        hessian=hessian.cpu().numpy(),
-        slope=slope[..., 0].cpu().numpy(),
+        hessian=_settle(hessian),
+        slope=_settle(slope[..., 0]),
         energy=energy,
         volume=target.grid.voxel_volume * voxels.clip(1),
     )
+
+
+def _settle(sums: Tensor) -> np.ndarray:
+    """Round sums in double precision to single, in which the order that threads sum in is lost."""
+    settled: np.ndarray = sums.float().double().cpu().numpy()
+    return settled
 
 
 def _make_coordinates(level: Level) -> Tensor:

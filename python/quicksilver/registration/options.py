@@ -205,7 +205,8 @@ class FitOptions(PairOptions):
 
     Args:
         spacing: Voxel size of the working grid in millimetres.
-        loss: "ssd", "lncc" or a function (`quicksilver.lddmm.losses`); None: what suits `method`.
+        loss: "ssd", "lncc", "mi" for contrasts that differ, or a function
+            (`quicksilver.lddmm.losses`); None: what suits `method`.
         sigma: Standard deviation of the noise: the loss is weighted by 1 / (2 sigma^2). None: the
             loss's own.
         window: Edge of the windows of "lncc" in voxels, odd.
@@ -219,11 +220,12 @@ class FitOptions(PairOptions):
     spacing: float = field(
         default=2.0, metadata=shown("Voxel size of the working grid, mm.", minimum=0.1, maximum=100)
     )
-    loss: Literal["ssd", "lncc"] | Loss | None = field(
+    loss: Literal["ssd", "lncc", "mi"] | Loss | None = field(
         default=None,
         metadata=shown(
-            "Image dissimilarity: lncc by default, ssd with --method quicksilver.",
-            Literal["ssd", "lncc"] | None,
+            "Image dissimilarity: lncc by default, ssd with --method quicksilver; mi for contrasts "
+            "that differ.",
+            Literal["ssd", "lncc", "mi"] | None,
         ),
     )
     sigma: float | None = field(

@@ -135,7 +135,7 @@ except QuicksilverError as error:
 def test_a_full_disk_is_a_sentence_and_the_old_file_stays(writer, tmp_path):
     (tmp_path / "x").write_text("the last good one")
     words = [sys.executable, "-c", FULL, writer, tmp_path / "x"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "expected to be able to write" in done.stdout, done.stderr
     assert (tmp_path / "x").read_text() == "the last good one"

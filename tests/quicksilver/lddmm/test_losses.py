@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from quicksilver.lddmm.losses import FLAT, LNCC, SSD
+from quicksilver.lddmm.losses import FLAT, LNCC, MI, SSD, make_loss
 
 
 def images(seed=0, shape=(7, 6, 9)):
@@ -41,3 +41,36 @@ def test_correlation_sees_no_gain_and_no_offset_but_missing_texture():
 def test_windows_have_a_middle(window):
     with pytest.raises(ValueError, match="odd number"):
         LNCC(window)
+
+
+def test_mutual_information_is_that_of_the_joint_histogram():
+    """Intensities on the bins: hats count voxels, splines spread them over three."""
+    generator = torch.Generator().manual_seed(0)
+    bins, spread = 6, torch.tensor([1 / 6, 2 / 3, 1 / 6], dtype=torch.float64)
+    a, b = (torch.randint(bins, (1, 1, 6, 5, 7), generator=generator) for _ in range(2))
+    found = MI(bins, 1.0)(1.2 * a.double() / (bins - 1), 1.2 * b.double() / (bins - 1))
+    joint = torch.zeros(bins + 2, bins, dtype=torch.float64)
+    for x, y in zip(a.flatten(), b.flatten(), strict=True):
+        joint[x : x + 3, y] += spread
+    surprise = -(joint / joint.sum(1, keepdim=True)).clamp(min=1e-30).log()
+    expected = sum(spread[k] * surprise[a + k, b] for k in range(3)) / 2
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", ["ssd", "lncc", "mi"])
+def test_gradcheck_of_what_a_fit_minimises(name):
+    a, b = images(shape=(5, 6, 5))
+    loss, mask = make_loss(name, 0.9), (b > 0.3).double()
+    a = (1.1 * a + 0.03).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: (loss(a, b) * mask).sum(), a)
+
+
+def test_mutual_information_knows_no_contrast_and_keeps_pairs_apart():
+    a, b = images(shape=(12, 13, 11))
+    loss = MI(sigma=1.0)
+    other = (1.2 - a).square() / 1.2
+    assert loss(a, other).mean() < 0.6 * loss(b, other).mean()
+    together = loss(torch.cat([a, b]), torch.cat([b, b]))
+    torch.testing.assert_close(together[:2], loss(a, b))
+    with pytest.raises(ValueError, match="at least 4"):
+        MI(bins=3)
