@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import quicksilver
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
@@ -48,6 +49,27 @@ def test_register_writes_everything(out, brain_files):
     assert list(summary["seconds"]) == [*stages, "total"]
     assert summary["command"] == "register"
     assert summary["moving"] == str(brain_files[0])
+
+
+def test_the_warped_image_says_what_the_moving_one_is(brain_files, model_file, tmp_path, command):
+    """As `apply` keeps it: what stays true of an image that is resampled."""
+    moving = nib.load(brain_files[0])
+    said = {"descrip": b"T1 of a phantom", "cal_max": 300.0, "toffset": 1.5, "intent_name": b"T1"}
+    for name, value in said.items():
+        moving.header[name] = value
+    nib.save(moving, tmp_path / "moving.nii.gz")
+    for name, source in (
+        ("file", tmp_path / "moving.nii.gz"),
+        ("masked", tmp_path / "moving.nii.gz"),
+    ):
+        mask = ("--moving-mask", source) if name == "masked" else ()
+        words = ("register", source, brain_files[1], "-o", tmp_path / name, *mask)
+        assert command(*words, "--model", model_file, "--no-affine")[0] == 0
+        warped = nib.load(tmp_path / name / "warped.nii.gz").header
+        assert {entry: warped[entry].item() for entry in said} == said
+        assert warped.get_xyzt_units()[0] == "mm"
+    found = quicksilver.register(moving, brain_files[1], model=model_file, affine=False)
+    assert found.pair.moving_image.header["cal_max"] == 300
 
 
 def test_options_of_register(brain_files, model_file, tmp_path, command):

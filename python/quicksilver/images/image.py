@@ -5,7 +5,8 @@ World coordinates are RAS millimetres, as in nibabel; a voxel is named by its ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -57,10 +58,12 @@ class Image:
     Args:
         data: (X, Y, Z), float32 or integer.
         affine: (4, 4), from array index to RAS millimetres.
+        header: nibabel's header of the NIfTI file it was read from; None: it was not.
     """
 
     data: np.ndarray
     affine: np.ndarray
+    header: Any = field(default=None, repr=False, compare=False)
 
     @property
     def grid(self) -> Grid:
@@ -70,7 +73,7 @@ class Image:
 
     def reframe(self, matrix: np.ndarray) -> Image:
         """Return the same voxels in a world from which `matrix` (4, 4) leads to this one."""
-        return Image(self.data, np.linalg.inv(matrix) @ self.affine)
+        return replace(self, affine=np.linalg.inv(matrix) @ self.affine)
 
 
 def brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from quicksilver.errors import QuicksilverError
@@ -29,7 +31,7 @@ def apply_mask(image: Image, mask: Image) -> Image:
             "expected a mask that covers some of its image, found no non-zero voxel of the image "
             "inside; give a mask in the image's own space"
         )
-    return Image(data, image.affine)
+    return replace(image, data=data)
 
 
 def looks_unstripped(image: Image) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import nibabel as nib
@@ -62,7 +62,7 @@ def read_image(
         (dtype('float32'), (4, 5, 6))
     """
     found = read_with_header(path, labels, outside=outside, empty=empty)
-    return take_single(found.volumes, found.grid, f"{path}")
+    return replace(take_single(found.volumes, found.grid, f"{path}"), header=found.header)
 
 
 def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
@@ -157,7 +157,10 @@ def as_image(
         )
     name = "the image"
     checked = nifti.check_array(volume, affine, name)
-    return take_single(*check_volumes(*checked, name, labels, outside=outside, empty=empty), name)
+    volumes, grid = check_volumes(*checked, name, labels, outside=outside, empty=empty)
+    header = getattr(source, "header", None)
+    known = header if isinstance(header, nib.Nifti1Header) else None
+    return replace(take_single(volumes, grid, name), header=known)
 
 
 def as_grid(source: ImageLike) -> Grid:

@@ -102,7 +102,9 @@ def _list_writes(
     page = place / "report.html"
     yield partial(html.write, pictured, make_tables(summary), page, title, line)
     warped = registration.warped
-    yield partial(nifti.save, place / "warped.nii.gz", warped.data, warped.affine)
+    header = pair.moving_image.header
+    file = place / "warped.nii.gz"
+    yield partial(nifti.save, file, warped.data, warped.affine, source=header)
     determinant = registration.jacobian()[0, 0].cpu().numpy()
     yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
     yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
