@@ -9,6 +9,10 @@
 #include "core/parallel.h"
 #include "core/sampling/footprint.h"
 
+#include <algorithm>
+#include <climits>
+#include <cmath>
+
 namespace qs::QS_TARGET {
 
 namespace {
@@ -34,10 +38,13 @@ QS_HD T reciprocal_or(T determinant, T otherwise) {
   return magnitude > T(1e-6) ? T(1) / determinant : otherwise;
 }
 
+// One evaluation per step, at w, which lies a trial step from base: a trial that lowers the residual becomes the next
+// base, any other is halved. Where u is steep whole steps leap from cell to cell and never come to rest.
 template <class T, int D>
 struct Newton {
   struct State {
-    T w[D];
+    T w[D], base[D];
+    T norm;  // the squared residual at base
     bool done;
   };
   View<const T> displacement;
@@ -47,7 +54,8 @@ struct Newton {
 
   QS_HD State start(const Voxel& v) const {
     State s;
-    unroll<D>([&](auto c) QS_INLINE { s.w[c] = -displacement.at(v, c); });
+    unroll<D>([&](auto c) QS_INLINE { s.w[c] = s.base[c] = -displacement.at(v, c); });
+    s.norm = T(INFINITY);
     s.done = false;
     return s;
   }
@@ -60,23 +68,22 @@ struct Newton {
       norm += r[c] * r[c];
     });
     s.done = norm <= tolerance * tolerance;
+    const bool lower = !(norm >= s.norm);
     const Matrix<T, D> c = cofactor(j);
     const T scale = reciprocal_or(determinant(j, c), T(0));
     multiply_transposed(c, r, descent);
+    s.norm = lower ? norm : s.norm;
+    const bool moves = lower && !s.done;
     unroll<D>([&](auto i) QS_INLINE {
       const T move = scale == T(0) ? r[i] : scale * descent[i];
-      s.w[i] -= s.done ? T(0) : move;
+      s.base[i] = lower ? s.w[i] : s.base[i];
+      s.w[i] = moves ? s.w[i] - move : T(0.5) * (s.base[i] + s.w[i]);
     });
   }
 
   QS_HD void finish(const Voxel& v, const State& s) const {
-    T u[D], norm = T(0);
-    linearise(displacement, v, extent, s.w, u);
-    unroll<D>([&](auto c) QS_INLINE {
-      norm += (u[c] + s.w[c]) * (u[c] + s.w[c]);
-      inverse.at(v, c) = s.w[c];
-    });
-    residual.at(v, 0) = square_root(norm);
+    unroll<D>([&](auto c) QS_INLINE { inverse.at(v, c) = s.base[c]; });
+    residual.at(v, 0) = square_root(s.norm);
   }
 };
 
@@ -107,10 +114,11 @@ void invert(const Field& displacement, const Field& inverse, const Field& residu
   require_samples(displacement, 2, "invert", "displacement");
   require_like(inverse, displacement, displacement.dims, "invert", "inverse");
   require_like(residual, displacement, 1, "invert", "residual");
+  const int evaluations = std::min(iterations, INT_MAX - 1) + 1;  // the last one judges the step before it
   dispatch(displacement, "invert", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    iterate_voxels(grid_of(displacement), iterations, queue,
+    iterate_voxels(grid_of(displacement), evaluations, queue,
                    Newton<T, D>{view<const T>(displacement), view<T>(inverse), view<T>(residual),
                                 extent_of(displacement), static_cast<T>(tolerance)});
   });

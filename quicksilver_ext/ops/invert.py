@@ -102,13 +102,14 @@ def invert(
     """The displacement w of ``(id + u)^-1`` by Newton's method on ``w + u(x + w) = 0``, and its
     residual.
 
-    u is interpolated linearly and continued outside by its border value. The gradient is that of
-    the implicit function theorem, exact where the iteration has converged.
+    u is interpolated linearly and continued outside by its border value. A step that does not lower
+    a voxel's residual is halved, and counts as one. The gradient is that of the implicit function
+    theorem, exact where the iteration has converged.
 
     Args:
         displacement: (B, D, *S), u in voxels; id + u should not fold (a folded place keeps a large
             residual).
-        iterations: at most this many Newton steps.
+        iterations: at most this many Newton steps, halved ones included.
         tolerance: a voxel stops when its residual is below this many voxels.
 
     Returns:

@@ -14,7 +14,8 @@ def invert(
     """Displacement w of (id + u)^-1 and the residual |w + u(x + w)|, (B, 1, *S), in voxels.
 
     Newton on w + u(x + w) = 0 with the derivative of the linear interpolant, from w = -u(x), at
-    each voxel until its residual is below the tolerance. The gradient is the implicit function's.
+    each voxel until its residual is below the tolerance; a step that does not lower the residual is
+    halved. The gradient is the implicit function's.
     """
     u = displacement.detach()
 
@@ -31,11 +32,15 @@ def invert(
         solution: Tensor = torch.linalg.solve_ex(matrix, right.movedim(1, -1))[0]
         return solution.movedim(-1, 1).contiguous()
 
-    w, residual = -u, equation(-u)
-    for _ in range(iterations):
-        w = torch.where(residual.norm(dim=1, keepdim=True) < tolerance, w, w - solve(w, residual))
+    w = base = -u
+    least = torch.full_like(u[:, :1], torch.inf)  # the residual at base
+    for _ in range(iterations + 1):  # the last one judges the step before it
         residual = equation(w)
+        norm = residual.norm(dim=1, keepdim=True)
+        lower, done = ~(norm >= least), norm <= tolerance
+        base, least = torch.where(lower, w, base), torch.where(lower, norm, least)
+        w = torch.where(lower & ~done, w - solve(w, residual), (base + w) / 2)
     if displacement.requires_grad:  # a step of value zero, with the derivative of the inverse
-        change = warp(displacement, w)
-        w = w - solve(w, change - change.detach())
-    return w, residual.norm(dim=1, keepdim=True)
+        change = warp(displacement, base)
+        base = base - solve(base, change - change.detach())
+    return base, least

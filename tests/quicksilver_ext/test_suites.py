@@ -267,3 +267,21 @@ def test_dipy_resampling(fields, random, grid):
     image = random.standard_normal(even)
     expected = of_dims(fields, "downsample_scalar_field_nd", dims)(image)
     same(qs.resize(as_image(image), [n // 2 for n in even]), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["test_ssd_2d_demons", "test_ssd_2d_gauss_newton"])
+def test_dipy_registration(fields, monkeypatch, case):
+    """Its registration of a circle to a C, which inverts four maps per iteration by ours."""
+    cases = pytest.importorskip("dipy.align.tests.test_imwarp")
+
+    def invert(field, world2grid, spacing, iterations, tolerance, *, start):
+        dims = field.shape[-1]
+        to_grid = np.eye(dims) if world2grid is None else np.asarray(world2grid)[:dims, :dims]
+        displacement = as_field(np.asarray(field) @ to_grid.T)
+        inverse, residual = qs.invert(displacement.to(torch.float32), iterations, tolerance)
+        assert residual.max() < 2 * tolerance
+        return np.moveaxis(inverse[0].numpy(), 0, -1) @ np.linalg.inv(to_grid).T.astype("f4")
+
+    monkeypatch.setattr(cases.vfu, "invert_vector_field_fixed_point_2d", invert)
+    getattr(cases, case)()
