@@ -10,6 +10,7 @@ from torch import Tensor
 from .. import _args, _core, _options
 from .._register import operator
 from .tangent import warp_tangent
+from .warp import widen_single_axes
 
 
 def _fake_solve(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
@@ -129,9 +130,13 @@ def invert(
     """
     (displacement,) = _args.promote(displacement)
     _args.check_vectors("invert", "displacement", displacement)
-    _args.check_samples("invert", "displacement", displacement.shape[2:], "linear")
+    _args.check_samples("invert", "displacement", displacement.shape[2:], "linear", single=True)
     _options.check_integer("invert", "iterations", iterations)
     what = "a finite number of voxels"
     _options.check_number("invert", "tolerance", tolerance, what, "1e-4")
-    inverse, residual = _invert(displacement, iterations, tolerance)
+    wide = widen_single_axes(displacement, "linear", "border")
+    inverse, residual = _invert(wide, iterations, tolerance)
+    if wide is not displacement:
+        grid = (..., *(slice(n) for n in displacement.shape[2:]))
+        inverse, residual = inverse[grid].contiguous(), residual[grid].contiguous()
     return inverse, residual

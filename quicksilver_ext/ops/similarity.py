@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import _args, _core, _options
 from .._autograd import is_differentiated_again, may_need_gradient
 from .._register import operator
-from .warp import warp, warp_along, warp_displacement_gradient
+from .warp import warp, warp_along, warp_displacement_gradient, widen_single_axes
 
 PADDINGS = ("border", "zeros")
 
@@ -115,7 +115,7 @@ def _check_all(
     _args.check_field(op, "target", target)
     _args.check_vectors(op, "displacement", displacement)
     _args.check_same_place(op, "displacement", displacement, image)
-    _args.check_samples(op, "image", image.shape[2:], "linear")
+    _args.check_samples(op, "image", image.shape[2:], "linear", single=True)
     _args.check_same_grid(op, "target", target, displacement)
     if target.shape[1] != image.shape[1]:
         raise ValueError(
@@ -125,6 +125,7 @@ def _check_all(
     _args.check_batch(op, "displacement", displacement, image)
     for other in (image, displacement):
         _args.check_batch(op, "target", target, other)
+    image = widen_single_axes(image, "linear", padding_mode)
     return image, target, displacement
 
 

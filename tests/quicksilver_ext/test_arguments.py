@@ -99,7 +99,6 @@ REFUSED = [
     ("splat_count", "shape", ValueError, lambda: qs.splat_count(VECTOR, (6, 7))),
     ("splat_count", "mode", ValueError, lambda: qs.splat_count(VECTOR, mode="bilinear")),
     ("warp_labels", "labels", TypeError, lambda: qs.warp_labels(IMAGE, VECTOR)),
-    ("warp_labels", "labels", ValueError, lambda: qs.warp_labels(IMAGE[..., :1].int(), VECTOR)),
     ("warp_labels", "displacement", ValueError, lambda: qs.warp_labels(IMAGE.int(), IMAGE)),
     (
         "warp_labels",
