@@ -28,13 +28,25 @@ KEPT = (
 slice of the result is made of several."""
 
 
+MILLIMETRES = {1: 1e3, 3: 1e-3}
+"""Of a unit of length by its NIfTI code: metres and microns. What names none is taken as mm."""
+
+
 def choose_affine(file: Any) -> np.ndarray:
-    """Return the affine of a nibabel image: its sform, or the qform where the sform is unusable."""
+    """Return the affine of a nibabel image, in mm: its sform, or the qform where the sform is
+    unusable.
+    """
     header = file.header
     sform, code = header.get_sform(coded=True)
-    if code and is_singular(sform) and header["qform_code"] > 0:
-        return np.asarray(header.get_qform())
-    return np.asarray(file.affine)
+    unusable = code and is_singular(sform) and header["qform_code"] > 0
+    affine = np.array(header.get_qform() if unusable else file.affine, dtype=np.float64)
+    affine[:3] *= find_unit(header)
+    return affine
+
+
+def find_unit(header: Any) -> float:
+    """Return the millimetres of a header's unit of length."""
+    return MILLIMETRES.get(int(header["xyzt_units"]) & 7, 1.0)
 
 
 def describe_disagreement(file: Any) -> str | None:
@@ -45,7 +57,7 @@ def describe_disagreement(file: Any) -> str | None:
         return None
     ends = itertools.product(*((0, size - 1) for size in file.shape[:3]))
     corners = np.array([[*end, 1] for end in ends], dtype=float)
-    apart = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
+    apart = find_unit(header) * np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
     if apart <= AGREEMENT:
         return None
     return (

@@ -5,6 +5,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io import nifti
@@ -101,3 +102,26 @@ def test_what_stays_true_of_a_header_is_kept(tmp_path, volumes):
     assert header["slice_duration"] == 0, "slices were mixed"
     assert np.allclose(found.affine, OTHER, atol=1e-5)
     assert found.get_data_dtype() == np.int16
+
+
+@pytest.mark.parametrize(("unit", "size"), [("micron", 1e-3), ("meter", 1e3), (None, 1.0)])
+@pytest.mark.parametrize("form", ["sform", "qform", "qform for a sform of zeros"])
+def test_lengths_are_in_the_unit_of_the_header(tmp_path, form, unit, size):
+    """As ITK reads them."""
+    affine = np.diag([-1.2 / size, 1.5 / size, 2.0 / size, 1])
+    affine[:3, 3] = 30 / size, -20 / size, 7 / size
+    file = nib.Nifti1Image(np.ones((5, 6, 7), np.float32), affine)
+    file.header.set_xyzt_units(unit)
+    file.header.set_qform(affine, 1)
+    file.header.set_sform(affine, 1 if form == "sform" else 0)
+    if "zeros" in form:
+        file.header["sform_code"] = 1
+        file.header["srow_x"] = file.header["srow_y"] = file.header["srow_z"] = 0
+    file.to_filename(tmp_path / "a.nii.gz")
+    found = nifti.read(tmp_path / "a.nii.gz").affine
+    expected = affine.copy()
+    expected[:3] *= size
+    assert np.allclose(found, expected, atol=1e-4)
+    assert np.allclose(nifti.load_grid(tmp_path / "a.nii.gz")[1], expected, atol=1e-4)
+    itk = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
+    assert np.allclose(itk.GetSpacing(), (1.2, 1.5, 2.0), atol=1e-5)
