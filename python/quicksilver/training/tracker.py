@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, unwritable
 from quicksilver.runtime import distributed
 from quicksilver.runtime.figures import make_figure
+from quicksilver.training.events import Events
 
 EVERY = 10.0  # seconds between the lines of the log; validations are always logged
 
@@ -28,7 +30,7 @@ class Tracker:
     def __init__(self, folder: Path, stage: str, steps: int, done: int) -> None:
         self.folder, self.stage, self.active = folder, stage, distributed.is_first()
         self.last = 0.0
-        self.events = _events(folder / "tensorboard" / stage) if self.active else None
+        self.events = Events(folder / "tensorboard" / stage) if self.active else None
         self.bar = Progress(
             TextColumn(f"{stage:<10}"),
             BarColumn(),
@@ -52,7 +54,8 @@ class Tracker:
     ) -> None:
         self.bar.stop()
         if self.events is not None:
-            self.events.close()
+            with suppress(QuicksilverError) if error is not None else nullcontext():
+                self.events.close()
 
     def _append(self, line: str) -> None:
         """Append a line to the log, after one that a killed program may have cut."""
@@ -77,8 +80,7 @@ class Tracker:
         self.last = time.monotonic()
         self._append(json.dumps({"stage": self.stage, **record}))
         if self.events is not None:
-            for name, value in record.items():
-                self.events.add_scalar(name, value, record["step"])
+            self.events.add(record["step"], record)
         if validated:
             self.bar.console.print(
                 f"{self.stage}  " + "  ".join(f"{name} {value}" for name, value in record.items())
@@ -113,12 +115,3 @@ def draw_curve(folder: Path) -> None:
     losses.legend()
     with replacing(folder / "curve.png") as temporary:
         figure.savefig(temporary, dpi=120)
-
-
-def _events(folder: Path) -> Any:
-    """Open a writer of TensorBoard's events if that package is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder))
