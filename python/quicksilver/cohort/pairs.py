@@ -114,6 +114,10 @@ def read_list(path: str | Path, missing: bool = False) -> list[PairPaths]:
             f"than {', '.join(known)}, found {', '.join(columns) or 'none'}; "
             "name them in its first row"
         )
+    if not rows:
+        raise QuicksilverError(
+            f"expected {path} to list pairs, found its first row alone; write one row per pair"
+        )
     parsed: dict[str, Row] = {}
     for number, entries in enumerate(rows, start=2):
         row = Row(path, number, entries)

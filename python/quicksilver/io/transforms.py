@@ -102,8 +102,19 @@ def _check_single(path: Path) -> None:
 
     with h5py.File(path, "r") as file:
         group = file["TransformGroup"]
-        kinds = [str(group[name]["TransformType"][0]) for name in group]
+        kinds = [_read_kind(group[name]) for name in group]
     affines.check_single(len(kinds), any("CompositeTransform" in kind for kind in kinds))
+
+
+def _read_kind(group: Any) -> str:
+    """Read the type of one of ITK's transforms, which has numbers unless it is a composite."""
+    kind = group["TransformType"][0]
+    if not isinstance(kind, bytes):
+        raise ValueError(f"a type that is {kind}")
+    numbers = group.get("TransformParameters", group.get("TranformParameters"))  # both are ITK's
+    if b"CompositeTransform" not in kind and (numbers is None or numbers.dtype.kind != "f"):
+        raise ValueError("a transform without numbers")
+    return kind.decode()
 
 
 def _list_parts(transform: Any) -> list[Any]:

@@ -34,8 +34,8 @@ def pick_device(name: str | torch.device) -> torch.device:
         return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        if device.type not in KINDS:
-            raise ValueError(device.type)
+        if device.type not in KINDS or (device.type == "cpu" and device.index):
+            raise ValueError(name)
         torch.empty(1, device=device)
         if device.type == "cuda":
             require_capability(device)

@@ -9,6 +9,7 @@ import pytest
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.transforms import read_transform
 from quicksilver.transforms.chain import Chain
+from tests.quicksilver.hostile.transforms import TRANSFORMS
 
 
 def test_other_transforms_of_itk_are_refused(tmp_path):
@@ -90,3 +91,12 @@ def test_a_composite_whose_field_leads_nowhere_is_refused(tmp_path, value):
     sitk.WriteTransform(sitk.DisplacementFieldTransform(image), str(tmp_path / "field.h5"))
     with pytest.raises(QuicksilverError, match="a displacement field with NaN or beyond"):
         read_transform(tmp_path / "field.h5")
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSFORMS if name.startswith("HDF5 ")])
+def test_what_reads_hdf5_has_nothing_to_add(name, tmp_path, capfd):
+    """ITK's copy of HDF5 would print its own trace."""
+    path = TRANSFORMS[name](tmp_path)
+    with pytest.raises(QuicksilverError, match="found"):
+        read_transform(path)
+    assert capfd.readouterr().err == ""
