@@ -1,4 +1,4 @@
-"""Inverses, Jacobians and resampling of SimpleITK and nitransforms, by our operators in their place.
+"""SimpleITK's and nitransforms' inverses, Jacobian and resampling, by our operators in their place.
 
 Skipped where the project is not installed (pip install .[peers]); docs/operators/peers.md has the
 counts.
