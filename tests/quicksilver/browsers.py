@@ -35,6 +35,7 @@ def watch_tabs(browser: Any) -> Iterator[Any]:
 
     def open_tab(**options: Any) -> Any:
         tab = browser.new_page(**options)
+        tab.set_default_timeout(10_000)
         tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         tabs.append(tab)
@@ -55,6 +56,23 @@ def measure_contrasts(tab: Any) -> list[float]:
     """Contrast of all words that are seen with what is behind them (WCAG)."""
     return tab.evaluate(CONTRASTS)
 
+
+def find_broken(tab: Any) -> list[str]:
+    """Texts that are broken into lines of few letters."""
+    return tab.evaluate(BROKEN)
+
+
+BROKEN = """() => {
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const broken = [], range = document.createRange();
+  while (walker.nextNode()) {
+    range.selectNodeContents(walker.currentNode);
+    const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.bottom)));
+    const text = walker.currentNode.data.trim();
+    if (lines.size > 1 && text.length / lines.size < 8) broken.push(text);
+  }
+  return broken;
+}"""
 
 CONTRASTS = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);

@@ -14,7 +14,7 @@ from PIL import Image
 
 from quicksilver.results import html
 from quicksilver.results.views import Views
-from tests.quicksilver.browsers import measure_contrasts, show
+from tests.quicksilver.browsers import find_broken, measure_contrasts, show
 
 TABLES = {
     "command": [("", "quicksilver </script><b>& 'x'")],
@@ -218,4 +218,5 @@ def test_the_page_fits_the_screen_and_can_be_read(width, scheme, tab, page):
     beside = boxes[0]["y"] == boxes[1]["y"] == boxes[2]["y"]
     assert beside == (width == 1440)
     assert all(box["x"] + box["width"] <= width for box in boxes)
+    assert not find_broken(tab)
     assert min(measure_contrasts(tab)) >= 4.5
