@@ -10,6 +10,7 @@ import typer
 
 from quicksilver.commands.common import Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
+from quicksilver.commands.voice import Json, Quiet, Verbose, Voice
 from quicksilver.registration.options import FitOptions
 
 
@@ -28,6 +29,9 @@ def fit(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pairs of a list fitted together.")] = 1,
     strict: Strict = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
@@ -35,23 +39,26 @@ def fit(
     for `quicksilver train`, on the images' own grids, aligned by you. Started by torchrun, every
     process takes its share of the list.
     """
+    voice = Voice(quiet, verbose, as_json)
     if options.window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {options.window}")
+    if pairs is not None and as_json:
+        raise typer.BadParameter("--json is for two images: a list of fits has no result.json")
     if pairs is not None and moving is None and options.state is None:
-        _fit_list(pairs, output, batch, options)
+        _fit_list(pairs, output, batch, options, voice)
     elif moving is not None and target is not None and pairs is None:
         from quicksilver.api import run_fit
 
-        write_registration(run_fit, moving, target, options, output, {"command": "fit"}, strict)
+        about = {"command": "fit"}
+        write_registration(run_fit, (moving, target), options, output, about, strict, voice)
     else:
         raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
 
 
-def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> None:
+def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice: Voice) -> None:
     import quicksilver_ext as qs
     from quicksilver.cohort.fit import fit_list
     from quicksilver.cohort.pairs import check_outputs, read_list
-    from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.lddmm.fits import SUFFIX
     from quicksilver.lddmm.metric import pad_metric
@@ -61,7 +68,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
     listed = read_list(pairs, missing=True)
     check_outputs(listed, lambda name: [output / f"{name}{SUFFIX}"], pairs)
     files.require_writable(output)
-    with console.progress() as progress:
+    with voice.progress() as progress:
         written = fit_list(
             listed,
             output,
@@ -71,4 +78,8 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
             device=devices.pick_device(options.device),
             tell=partial(progress, "fit"),
         )
-    say(f"{len(written)} fits written to {output}")
+    if voice.verbose:
+        for file in written:
+            say(str(file))
+    if voice.plain:
+        say(f"{len(written)} fits written to {output}")

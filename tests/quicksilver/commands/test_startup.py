@@ -12,7 +12,17 @@ import pytest
 import quicksilver
 from tests.quicksilver.processes import python_process, quicksilver_process
 
-COMMANDS = ("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate", "view", "demo")
+COMMANDS = (
+    "register",
+    "fit",
+    "train",
+    "import-weights",
+    "apply",
+    "jacobian",
+    "evaluate",
+    "view",
+    "demo",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
