@@ -13,6 +13,7 @@ import typer
 
 from quicksilver.commands.apply import apply
 from quicksilver.commands.demo import demo
+from quicksilver.commands.doctor import doctor
 from quicksilver.commands.evaluate import evaluate
 from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
@@ -42,9 +43,12 @@ for command, summary, example in (
     (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
     (view, "Open a report in the browser.", "OUT"),
     (demo, "Register a brain whose deformation is known.", "-o OUT"),
+    (doctor, "Say what is installed and how fast it is.", ""),
 ):
     name = command.__name__.replace("_", "-")
-    app.command(short_help=summary, epilog=f"Example: quicksilver {name} {example}")(command)
+    app.command(short_help=summary, epilog=f"Example: quicksilver {name} {example}".strip())(
+        command
+    )
 
 
 def _show_version(asked: bool) -> None:

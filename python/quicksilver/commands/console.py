@@ -14,6 +14,7 @@ from rich.table import Table
 
 from quicksilver.errors import escape
 from quicksilver.results.summary import make_tables
+from quicksilver.runtime.speed import Timing
 from quicksilver.runtime.stages import Detail
 from quicksilver.runtime.stages import Progress as Tell
 
@@ -79,6 +80,25 @@ def show_registration(summary: dict[str, Any], settings: bool = False) -> None:
         for row in found[title]:
             shown[-1].add_row(*row)
     Console().print(*shown)
+
+
+def show_facts(title: str, facts: list[tuple[str, str]]) -> None:
+    """Print rows of a name and what is said of it."""
+    table = Table(show_header=False, title=title)
+    for name, said in facts:
+        table.add_row(name, escape(said))
+    Console().print(table, markup=False)
+
+
+def show_timings(timings: list[Timing], published: str, threads: int) -> None:
+    """Print milliseconds beside those that are published, and their ratio."""
+    here = f"here, {threads} thread{'s' if threads > 1 else ''}"
+    table = Table("operator", here, published, "ratio", title="milliseconds, median")
+    for each in timings:
+        ratio = each.milliseconds / each.published
+        numbers = f"{each.milliseconds:.4g}", f"{each.published:.4g}", f"{ratio:.2f}"
+        table.add_row(each.case, *numbers)
+    Console().print(table)
 
 
 def show_evaluation(judged: dict[str, Any]) -> None:
