@@ -415,7 +415,8 @@ async function main() {
   controls();
   element("planes").style.setProperty("--widths", PLANES.map((plane) => `${SIZE[plane.across]}fr`).join(" "));
   PLANES.forEach(build);
-  await Promise.all(Object.entries(content.volumes).map(async ([name, source]) => { volumes[name] = await unpack(source); }));
+  // One after another: unpacking takes several times a volume's memory, of which phones have little.
+  for (const [name, source] of Object.entries(content.volumes)) volumes[name] = await unpack(source);
   choose(asked());
   new ResizeObserver(() => PLANES.forEach(show)).observe(element("planes"));
 }

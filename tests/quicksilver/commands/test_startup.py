@@ -41,6 +41,17 @@ def test_the_version_is_shown(command):
     assert "..." not in shown.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("quicksilver do", ["doctor"]), ("quicksilver register --js", ["--json"])],
+)
+def test_words_are_completed(words, completed, command, monkeypatch):
+    monkeypatch.setenv("_QUICKSILVER_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert command()[1].split() == completed
+
+
 WAITING = """
 import sys, time
 from quicksilver import cli

@@ -181,6 +181,31 @@ def test_zoom_is_the_same_in_all_planes_and_keeps_the_crosshair_in_view(tab):
     wait_until_at(tab, 15, 17, 13)
 
 
+def test_fingers_move_the_crosshair_and_zoom(open_tab, page):
+    tab = open_tab(viewport={"width": 390, "height": 800}, has_touch=True)
+    show(tab, page)
+    tab.locator("#axial").scroll_into_view_if_needed()
+    box = tab.locator("#axial").bounding_box()
+    x, y = (box["x"] + box["width"] * 5.5 / 30, box["y"] + box["height"] * (1 - 20.5 / 34))
+    tab.touchscreen.tap(x, y)
+    wait_until_at(tab, 5, 20, 13)
+    touch = tab.context.new_cdp_session(tab)
+    for kind, apart in (("touchStart", 40), ("touchMove", 60), ("touchMove", 80)):
+        points = [{"x": x, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    tab.wait_for_selector("#zoom:text-is('2.0 times')")
+
+
+def test_the_wheel_turns_slices_only_of_a_picture_that_has_the_focus(tab):
+    tab.hover("#axial")
+    tab.mouse.wheel(0, 100)
+    assert tab.get_attribute("body", "data-at") == "15,17,13"
+    tab.focus("#axial")
+    tab.mouse.wheel(0, 100)
+    wait_until_at(tab, 15, 17, 14)
+
+
 def test_names_are_shown_as_they_are(tab):
     assert tab.inner_text("#title") == "a <i>moving</i> image"
     assert tab.locator("code").first.inner_text() == "quicksilver </script><b>& 'x'"
