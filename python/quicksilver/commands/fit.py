@@ -10,13 +10,15 @@ import typer
 
 from quicksilver.commands.common import Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
-from quicksilver.commands.voice import Json, Quiet, Verbose, Voice
+from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import FitOptions
 
 
 @take_options(FitOptions)
+@take_options(Voice)
 def fit(
     options: FitOptions,
+    voice: Voice,
     output: Folder,
     moving: Annotated[Path | None, typer.Argument(help="NIfTI image that is deformed.")] = None,
     target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
@@ -29,9 +31,6 @@ def fit(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pairs of a list fitted together.")] = 1,
     strict: Strict = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: Json = False,
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
@@ -39,10 +38,9 @@ def fit(
     for `quicksilver train`, on the images' own grids, aligned by you. Started by torchrun, every
     process takes its share of the list.
     """
-    voice = Voice(quiet, verbose, as_json)
     if options.window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {options.window}")
-    if pairs is not None and as_json:
+    if pairs is not None and voice.json:
         raise typer.BadParameter("--json is for two images: a list of fits has no result.json")
     if pairs is not None and moving is None and options.state is None:
         _fit_list(pairs, output, batch, options, voice)

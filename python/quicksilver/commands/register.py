@@ -12,7 +12,7 @@ import typer
 
 from quicksilver.commands.common import NOT_GOOD, Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
-from quicksilver.commands.voice import Json, Quiet, Verbose, Voice
+from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import Options
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ OF_A_PAIR = ("model", "device", "moving_mask", "target_mask", "progress")
 
 
 @take_options(Options)
+@take_options(Voice)
 def register(
     options: Options,
+    voice: Voice,
     output: Folder,
     moving: Annotated[
         Path | None,
         typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
     ] = None,
-    target: Annotated[
-        Path | None, typer.Argument(help="NIfTI image that it is brought to.")
-    ] = None,
+    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -48,9 +48,6 @@ def register(
         ),
     ] = None,
     strict: Strict = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: Json = False,
 ) -> None:
     """Register two skull-stripped images, or many: align, predict, shoot, correct, shoot.
 
@@ -60,7 +57,6 @@ def register(
     """
     from quicksilver.io.files import is_folder
 
-    voice = Voice(quiet, verbose, as_json)
     masked = options.moving_mask is not None or options.target_mask is not None
     two = moving is not None and target is not None and pairs is None
     if pairs is not None and moving is None and not masked:
@@ -130,9 +126,7 @@ def _register_list(
     if target is not None:
         bids.write_description(output, source)
     voice.report_list(rows, len(outcomes), output)
-    _end_with_failures(outcomes)
-    if strict and any(row.get("verdict") != "good" for row in rows):
-        raise typer.Exit(NOT_GOOD)
+    _end(rows, outcomes, strict)
 
 
 def _name_files(output: Path, name: str) -> list[Path]:
@@ -171,10 +165,14 @@ def register_listed(
     found.save(folder, about=about)
 
 
-def _end_with_failures(outcomes: list[Outcome]) -> None:
-    """Say which pairs failed; exit with 1 where one did."""
+def _end(rows: list[dict[str, Any]], outcomes: list[Outcome], strict: bool) -> None:
+    """Say which pairs failed; exit with 1 where one did, with `NOT_GOOD` where `strict` and one is
+    not good.
+    """
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         say(f"failed: {outcome.id}: {outcome.error}", err=True)
     if failed:
         raise typer.Exit(1)
+    if strict and any(row.get("verdict") != "good" for row in rows):
+        raise typer.Exit(NOT_GOOD)

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from quicksilver.commands.common import say
+from quicksilver.registration.options import shown
 
 if TYPE_CHECKING:
     from quicksilver.runtime.stages import Progress
-
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say only what speaks against a result.")
-]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say the settings too; of a list, every pair.")
-]
-Json = Annotated[
-    bool,
-    typer.Option("--json", help="Print result.json alone; of a list, the rows of summary.csv."),
-]
 
 
 @dataclass(frozen=True)
@@ -40,9 +29,18 @@ class Voice:
         typer.BadParameter: More is wanted together with less.
     """
 
-    quiet: bool = False
-    verbose: bool = False
-    json: bool = False
+    quiet: bool = field(
+        default=False,
+        metadata=shown("Say only what speaks against a result.", flags="--quiet"),
+    )
+    verbose: bool = field(
+        default=False,
+        metadata=shown("Say the settings too; of a list, every pair.", flags="--verbose"),
+    )
+    json: bool = field(
+        default=False,
+        metadata=shown("Print result.json alone; of a list, its rows.", flags="--json"),
+    )
 
     def __post_init__(self) -> None:
         if self.verbose and (self.quiet or self.json):
@@ -67,7 +65,7 @@ class Voice:
         words = ["verdict", verdict["level"], "; ".join(verdict["reasons"])]
         line = ": ".join(words).removesuffix(": ")
         if self.json:
-            typer.echo(json.dumps(summary, indent=2))
+            _print_json(summary)
         if self.quiet and verdict["level"] != "good":
             say(line, err=True)
         if self.plain:
@@ -82,7 +80,7 @@ class Voice:
     def report_list(self, rows: list[dict[str, Any]], written: int, folder: Path) -> None:
         """Say what became of the pairs of a list, `written` of which were registered now."""
         if self.json:
-            typer.echo(json.dumps(rows, indent=2))
+            _print_json(rows)
         if not self.plain:
             return
         if self.verbose:
@@ -92,6 +90,12 @@ class Voice:
         done = sum(row["status"] == "done" for row in rows)
         say(f"{done} of {len(rows)} pairs registered, {written} of them now")
         say(f"pictures and numbers: {folder / 'index.html'}, {folder / 'summary.csv'}")
+
+
+def _print_json(content: object) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=2))
 
 
 def _say_nothing(stage: str, detail: str = "") -> None:

@@ -51,7 +51,7 @@ def test_quiet_says_only_what_speaks_against_the_result(words, pairs, command):
     assert (code, shown) == (0, "")
     assert error.startswith("verdict: ")  # of untrained networks: doubtful
     assert len(error.splitlines()) == 1
-    code, shown, error = command(*pairs, "-q")
+    code, shown, error = command(*pairs, "--quiet")
     assert (code, shown) == (1, "")
     assert error.startswith("failed: bad: ")
     assert len(error.splitlines()) == 1
@@ -66,7 +66,7 @@ def test_verbose_says_the_settings_and_every_pair(words, pairs, command):
     assert "working_shape" not in command(*words)[1]
     assert "working_shape" in command(*words, "--verbose")[1]
     assert not command(*pairs)[1].startswith("bad: ")
-    lines = command(*pairs, "-v")[1].splitlines()
+    lines = command(*pairs, "--verbose")[1].splitlines()
     assert lines[0] == "bad: failed"
     assert lines[1].startswith("good: ")
 
