@@ -2,7 +2,7 @@
 const {columns, rows} = JSON.parse(document.getElementById("content").textContent);
 const SIGNS = {good: "✓", doubtful: "?", failed: "✗", missing: "–"};
 const WORST_FIRST = "worst first", SENTENCES = ["reasons", "error"];
-const state = {verdict: "all", search: "", column: WORST_FIRST, reversed: false, layout: "table"};
+const state = {verdict: "all", search: "", column: WORST_FIRST, reversed: false, layout: "table", most: 250};
 const element = (id) => document.getElementById(id), title = (column) => column.replaceAll("_", " ");
 const FIRST = ["id", "verdict", ...SENTENCES];  // of the table's columns; the others as in summary.csv
 const filled = [...new Set([...FIRST, ...Object.keys(columns)])].filter((column) => rows.some((row) => isSet(row[column])));
@@ -57,12 +57,13 @@ function card(row) {
 }
 
 function show() {
-  const found = select(), table = state.layout === "table";
+  const chosen = select(), found = chosen.slice(0, state.most), table = state.layout === "table";
   element("rows").replaceChildren(...(table ? found.map((row) => make("tr", {}, ...filled.map((column) => cell(row, column)))) : []));
   element("pictures").replaceChildren(...(table ? [] : found.map(card)));
   element("table").hidden = !table;
   element("pictures").hidden = table;
   element("count").textContent = `${found.length} of ${rows.length} pairs shown`;
+  element("more").hidden = found.length === chosen.length;
   element("column").value = state.column;
   element("turn").setAttribute("aria-pressed", state.reversed);
   for (const head of element("head").children) {
@@ -114,6 +115,7 @@ function main() {
   }
   element("search").addEventListener("input", (event) => { state.search = event.target.value; show(); });
   element("column").addEventListener("change", (event) => sortBy(event.target.value, false));
+  element("more").addEventListener("click", () => { state.most *= 4; show(); });
   element("turn").addEventListener("click", () => sortBy(state.column, !state.reversed));
   show();
   document.body.dataset.ready = "yes";

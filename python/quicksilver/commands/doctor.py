@@ -44,6 +44,7 @@ def _list_versions(built: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
     yield "quicksilver", built["version"]
     yield "compiled module", f"{built['cpu']['compiler']}, for {built['cpu']['instructions']}"
+    yield "system", platform.platform()
     yield "python", platform.python_version()
     yield from ((name, _find_version(name) or "missing") for name in KNOWN)
 

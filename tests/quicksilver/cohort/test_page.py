@@ -140,6 +140,20 @@ def test_pictures_are_those_of_the_pairs_folders(tab):
     assert cards.filter(has_text="stopped").locator("img").count() == 0
 
 
+def test_a_long_list_is_shown_in_parts(tab, tmp_path):
+    pairs = [PairPaths(f"pair-{k:03}", Path("a"), Path("b")) for k in range(300)]
+    assert not tab.locator("#more").is_visible()
+    write_page(pairs, tmp_path)
+    show(tab, tmp_path / "index.html")
+    assert tab.locator("#rows tr").count() == 250
+    tab.get_by_label("search").fill("pair-299")  # all are looked through
+    assert names(tab) == ["pair-299"]
+    tab.get_by_label("search").fill("")
+    tab.click("#more")
+    assert tab.locator("#rows tr").count() == 300
+    assert not tab.locator("#more").is_visible()
+
+
 @pytest.mark.parametrize("layout", ["table", "pictures"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])

@@ -181,6 +181,13 @@ def test_zoom_is_the_same_in_all_planes_and_keeps_the_crosshair_in_view(tab):
     wait_until_at(tab, 15, 17, 13)
 
 
+def test_an_address_may_name_a_view_and_a_place(open_tab, page):
+    tab = open_tab()
+    tab.goto(page.as_uri() + "#view=jacobian&at=3,4,99")
+    tab.wait_for_selector("body[data-view=jacobian]")
+    wait_until_at(tab, 3, 4, 25)
+
+
 def test_fingers_move_the_crosshair_and_zoom(open_tab, page):
     tab = open_tab(viewport={"width": 390, "height": 800}, has_touch=True)
     show(tab, page)
