@@ -1,23 +1,29 @@
-"""Draw the picture of the start page: a synthetic brain registered to a deformed copy of itself.
+"""Draw the pictures of the start page: a synthetic brain registered to a deformed copy of itself,
+and its report in a browser.
 
-Run: ``python docs/picture.py``.
+Run: ``python docs/picture.py`` (a minute or two; needs playwright and Chromium).
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image as Picture
+from playwright.sync_api import sync_playwright
 from scipy.ndimage import gaussian_filter
 
 import quicksilver
 import quicksilver_ext as qs
-from quicksilver.demo import make_puzzle
+from quicksilver.demo import Puzzle, make_puzzle
 from quicksilver.images.image import Image
 
-FILE = Path(__file__).resolve().parent / "images" / "registration.png"
+IMAGES = Path(__file__).resolve().parent / "images"
+FILE, REPORT = IMAGES / "registration.png", IMAGES / "report.png"
 SHAPE = (80, 96, 76)
 SPACING = 2.0
 
@@ -54,6 +60,27 @@ def draw_grid(axes, displacement: torch.Tensor, level: int, step: int = 3) -> No
     axes.set_axis_off()
 
 
+def photograph_report(made: Puzzle, size: tuple[int, int] = (1320, 780)) -> None:
+    """Register by prediction, and save what a browser shows of the report."""
+    found = quicksilver.register(made.moving, made.target, affine=False, device="cpu")
+    about = {"moving": "moving.nii.gz", "target": "target.nii.gz"}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
+        found.save(folder, about=about)
+        browser = started.chromium.launch(
+            executable_path=shutil.which("chromium"), chromium_sandbox=False
+        )
+        tab = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme="dark")
+        tab.goto(Path(folder, "report.html").as_uri() + "#view=jacobian")
+        tab.wait_for_selector("body[data-ready=yes]")
+        tab.screenshot(path=REPORT)
+        browser.close()
+    with Picture.open(REPORT) as picture:
+        reduced = picture.convert("RGB").quantize(
+            256, Picture.Quantize.MAXCOVERAGE, dither=Picture.Dither.NONE
+        )
+    reduced.save(REPORT, optimize=True)
+
+
 def main() -> None:
     made = make_puzzle(make_brain(), seed=4)
     found = quicksilver.fit(made.moving, made.target, spacing=SPACING, affine=False, device="cpu")
@@ -71,9 +98,10 @@ def main() -> None:
         show(axes, volume[:, :, level], title)
     draw_grid(panels[3], displacement.in_voxels(), level)
     folds = int((qs.jacobian_determinant(displacement.in_voxels()) <= 0).sum())
-    FILE.parent.mkdir(exist_ok=True)
+    IMAGES.mkdir(exist_ok=True)
     figure.savefig(FILE, dpi=100, pil_kwargs={"optimize": True})
-    print(f"written to {FILE}; {folds} folded voxels")
+    photograph_report(made)
+    print(f"written to {FILE} and {REPORT}; {folds} folded voxels")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ import typer
 
 from quicksilver.commands.apply import apply
 from quicksilver.commands.demo import demo
+from quicksilver.commands.doctor import doctor
 from quicksilver.commands.evaluate import evaluate
 from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
 from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.register import register
 from quicksilver.commands.train import train
+from quicksilver.commands.view import view
 from quicksilver.errors import QuicksilverError
 from quicksilver.runtime import allocator
 from quicksilver.runtime.threads import let_waiting_threads_sleep
@@ -39,10 +41,14 @@ for command, summary, example in (
     (apply, "Warp images, labels, points and surfaces.", "OUT image.nii.gz -o warped.nii.gz"),
     (jacobian, "Write the Jacobian determinant.", "OUT -o jacobian.nii.gz"),
     (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
+    (view, "Open a report in the browser.", "OUT"),
     (demo, "Register a brain whose deformation is known.", "-o OUT"),
+    (doctor, "Say what is installed and how fast it is.", ""),
 ):
     name = command.__name__.replace("_", "-")
-    app.command(short_help=summary, epilog=f"Example: quicksilver {name} {example}")(command)
+    app.command(short_help=summary, epilog=f"Example: quicksilver {name} {example}".strip())(
+        command
+    )
 
 
 def _show_version(asked: bool) -> None:

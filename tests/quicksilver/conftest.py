@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.registration.options import Options
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
+from tests.quicksilver.browsers import start_browser, watch_tabs
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 
@@ -99,3 +101,16 @@ def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         return (int(code or 0), *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with start_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_tab(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a tab, on whose console there must be no errors."""
+    with watch_tabs(browser) as opening:
+        yield opening

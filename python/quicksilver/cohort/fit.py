@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from quicksilver.registration.pair import fitting_memory
 from quicksilver.results.folder import collect_versions
 from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import require_memory
+from quicksilver.runtime.stages import Detail
 
 Tell = Callable[[str], None]
 
@@ -73,8 +74,8 @@ def fit_list(
     failed: list[QuicksilverError] = []
     load = partial(_load_or_note, failed, fitting_memory(chosen.steps) * batch, where)
     for group in _batches(missing, batch, load):
-        count = f"{len(done)} of {len(missing)} pairs"
-        progress = partial(_tell, tell, count, [job.file.stem for job in group])
+        now = Fitting(chosen, [job.file.stem for job in group], len(done), len(missing))
+        progress = partial(_tell, tell, now)
         fit_batch(group, metric, chosen, device, progress)
         done += [job.file for job in group]
     if failed:
@@ -101,10 +102,23 @@ def _load_or_note(
         return None
 
 
-def _tell(
-    tell: Tell, count: str, ids: Sequence[str], row: int, level: int, iteration: int, energy: float
-) -> None:
-    tell(f"{count}, {ids[row]}: level {level}, iteration {iteration}, energy {energy:.5g}")
+@dataclass(frozen=True)
+class Fitting:
+    """A batch that is fitted: its pairs, and how many of the list are `done` before it."""
+
+    settings: FitSettings
+    ids: Sequence[str]
+    done: int
+    count: int
+
+
+def _tell(tell: Tell, batch: Fitting, row: int, level: int, iteration: int, energy: float) -> None:
+    words = (
+        f"{batch.done} of {batch.count} pairs, {batch.ids[row]}: level {level}, iteration "
+        f"{iteration}, energy {energy:.5g}"
+    )
+    fitted = batch.done + len(batch.ids) * batch.settings.part_done(level, iteration)
+    tell(Detail(words, fitted / batch.count))
 
 
 def _batches(

@@ -1,5 +1,5 @@
-"""Write the overview of a cohort: summary.csv, and index.html with every pair's picture, worst
-first.
+"""Write the overview of a cohort: summary.csv, and index.html, a table and pictures of all pairs,
+worst first.
 """
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,26 @@ from quicksilver.errors import escape
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.registration.quality import Energies, Quality
 from quicksilver.registration.verdict import LEVELS, Verdict
+from quicksilver.results.html import fill_page
 
-COLUMNS = (
-    "id",
-    "status",
-    "verdict",
-    "reasons",
-    "overlap_before",
-    "overlap",
-    "mismatch_ratio",
-    "folded_voxels",
-    "inverse_consistency_voxels",
-    "largest_displacement_mm",
-    "log_jacobian_sd",
-    "seconds",
-    "moving",
-    "target",
-    "error",
-)
-"""Of summary.csv. mismatch_ratio: squared difference after over before. inverse_consistency_voxels:
-its median in the brain."""
+COLUMNS = {
+    "id": "name of the pair and of its folder",
+    "status": "done; failed: see the error; missing: not registered yet",
+    "verdict": "good; doubtful: look at it before you use it; failed: do not use it",
+    "reasons": "what speaks against it",
+    "overlap_before": "mean part of each target label that is covered, by the affine alone",
+    "overlap": "the same by the whole map: 1 covers all",
+    "mismatch_ratio": "squared difference of the images, after over before: less is more alike",
+    "folded_voxels": "where space is turned inside out: 0 in a good map",
+    "inverse_consistency_voxels": "what is left after going there and back, median in the brain",
+    "largest_displacement_mm": "how far the deformation moves the brain, without the affine",
+    "log_jacobian_sd": "spread of local growth and shrinkage: small is smooth",
+    "seconds": "from reading to writing",
+    "moving": "the image that is deformed",
+    "target": "the image that it is brought to",
+    "error": "why the pair could not be registered",
+}
+"""Meaning of the columns of summary.csv, in their order."""
 
 Row = dict[str, Any]
 
@@ -46,15 +46,12 @@ def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
     """Write both files from the results of all processes in `folder`; return the rows."""
     rows = sorted((_make_row(pair, folder) for pair in pairs), key=_rank_badness, reverse=True)
     table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, COLUMNS, restval="")
+    writer = csv.DictWriter(table, tuple(COLUMNS), restval="")
     writer.writeheader()
     writer.writerows(rows)
-    page = files("quicksilver.cohort").joinpath("page.html").read_text(encoding="utf-8")
-    content = json.dumps({"columns": COLUMNS, "rows": rows}).replace("<", "\\u003c")
-    for name, text in (
-        ("summary.csv", table.getvalue()),
-        ("index.html", page.replace("{{content}}", content)),
-    ):
+    content = {"columns": COLUMNS, "rows": [_drop_unknown(row) for row in rows]}
+    page = fill_page("quicksilver.cohort", "page", content)
+    for name, text in (("summary.csv", table.getvalue()), ("index.html", page)):
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
     return rows
@@ -73,6 +70,15 @@ def _make_row(pair: PairPaths, folder: Path) -> Row:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         damaged = f"expected the numbers of a registration in {pair.id}/{RESULT}, found others"
         return {**row, "status": "missing", "error": f"{escape(damaged)}; remove it, run again"}
+
+
+def _drop_unknown(row: Row) -> Row:
+    """Return a row without infinity and NaN, which JSON does not have."""
+    return {
+        name: value
+        for name, value in row.items()
+        if not isinstance(value, float) or math.isfinite(value)
+    }
 
 
 def _read_numbers(summary: dict[str, Any]) -> Row:

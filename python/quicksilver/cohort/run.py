@@ -23,6 +23,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.runtime import distributed
 from quicksilver.runtime.devices import free_memory
+from quicksilver.runtime.stages import count_done
 
 PAGES = ("summary.csv", "index.html")
 """Files of the whole list, beside the folders of the pairs."""
@@ -81,13 +82,14 @@ def run_cohort(
     missing = [pair for pair in own if not is_done(folder / pair.id, keys[pair.id])]
     threads = max(1, torch.get_num_threads() // jobs)
     outcomes: list[Outcome] = []
-    tell(f"0 of {len(missing)} pairs")
+    tell(count_done(0, len(missing), "pairs"))
     with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         under_way = [pool.submit(_run_pair, pair, folder, work, keys[pair.id]) for pair in missing]
         try:
             for future in as_completed(under_way):
                 outcomes.append(future.result())
-                tell(f"{len(outcomes)} of {len(missing)} pairs, {outcomes[-1].id} last")
+                last = f"pairs, {outcomes[-1].id} last"
+                tell(count_done(len(outcomes), len(missing), last))
         except BaseException:  # a defect, or Ctrl-C: start no more pairs
             pool.shutdown(wait=False, cancel_futures=True)
             raise

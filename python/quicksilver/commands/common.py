@@ -16,6 +16,7 @@ from quicksilver.registration.options import PairOptions
 
 if TYPE_CHECKING:
     from quicksilver.api import Registration
+    from quicksilver.commands.voice import Voice
 
 NOT_GOOD = 3
 """Exit code of --strict where a registration is not good."""
@@ -46,34 +47,29 @@ ModelFile = Annotated[
 
 def write_registration(
     run: Callable[[Path, Path, SomeOptions], Registration],
-    moving: Path,
-    target: Path,
+    images: tuple[Path, Path],
     options: SomeOptions,
     output: Path,
     about: dict[str, Any],
     strict: bool,
+    voice: Voice,
 ) -> None:
-    """Register two images with progress shown, write the results, and print a summary.
+    """Register two images, moving and target, write the results, and say what became of them.
 
     Raises:
         typer.Exit: With `NOT_GOOD`, where `strict` and the verdict is not good.
     """
-    from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.results.folder import FILES
 
-    files.require_apart([output / name for name in FILES], options.files(moving, target))
+    files.require_apart([output / name for name in FILES], options.files(*images))
     files.require_writable(output)
+    moving, target = images
     line = shlex.join(["quicksilver", *sys.argv[1:]])
     about = {**about, "line": line, "moving": str(moving), "target": str(target)}
-    with console.progress() as progress:
+    with voice.progress() as progress:
         found = run(moving, target, replace(options, progress=progress))
         summary = found.save(output, about=about, progress=progress)
-    console.show_registration(summary)
-    for note in found.notes:
-        say(f"note: {note}")
-    verdict = found.verdict
-    say(": ".join(["verdict", verdict.level, "; ".join(verdict.reasons)]).removesuffix(": "))
-    say(f"report: {output / 'report.html'}")
-    if strict and verdict.level != "good":
+    voice.report_registration(summary, output)
+    if strict and found.verdict.level != "good":
         raise typer.Exit(NOT_GOOD)

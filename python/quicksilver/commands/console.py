@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -12,46 +14,91 @@ from rich.table import Table
 
 from quicksilver.errors import escape
 from quicksilver.results.summary import make_tables
+from quicksilver.runtime.speed import Timing
+from quicksilver.runtime.stages import Detail
 from quicksilver.runtime.stages import Progress as Tell
+
+
+class Clock:
+    """Estimates the time left of a stage from the parts of it that are done."""
+
+    def __init__(self) -> None:
+        self._begin: tuple[float, float] | None = None
+
+    def estimate(self, part: float) -> str:
+        """Say how long the rest takes at the pace since the first part; nothing at that."""
+        now = time.monotonic()
+        if self._begin is None:
+            self._begin = now, part
+        seconds, done = now - self._begin[0], part - self._begin[1]
+        if done <= 0:
+            return ""
+        return f"{timedelta(seconds=round(seconds * (1 - part) / done))} left"
 
 
 @contextmanager
 def progress() -> Iterator[Tell]:
-    """Show one line per stage with its running time, on the standard error stream."""
+    """Show one line per stage, on the standard error stream: its running time, its details and,
+    where they say how much is done, the time left.
+    """
     bars = Progress(
         SpinnerColumn(finished_text="[green]+[/]"),
         TextColumn("{task.description:<12}"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[detail]}", markup=False),
         console=Console(stderr=True),
     )
     tasks: dict[str, Any] = {}
+    clocks: dict[str, Clock] = {}
 
     def finish() -> None:
         for task in tasks.values():
-            bars.update(task, total=1, completed=1)
+            bars.update(task, total=1, completed=1, left="")
 
     def tell(stage: str, detail: str = "") -> None:
-        detail = escape(detail)
         if stage not in tasks:
             finish()
-            tasks[stage] = bars.add_task(stage, total=None, detail=detail)
-        bars.update(tasks[stage], detail=detail)
+            tasks[stage] = bars.add_task(stage, total=None, detail="", left="")
+            clocks[stage] = Clock()
+        left = clocks[stage].estimate(detail.part) if isinstance(detail, Detail) else ""
+        bars.update(tasks[stage], detail=escape(detail), left=left)
 
     with bars:
         yield tell
         finish()
 
 
-def show_registration(summary: dict[str, Any]) -> None:
-    """Print seconds per stage and the quality of a registration (the content of result.json)."""
+def show_registration(summary: dict[str, Any], settings: bool = False) -> None:
+    """Print seconds per stage and the quality of a registration (the content of result.json), and
+    its settings where they are wanted.
+    """
     found = make_tables(summary)
     shown = []
-    for title in ("time", "quality"):
+    for title in ("time", "quality", "settings")[: 2 + settings]:
         shown.append(Table(show_header=False, title=title))
         for row in found[title]:
             shown[-1].add_row(*row)
     Console().print(*shown)
+
+
+def show_facts(title: str, facts: list[tuple[str, str]]) -> None:
+    """Print rows of a name and what is said of it."""
+    table = Table(show_header=False, title=title)
+    for name, said in facts:
+        table.add_row(name, escape(said))
+    Console().print(table, markup=False)
+
+
+def show_timings(timings: list[Timing], published: str, threads: int) -> None:
+    """Print milliseconds beside those that are published, and their ratio."""
+    here = f"here, {threads} thread{'s' if threads > 1 else ''}"
+    table = Table("operator", here, published, "ratio", title="milliseconds, median")
+    for each in timings:
+        ratio = each.milliseconds / each.published
+        numbers = f"{each.milliseconds:.4g}", f"{each.published:.4g}", f"{ratio:.2f}"
+        table.add_row(each.case, *numbers)
+    Console().print(table)
 
 
 def show_evaluation(judged: dict[str, Any]) -> None:

@@ -10,12 +10,15 @@ import typer
 
 from quicksilver.commands.common import Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
+from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import FitOptions
 
 
 @take_options(FitOptions)
+@take_options(Voice)
 def fit(
     options: FitOptions,
+    voice: Voice,
     output: Folder,
     moving: Annotated[Path | None, typer.Argument(help="NIfTI image that is deformed.")] = None,
     target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
@@ -37,21 +40,23 @@ def fit(
     """
     if options.window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {options.window}")
+    if pairs is not None and voice.json:
+        raise typer.BadParameter("--json is for two images: a list of fits has no result.json")
     if pairs is not None and moving is None and options.state is None:
-        _fit_list(pairs, output, batch, options)
+        _fit_list(pairs, output, batch, options, voice)
     elif moving is not None and target is not None and pairs is None:
         from quicksilver.api import run_fit
 
-        write_registration(run_fit, moving, target, options, output, {"command": "fit"}, strict)
+        about = {"command": "fit"}
+        write_registration(run_fit, (moving, target), options, output, about, strict, voice)
     else:
         raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
 
 
-def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> None:
+def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice: Voice) -> None:
     import quicksilver_ext as qs
     from quicksilver.cohort.fit import fit_list
     from quicksilver.cohort.pairs import check_outputs, read_list
-    from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.lddmm.fits import SUFFIX
     from quicksilver.lddmm.metric import pad_metric
@@ -61,7 +66,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
     listed = read_list(pairs, missing=True)
     check_outputs(listed, lambda name: [output / f"{name}{SUFFIX}"], pairs)
     files.require_writable(output)
-    with console.progress() as progress:
+    with voice.progress() as progress:
         written = fit_list(
             listed,
             output,
@@ -71,4 +76,8 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions) -> Non
             device=devices.pick_device(options.device),
             tell=partial(progress, "fit"),
         )
-    say(f"{len(written)} fits written to {output}")
+    if voice.verbose:
+        for file in written:
+            say(str(file))
+    if voice.plain:
+        say(f"{len(written)} fits written to {output}")

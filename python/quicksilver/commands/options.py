@@ -6,19 +6,16 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import wraps
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from quicksilver.registration.options import PairOptions
 
-SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
+def take_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command that has a dataclass of options among its first parameters show its fields as
+    options.
 
-
-def take_options(
-    options: type[SomeOptions],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a command whose first parameter is a dataclass of options show its fields as options.
+    Of several such dataclasses the decorators stand in the order of the parameters.
 
     Fields without the metadata of `quicksilver.registration.options.shown` are left out.
     """
@@ -26,11 +23,12 @@ def take_options(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
-        def run(**words: Any) -> None:
+        def run(*given: Any, **words: Any) -> None:
             chosen = options(**{field.name: words.pop(field.name) for field in own})
-            command(chosen, **words)
+            command(*given, chosen, **words)
 
-        _, *others = inspect.signature(command, eval_str=True).parameters.values()
+        taken = inspect.signature(command, eval_str=True).parameters.values()
+        others = [each for each in taken if each.annotation is not options]
         parameters = [*others, *map(_parameter, own)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -12,6 +12,7 @@ import typer
 
 from quicksilver.commands.common import NOT_GOOD, Folder, Strict, say, write_registration
 from quicksilver.commands.options import take_options
+from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import Options
 
 if TYPE_CHECKING:
@@ -23,16 +24,16 @@ OF_A_PAIR = ("model", "device", "moving_mask", "target_mask", "progress")
 
 
 @take_options(Options)
+@take_options(Voice)
 def register(
     options: Options,
+    voice: Voice,
     output: Folder,
     moving: Annotated[
         Path | None,
         typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
     ] = None,
-    target: Annotated[
-        Path | None, typer.Argument(help="NIfTI image that it is brought to.")
-    ] = None,
+    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -59,11 +60,11 @@ def register(
     masked = options.moving_mask is not None or options.target_mask is not None
     two = moving is not None and target is not None and pairs is None
     if pairs is not None and moving is None and not masked:
-        _register_list(pairs, None, output, jobs, options, strict)
+        _register_list((pairs, None), output, jobs, options, strict, voice)
     elif two and moving is not None and is_folder(moving):
-        _register_list(moving, target, output, jobs, options, strict)
+        _register_list((moving, target), output, jobs, options, strict, voice)
     elif two and moving is not None and target is not None and jobs is None:
-        _register_pair(moving, target, output, options, strict)
+        _register_pair((moving, target), output, options, strict, voice)
     else:
         raise typer.BadParameter(
             "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is "
@@ -72,12 +73,12 @@ def register(
 
 
 def _register_pair(
-    moving: Path, target: Path, output: Path, options: Options, strict: bool
+    images: tuple[Path, Path], output: Path, options: Options, strict: bool, voice: Voice
 ) -> None:
     from quicksilver.api import run_register
 
     about = {"command": "register", "model": _name_model(options)}
-    write_registration(run_register, moving, target, options, output, about, strict)
+    write_registration(run_register, images, options, output, about, strict, voice)
 
 
 def _name_model(options: Options) -> str:
@@ -87,23 +88,23 @@ def _name_model(options: Options) -> str:
 
 
 def _register_list(
-    source: Path,
-    target: Path | None,
+    images: tuple[Path, Path | None],
     output: Path,
     jobs: int | None,
     options: Options,
     strict: bool,
+    voice: Voice,
 ) -> None:
     """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
     from quicksilver.cohort.pairs import check_outputs, read_list
     from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
-    from quicksilver.commands import console
     from quicksilver.io import files
     from quicksilver.registration.predict import open_checked
     from quicksilver.runtime import devices
 
+    source, target = images
     files.require_writable(output)
     listed = read_list(source, missing=True) if target is None else bids.find_pairs(source, target)
     require_places(listed, output)
@@ -117,16 +118,15 @@ def _register_list(
     )
     # Samples draw from one stream of random numbers: one pair at a time.
     jobs = 1 if options.samples else jobs or choose_jobs(device)
-    with console.progress() as progress:
+    with voice.progress() as progress:
         outcomes = run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
         )
     rows = write_page(listed, output)
     if target is not None:
         bids.write_description(output, source)
-    _report(rows, outcomes, output)
-    if strict and any(row.get("verdict") != "good" for row in rows):
-        raise typer.Exit(NOT_GOOD)
+    voice.report_list(rows, len(outcomes), output)
+    _end(rows, outcomes, strict)
 
 
 def _name_files(output: Path, name: str) -> list[Path]:
@@ -165,13 +165,14 @@ def register_listed(
     found.save(folder, about=about)
 
 
-def _report(rows: list[dict[str, Any]], outcomes: list[Outcome], output: Path) -> None:
-    """Print what became of a list; exit with 1 where a pair failed."""
-    done = sum(row["status"] == "done" for row in rows)
+def _end(rows: list[dict[str, Any]], outcomes: list[Outcome], strict: bool) -> None:
+    """Say which pairs failed; exit with 1 where one did, with `NOT_GOOD` where `strict` and one is
+    not good.
+    """
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    say(f"{done} of {len(rows)} pairs registered, {len(outcomes)} of them now")
     for outcome in failed:
         say(f"failed: {outcome.id}: {outcome.error}", err=True)
-    say(f"pictures and numbers: {output / 'index.html'}, {output / 'summary.csv'}")
     if failed:
         raise typer.Exit(1)
+    if strict and any(row.get("verdict") != "good" for row in rows):
+        raise typer.Exit(NOT_GOOD)

@@ -61,6 +61,19 @@ class FitSettings(Record):
                 "other"
             )
 
+    def part_done(self, level: int, iteration: int) -> float:
+        """Return the part of the work that is done, at least: a level may end before its last
+        iteration.
+
+        Example:
+            >>> FitSettings(levels=(2, 1), iterations=(8, 3)).part_done(level=1, iteration=1)
+            0.5
+        """
+        voxels = [coarser**-3 for coarser in self.levels]
+        work = [count * size for count, size in zip(self.iterations, voxels, strict=True)]
+        done = sum(work[:level]) + iteration * voxels[level]
+        return done / max(sum(work), done) if done > 0 else 0.0
+
 
 QUICKSILVER = FitSettings(SSD(0.2), levels=(1,), iterations=(50,), folding=0.0, descent=FixedStep)
 """The original Quicksilver's scheme: 50 steps of one length from zero."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.runtime.stages import count_done
 
 if TYPE_CHECKING:
     from quicksilver.networks.model import Model
@@ -124,7 +125,7 @@ def sample(
         for done in range(1, samples + 1):
             for moments, value in zip((momentum, psi, phi), draw(), strict=True):
                 moments.add(value)
-            tell(f"{done} of {samples} samples")
+            tell(count_done(done, samples, "samples"))
     return Uncertainty(seed, momentum.mean, psi, phi)
 
 

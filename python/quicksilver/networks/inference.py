@@ -13,7 +13,7 @@ from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.evidence import find_evidence
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.tiling import find_brains, predict_momentum, predict_with_gradient
-from quicksilver.runtime.stages import Stages, Tell
+from quicksilver.runtime.stages import Stages, Tell, count_done
 
 LOOKING_STEPS = 5
 """Time steps of a map that is only shown to the correction network (docs/register.md)."""
@@ -138,7 +138,7 @@ class Inference:
     def _answer(self, network: MomentumNetwork, target: Tensor, tell: Tell | None) -> Tensor:
         def report(done: int, count: int) -> None:
             if tell is not None:
-                tell(f"{done} of {count} patches")
+                tell(count_done(done, count, "patches"))
 
         if torch.is_grad_enabled():
             return predict_with_gradient(network, self.moving, target, region=self.region)

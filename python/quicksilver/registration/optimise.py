@@ -19,7 +19,7 @@ from quicksilver.registration.options import FitOptions
 from quicksilver.registration.pair import Pair, Placement, fitting_memory, prepare
 from quicksilver.registration.result import Registration, judge_registration
 from quicksilver.runtime.devices import pick_device
-from quicksilver.runtime.stages import Stages, Tell
+from quicksilver.runtime.stages import Detail, Stages, Tell
 
 
 def optimise(
@@ -64,7 +64,7 @@ def optimise(
             metric,
             settings,
             state=None if options.state is None else Path(options.state),
-            progress=partial(_tell_energy, tell),
+            progress=partial(_tell_energy, tell, settings),
         )
     with torch.no_grad():
         with stages("shoot"):
@@ -98,9 +98,12 @@ def refine_momentum(
     """Return the momentum after so many iterations of LDDMM matching at full resolution."""
     settings = FitSettings(steps=steps, levels=(1,), iterations=(iterations,))
     images = pair.images
-    report = partial(_tell_energy, tell)
+    report = partial(_tell_energy, tell, settings)
     return fit(images, metric, settings, start=momentum, progress=report).momentum
 
 
-def _tell_energy(tell: Tell, _: int, level: int, iteration: int, energy: float) -> None:
-    tell(f"level {level}, iteration {iteration}, energy {energy:.5g}")
+def _tell_energy(
+    tell: Tell, settings: FitSettings, _: int, level: int, iteration: int, energy: float
+) -> None:
+    words = f"level {level}, iteration {iteration}, energy {energy:.5g}"
+    tell(Detail(words, settings.part_done(level, iteration)))

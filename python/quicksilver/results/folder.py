@@ -23,7 +23,7 @@ from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.pair import Pair
 from quicksilver.registration.result import Registration
 from quicksilver.results import html, png
-from quicksilver.results.summary import make_tables, write_headline
+from quicksilver.results.summary import list_facts, make_tables
 from quicksilver.results.views import make_views
 from quicksilver.runtime.stages import Progress, Stages, peak_memory
 from quicksilver.runtime.threads import run_in_threads
@@ -32,10 +32,15 @@ from quicksilver_ext import __version__
 
 MAPS = ("displacement", "inverse_displacement")
 
+SAMPLED = tuple(f"{name}{part}.nii.gz" for name in MAPS for part in ("_mean", "_variance"))
+"""Files of a registration whose momentum was sampled."""
+
 FILES = (
-    *(f"{name}{part}.nii.gz" for name in MAPS for part in ("", "_mean", "_variance")),
-    *(f"{name}.nii.gz" for name in ("warped", "jacobian", "momentum")),
+    "warped.nii.gz",
+    *(f"{name}.nii.gz" for name in MAPS),
+    *SAMPLED,
     "affine.mat",
+    *(f"{name}.nii.gz" for name in ("jacobian", "momentum")),
     "report.html",
     "report.png",
     RESULT,
@@ -90,8 +95,9 @@ def _list_writes(
     Reports have the seconds until now.
     """
     pair, drawn = registration.pair, registration.uncertainty
-    pictured, line = make_views(registration), write_headline(summary)
-    yield partial(png.draw, pictured, line, place / "report.png")
+    pictured, facts = make_views(registration), list_facts(summary)
+    headline = "    ".join(["Quicksilver", registration.verdict.level, *facts])
+    yield partial(png.draw, pictured, headline, place / "report.png")
     displacement = registration.displacement
     grid = displacement.grid
     yield partial(write_field, place / "displacement.nii.gz", displacement)
@@ -100,7 +106,9 @@ def _list_writes(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    yield partial(html.write, pictured, make_tables(summary), page, title, line)
+    left_out = {page.name} | (set() if drawn is not None else set(SAMPLED))
+    names = [name for name in FILES if name not in left_out]
+    yield partial(html.write, pictured, make_tables(summary), page, title, " · ".join(facts), names)
     warped = registration.warped
     header = pair.moving_image.header
     file = place / "warped.nii.gz"

@@ -1,6 +1,7 @@
 """Write report.html: a registration to look through slice by slice, in any browser and offline.
 
-One file holds everything: the page (`report.html`), volumes of 8 bits as pictures, and the numbers.
+One file holds everything: the page (`report.html`, its script and the style of all pages), volumes
+of 8 bits as pictures, and the numbers.
 A volume is a picture of its axial sections side by side, which the page unpacks and draws from:
 JPEG, which is smaller and faster to write and loses a grey level or two, and PNG where levels have
 a meaning of their own.
@@ -13,6 +14,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -20,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from quicksilver.io.files import replacing
+from quicksilver.results.meanings import MEANINGS
 from quicksilver.results.views import Views
 
 Tables = Mapping[str, Sequence[tuple[str, str]]]
-"""Rows (name, value) by the title of their table; that named "command" is set as code."""
+"""Rows (name, value) by the title of their table. Of "verdict" a row is a level and a reason."""
 
 GREY = 1.1
 """Normalised intensity that is white."""
@@ -33,7 +36,12 @@ OCTAVES = 1.5
 
 
 def write(
-    shown: Views, tables: Tables, path: str | os.PathLike[str], title: str, subtitle: str = ""
+    shown: Views,
+    tables: Tables,
+    path: str | os.PathLike[str],
+    title: str,
+    subtitle: str = "",
+    names: Sequence[str] = (),
 ) -> None:
     """Write the page, complete or not at all.
 
@@ -43,21 +51,52 @@ def write(
         path: The file.
         title: Title of the page.
         subtitle: A line below it.
+        names: Files beside the page, which it links to.
 
     Raises:
         QuicksilverError: The file cannot be written.
     """
-    content = json.dumps(_make_content(shown, tables, title, subtitle))
-    page = files("quicksilver.results").joinpath("report.html").read_text(encoding="utf-8")
-    # Names of files must not end the element that holds them.
-    page = page.replace("{{content}}", content.replace("<", "\\u003c"))
+    facts = {"title": title, "subtitle": subtitle, "tables": tables, "files": names}
+    page = fill_page("quicksilver.results", "report", {**facts, **_make_content(shown)})
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _make_content(shown: Views, tables: Tables, title: str, subtitle: str) -> dict[str, Any]:
-    """Return what the script in `report.html` reads."""
+def fill_page(package: str, name: str, content: dict[str, Any]) -> str:
+    """Return a page of a package with the style of all pages, its own script, and its content."""
+    parts = {
+        "style": files("quicksilver.results").joinpath("page.css").read_text(encoding="utf-8"),
+        "script": files(package).joinpath(f"{name}.js").read_text(encoding="utf-8"),
+        # Names of files must not end the element that holds them.
+        "content": json.dumps(content).replace("<", "\\u003c"),
+    }
+    page = files(package).joinpath(f"{name}.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
+
+
+def _make_content(shown: Views) -> dict[str, Any]:
+    """Return what the script `report.js` draws from."""
     columns = math.ceil(math.sqrt(shown.target.shape[2]))
+    largest = float(np.abs(shown.field).max()) or 1.0
+    volumes = _make_volumes(shown, largest)
+    return {
+        "meanings": MEANINGS,
+        "shape": shown.target.shape,
+        "columns": columns,
+        "spacing": shown.spacing,
+        "origin": shown.origin,
+        "white": GREY,
+        "octaves": OCTAVES,
+        "largest": largest,
+        "deviation_mm": round(shown.largest_deviation, 2),
+        "volumes": {
+            name: _encode_picture(name, volume, columns) for name, volume in volumes.items()
+        },
+    }
+
+
+def _make_volumes(shown: Views, largest: float) -> dict[str, np.ndarray]:
+    """Return volumes of 8 bits by name; `largest` is the end of the scale of displacements."""
     octaves = np.log2(np.maximum(shown.jacobian, 2.0**-OCTAVES)) / OCTAVES
     volumes = {
         name: _to_bytes(getattr(shown, name) / GREY * 255)
@@ -68,25 +107,11 @@ def _make_content(shown: Views, tables: Tables, title: str, subtitle: str) -> di
     volumes["jacobian"] = np.where(shown.target > 0, signed, 128).astype(np.uint8)
     if shown.imaged is not None:
         volumes["imaged"] = _to_bytes(255 * shown.imaged)
-    largest = float(np.abs(shown.field).max()) or 1.0
     if shown.deviation is not None:
         volumes["deviation"] = _to_bytes(255 * shown.deviation / shown.largest_deviation)
-    volumes |= {
+    return volumes | {
         f"field{axis}": _to_bytes(128 + 127 * part / largest)
         for axis, part in enumerate(shown.field)
-    }
-    return {
-        "title": title,
-        "subtitle": subtitle,
-        "tables": tables,
-        "shape": shown.target.shape,
-        "columns": columns,
-        "spacing": shown.spacing,
-        "largest": largest,
-        "deviation_mm": round(shown.largest_deviation, 2),
-        "volumes": {
-            name: _encode_picture(name, volume, columns) for name, volume in volumes.items()
-        },
     }
 
 

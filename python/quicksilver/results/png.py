@@ -22,7 +22,7 @@ TITLES = (
 )
 LEFT, RIGHT = 0.022, 0.998  # of the pictures, as parts of the width
 LINES_MM = 8.0  # between the lines of the deformation grid
-INK, PAPER = "#e8e8e8", "#101014"
+INK, PAPER, FOLD = "#e8e8e8", "#101014", "#f0e442"
 
 # (name, axis that is cut, letters at the left and right edges of the picture)
 PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
@@ -115,12 +115,14 @@ def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float)
 
 
 def _draw_jacobian(axis: Any, target: np.ndarray, jacobian: np.ndarray) -> None:
-    """Draw log2 of the determinant inside the brain, and folds in green."""
+    """Draw log2 of the determinant inside the brain, and folds in yellow."""
+    from matplotlib.colors import ListedColormap
+
     logarithm = np.log2(np.maximum(jacobian, 1e-3))
     shown = np.ma.masked_where(target <= 0.02, logarithm)
     axis.imshow(shown.T, cmap="RdBu_r", vmin=-1.5, vmax=1.5, origin="lower")
     folds = np.ma.masked_where(jacobian > 0, np.ones_like(jacobian))
-    axis.imshow(folds.T, cmap="Greens", vmin=0, vmax=1.5, origin="lower")
+    axis.imshow(folds.T, cmap=ListedColormap([FOLD]), origin="lower")
 
 
 def _draw_deviation(axis: Any, section: dict[str, Any], largest: float) -> None:

@@ -16,12 +16,10 @@ UNWRITTEN = " before writing"
 """What is said of a time that leaves out the writing of files."""
 
 
-def write_headline(summary: dict[str, Any]) -> str:
-    """Return the most important numbers in one line."""
+def list_facts(summary: dict[str, Any]) -> list[str]:
+    """Return the most important numbers, each in a few words."""
     energies, quality = Energies(**summary["energies"]), Quality.from_json(summary["quality"])
-    facts = (
-        "Quicksilver",
-        summary["verdict"]["level"],
+    return [
         _describe_change(energies),
         f"largest displacement {quality.displacement_mm.max:.1f} mm",
         f"folded voxels {quality.folded_voxels}",
@@ -29,8 +27,7 @@ def write_headline(summary: dict[str, Any]) -> str:
         *_describe_coverage(quality),
         f"{summary['seconds']['total']:.1f} s"
         + ("" if "write" in summary["seconds"] else UNWRITTEN),
-    )
-    return "    ".join(facts)
+    ]
 
 
 def _describe_coverage(quality: Quality) -> list[str]:

@@ -34,6 +34,7 @@ class Views:
         deviation: Standard deviation of the samples in mm, over all components; None: no samples.
         spacing: Voxel size in mm.
         imaged: Where both images show something; None: everywhere.
+        origin: World coordinates (R, A, S) in mm of the first voxel.
     """
 
     moving: np.ndarray
@@ -44,6 +45,7 @@ class Views:
     deviation: np.ndarray | None
     spacing: float
     imaged: np.ndarray | None = None
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def largest_deviation(self) -> float:
@@ -79,6 +81,7 @@ def make_views(registration: Registration) -> Views:
         deviation=deviation,
         spacing=spacing,
         imaged=imaged,
+        origin=tuple(grid.affine[:3, 3].tolist()),
     )
 
 

@@ -15,9 +15,37 @@ Tell = Callable[[str], None]
 
 
 class Progress(Protocol):
-    """A function that is told the name of each stage as it starts, and details while it lasts."""
+    """A function that is told the name of each stage as it starts, and details while it lasts.
+
+    A detail that is a `Detail` says how much of the stage is done.
+    """
 
     def __call__(self, stage: str, detail: str = "") -> None: ...
+
+
+class Detail(str):
+    """What is told of a stage that knows how much of it is done.
+
+    Args:
+        words: The detail.
+        part: The part that is done, 0 to 1.
+
+    Example:
+        >>> Detail("3 of 4 pairs", 3 / 4).part
+        0.75
+    """
+
+    part: float
+
+    def __new__(cls, words: str, part: float) -> Detail:
+        detail = super().__new__(cls, words)
+        detail.part = part
+        return detail
+
+
+def count_done(done: int, count: int, what: str) -> Detail:
+    """Return the detail "`done` of `count` `what`"."""
+    return Detail(f"{done} of {count} {what}", done / max(count, 1))
 
 
 class Stages:

@@ -103,6 +103,7 @@ def test_complete_files_are_kept_and_missing_ones_made(pairs, tmp_path):
     assert fit.fit_list(pairs, folder, METRIC, SETTINGS, tell=told.append) == [folder / "b-a.h5"]
     assert (folder / "a-b.h5").stat().st_mtime_ns == before
     assert told[0].startswith("0 of 1 pairs, b-a: level 0, iteration 1, energy ")
+    assert 0 < told[0].part < told[-1].part <= 1
 
 
 def test_masks_are_honoured(pairs, tmp_path):

@@ -12,7 +12,10 @@ import pytest
 import quicksilver
 from tests.quicksilver.processes import python_process, quicksilver_process
 
-COMMANDS = ("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate", "demo")
+COMMANDS = (
+    *("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate"),
+    *("view", "demo", "doctor"),
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -23,7 +26,7 @@ def test_help_fits_and_cuts_nothing(name, command, monkeypatch):
     assert code == 0
     assert max(map(len, lines)) <= 80
     assert "…" not in shown
-    assert any(line.strip().startswith(f"Example: quicksilver {name} ") for line in lines)
+    assert any(line.strip().startswith(f"Example: quicksilver {name}") for line in lines)
     if name in ("register", "fit"):
         assert "--histogram-matching" in shown
         assert "--initial-affine" in shown
@@ -36,6 +39,17 @@ def test_the_version_is_shown(command):
     assert code == 0
     assert all(f"{name} " in shown for name in COMMANDS)
     assert "..." not in shown.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("quicksilver do", ["doctor"]), ("quicksilver register --js", ["--json"])],
+)
+def test_words_are_completed(words, completed, command, monkeypatch):
+    monkeypatch.setenv("_QUICKSILVER_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert command()[1].split() == completed
 
 
 WAITING = """

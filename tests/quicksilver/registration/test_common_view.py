@@ -23,7 +23,7 @@ from quicksilver.registration.placement import place
 from quicksilver.registration.predict import register
 from quicksilver.results.folder import save_registration
 from quicksilver.results.png import draw
-from quicksilver.results.summary import make_tables, write_headline
+from quicksilver.results.summary import list_facts, make_tables
 from quicksilver.results.views import make_views
 from tests.quicksilver.images.test_field_of_view import cropped, filled
 from tests.quicksilver.phantoms import make_affine
@@ -145,7 +145,7 @@ def test_what_reports_show_of_a_part(brain, slab, model, tmp_path):
     draw(pictured, "a slab", tmp_path / "report.png")
     summary = save_registration(found, tmp_path / "out")
     percent = f"{100 * found.quality.coverage:.0f} % of the brain imaged"
-    assert percent in write_headline(summary)
+    assert percent in list_facts(summary)
     assert ("target's brain in the moving image", percent) in make_tables(summary)["quality"]
     assert any("% of the target's brain" in note for note in summary["notes"])
 

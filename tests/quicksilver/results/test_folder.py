@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 
 import nibabel as nib
 import numpy as np
@@ -12,10 +14,14 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io.fields import read_field
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
+from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.metric import pad_metric
+from quicksilver.registration.pair import Placement
+from quicksilver.results import folder as results
 from quicksilver.results import png
 from quicksilver.results.folder import save_registration
-from quicksilver.results.summary import make_tables, write_headline
+from quicksilver.results.meanings import MEANINGS
+from quicksilver.results.summary import list_facts, make_tables
 
 FILES = {
     "warped.nii.gz",
@@ -108,10 +114,10 @@ def test_result_json(folder, registration):
 
 def test_a_time_says_what_it_leaves_out(registration, folder):
     summary = json.loads((folder / "result.json").read_text())
-    assert write_headline(summary).endswith(f"{summary['seconds']['total']:.1f} s")
+    assert list_facts(summary)[-1].endswith(f"{summary['seconds']['total']:.1f} s")
     assert dict(make_tables(summary)["time"])["total"] == f"{summary['seconds']['total']:.2f} s"
     summary["seconds"].pop("write")
-    assert write_headline(summary).endswith("s before writing")
+    assert list_facts(summary)[-1].endswith("s before writing")
     assert "total before writing" in dict(make_tables(summary)["time"])
 
 
@@ -123,7 +129,23 @@ def test_percents_are_said_as_long_as_they_mean_something(folder):
         (0.0, 3.3, "squared difference 0 before, 3.3 after"),
     ):
         summary["energies"] |= {"mismatch_before": before, "mismatch_after": after}
-        assert expected in write_headline(summary)
+        assert expected in list_facts(summary)
+
+
+def test_every_number_and_file_has_a_meaning(registration, folder):
+    summary = json.loads((folder / "result.json").read_text())
+    summary |= {"overlap": {"before": 0.5, "after": 0.7}}
+    summary["quality"] |= {"deviation_mm": summary["quality"]["displacement_mm"], "coverage": 0.9}
+    tables = make_tables(summary)
+    names = {name for title in ("quality", "time", "settings") for name, _ in tables[title]}
+    names |= set(FitSettings().to_json())
+    names |= {field.name for field in fields(Placement)} - {"notes"}
+    assert names - {"total"} <= set(MEANINGS)
+    assert set(results.FILES) - {"report.html"} <= set(MEANINGS)
+    page = (folder / "report.html").read_text()
+    linked = re.search(r'"files": (\[[^\]]*\])', page).group(1)
+    written = {path.name for path in folder.iterdir()}
+    assert set(json.loads(linked)) == written - {"report.html"}
 
 
 def test_the_memory_of_writing_counts(registration, folder):
