@@ -18,6 +18,7 @@ from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
 from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.register import register
+from quicksilver.commands.strip import strip
 from quicksilver.commands.train import train
 from quicksilver.errors import QuicksilverError
 from quicksilver.runtime import allocator
@@ -33,6 +34,7 @@ app = typer.Typer(
 
 for command, summary, example in (
     (register, "Register images by prediction.", "moving.nii.gz target.nii.gz -o OUT"),
+    (strip, "Strip the skull of a head.", "head.nii.gz -o brain.nii.gz"),
     (fit, "Register images by optimisation.", "moving.nii.gz target.nii.gz -o OUT"),
     (train, "Train a model by a recipe.", "default-2mm --data IMAGES -o OUT"),
     (import_weights, "Make a model file of published checkpoints.", "a.pth.tar -o MODEL"),

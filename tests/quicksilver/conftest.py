@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.registration.options import Options
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
+from tests.quicksilver.heads import write_stand_in
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 
@@ -85,6 +86,15 @@ def brain_files(brains, tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def registration(brains, model) -> Registration:
     return register(*brains, Options(model, device="cpu", decide=False))
+
+
+@pytest.fixture
+def deepbet(monkeypatch, tmp_path_factory) -> Iterator[None]:
+    """A stand-in in the place of the package deepbet."""
+    monkeypatch.delitem(sys.modules, "deepbet", raising=False)
+    monkeypatch.syspath_prepend(write_stand_in(tmp_path_factory.mktemp("packages")))
+    yield
+    sys.modules.pop("deepbet", None)
 
 
 @pytest.fixture

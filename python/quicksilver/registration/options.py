@@ -67,6 +67,8 @@ class PairOptions:
             millimetres, or a file of one, to begin with; with `affine` false it is kept as it is.
         moving_mask: An image that is zero where the moving image is background.
         target_mask: An image that is zero where the target is background.
+        strip: Whether the skull is stripped first (`quicksilver.strip`) from each image that has no
+            mask and is no bare brain.
         histogram_matching: Whether the moving image gets the target's distribution of intensities.
         reference: An image on whose grid results lie instead of the target's.
         progress: Called with the name of each stage as it starts, and with details.
@@ -96,6 +98,12 @@ class PairOptions:
     target_mask: ImageLike | None = field(
         default=None,
         metadata=shown("Image that is zero where the target is background.", Path | None),
+    )
+    strip: bool = field(
+        default=False,
+        metadata=shown(
+            "Strip the skull of whole heads that have no mask (needs deepbet).", flags="--strip"
+        ),
     )
     histogram_matching: bool = field(
         default=False,

@@ -12,7 +12,10 @@ import pytest
 import quicksilver
 from tests.quicksilver.processes import python_process, quicksilver_process
 
-COMMANDS = ("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate", "demo")
+COMMANDS = (
+    *("register", "strip", "fit", "train", "import-weights", "apply", "jacobian", "evaluate"),
+    "demo",
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
