@@ -17,6 +17,7 @@ from quicksilver.commands.evaluate import evaluate
 from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
 from quicksilver.commands.jacobian import jacobian
+from quicksilver.commands.label import label
 from quicksilver.commands.register import register
 from quicksilver.commands.strip import strip
 from quicksilver.commands.train import train
@@ -39,6 +40,7 @@ for command, summary, example in (
     (train, "Train a model by a recipe.", "default-2mm --data IMAGES -o OUT"),
     (import_weights, "Make a model file of published checkpoints.", "a.pth.tar -o MODEL"),
     (apply, "Warp images, labels, points and surfaces.", "OUT image.nii.gz -o warped.nii.gz"),
+    (label, "Label an image by atlases.", "IMAGE --atlas A --atlas-labels L -o OUT"),
     (jacobian, "Write the Jacobian determinant.", "OUT -o jacobian.nii.gz"),
     (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
     (demo, "Register a brain whose deformation is known.", "-o OUT"),

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import wraps
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from quicksilver.registration.options import PairOptions
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
+SomeOptions = TypeVar("SomeOptions", bound="DataclassInstance")
 
 
 def take_options(
