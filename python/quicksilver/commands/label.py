@@ -13,9 +13,12 @@ from quicksilver.commands.common import Folder, say
 from quicksilver.commands.options import take_options
 from quicksilver.labelling.options import LabelOptions
 
-Atlases = Annotated[list[Path], typer.Option(help="Image of an atlas; repeat for more.")]
+Atlases = Annotated[
+    list[Path], typer.Option(metavar="<path>", help="Image of an atlas; repeat for more.")
+]
 Labels = Annotated[
-    list[Path], typer.Option(help="Labels of an atlas, on its grid; in the order of --atlas.")
+    list[Path],
+    typer.Option(metavar="<path>", help="Labels of an atlas, on its grid, as --atlas in order."),
 ]
 Names = Annotated[
     Path | None, typer.Option(help="CSV with the columns label and name, for volumes.csv.")

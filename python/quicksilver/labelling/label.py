@@ -6,6 +6,7 @@ run. What is fused is always read from there, so that an interrupted run ends wi
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from quicksilver.cohort.run import (
     run_cohort,
 )
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Image
+from quicksilver.images.image import Image, find_box
 from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
@@ -46,6 +47,9 @@ from quicksilver.runtime.stages import Progress, Stages
 
 ATLASES = "atlases"
 """Folder, in that of the results, with the registration of each atlas."""
+
+MARGIN = 12.0
+"""Millimetres around the brain in which labels are looked for; the rest of a head has none."""
 
 
 def label_image(
@@ -87,15 +91,19 @@ def label_image(
     stages = Stages(progress)
     with stages("read"):
         brain, mask = _read_brain(image, options)
-    _require_room(brain, len(atlases))
+    box = find_box(brain, MARGIN)
+    around = brain.crop(box)
+    _require_room(around, len(atlases))
     given = options.mask if mask is None else mask
-    asked = replace(asked, model=model, target_mask=given)
+    asked = replace(asked, model=model, target_mask=given, reference=around)
     with stages("register") as tell:
         run = partial(run_cohort, jobs=jobs or choose_jobs(device), tell=tell)
         if not _register_atlases(image, atlases, folder / ATLASES, asked, run):
             return None
     with stages("fuse"):
-        labels, verdicts = _fuse_atlases(brain, atlases, folder / ATLASES, options.fusion)
+        fused, verdicts = _fuse_atlases(around, atlases, folder / ATLASES, options.fusion)
+        labels = Image(np.zeros(brain.data.shape, fused.dtype), brain.affine)
+        labels.data[box] = fused
         volumes = measure_volumes(labels, names or {})
     found = Labelling(labels, volumes, verdicts, mask, stages.seconds)
     save_labelling(found, folder, {**_describe(image, atlases, options), **(about or {})})
@@ -135,6 +143,7 @@ def _register_atlases(
 ) -> bool:
     """Register what is not registered yet; return whether all atlases are."""
     assert isinstance(options.model, Model)
+    assert isinstance(options.reference, Image)
     given = options.target_mask
     mask = Path(given) if isinstance(given, str | os.PathLike) else None
     pairs = [PairPaths(atlas.name, atlas.image, image, target_mask=mask) for atlas in atlases]
@@ -144,6 +153,7 @@ def _register_atlases(
         "device": torch.device(options.device).type,
         "strip": options.strip,
         "refine": options.refine,
+        "brain": _digest(options.reference),  # as deepbet's next release may find another
     }
     failed = [one for one in run(pairs, folder, partial(_register, options), settings) if one.error]
     if failed:
@@ -152,6 +162,11 @@ def _register_atlases(
             f"('{failed[0].error}'); mend it, or leave it out"
         )
     return all(is_done(folder / pair.id, make_key(pair, settings)) for pair in pairs)
+
+
+def _digest(image: Image) -> str:
+    """Return what is the same of equal images alone."""
+    return hashlib.sha256(image.data.tobytes() + image.affine.tobytes()).hexdigest()
 
 
 def _register(options: Options, pair: PairPaths, place: Path, entries: dict[str, Any]) -> None:
@@ -163,8 +178,8 @@ def _register(options: Options, pair: PairPaths, place: Path, entries: dict[str,
 
 def _fuse_atlases(
     image: Image, atlases: Sequence[Atlas], folder: Path, fusion: Fusion
-) -> tuple[Image, dict[str, Verdict]]:
-    """Fuse the labels of the atlases whose registrations have not failed."""
+) -> tuple[np.ndarray, dict[str, Verdict]]:
+    """Fuse the labels of the atlases whose registrations have not failed, on an image's grid."""
     verdicts: dict[str, Verdict] = {}
     candidates, seen = [], []
     for atlas in atlases:
@@ -187,7 +202,7 @@ def _fuse_atlases(
     else:
         spacing = image.grid.voxel_volume ** (1 / 3)
         fused = fuse_jointly(stack, seen, torch.from_numpy(image.data), spacing)
-    return Image(_shrink(fused.numpy()), image.affine), verdicts
+    return _shrink(fused.numpy()), verdicts
 
 
 def _shrink(labels: np.ndarray) -> np.ndarray:
