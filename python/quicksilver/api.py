@@ -150,7 +150,7 @@ def _bring_together(
     if options.strip:
         with stages("strip"):
             heads = _strip(first, second, options)
-        notes += [] if heads else [NOTHING_STRIPPED]
+        notes += _list_mask_doubts(heads)
         first, second = (
             heads[name].brain if name in heads else image
             for name, image in (("moving", first), ("target", second))
@@ -187,6 +187,14 @@ def _strip(moving: Image, target: Image, options: PairOptions) -> dict[str, Stri
         for name, (image, mask) in given.items()
         if mask is None and looks_unstripped(image)
     }
+
+
+def _list_mask_doubts(heads: dict[str, Stripped]) -> list[str]:
+    """List what is doubtful about the heads that were stripped."""
+    if not heads:
+        return [NOTHING_STRIPPED]
+    found = {name: head.doubt for name, head in heads.items()}
+    return [f"of the {name} head, {doubt}" for name, doubt in found.items() if doubt is not None]
 
 
 def _place(moving: Image, target: Image, options: PairOptions, device: torch.device) -> Placement:

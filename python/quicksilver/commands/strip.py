@@ -38,4 +38,6 @@ def strip(
         nifti.save(path, part.data, part.affine, source=head.header)
     if not looks_unstripped(head):
         say("note: the image has no more non-zero voxels than a brain: its skull may be gone")
+    if found.doubt is not None:
+        say(f"note: {found.doubt}")
     say(f"{output}: {found.volume_ml:.0f} ml inside of {mask}")

@@ -22,6 +22,9 @@ from quicksilver.runtime.devices import require_memory
 NEEDED = 1e9
 """Bytes that the networks take, on grids of their own, and whatever size the head has."""
 
+ADULT = 800.0, 2200.0
+"""Millilitres between which an adult's brain and its fluid lie."""
+
 
 @dataclass(frozen=True)
 class Stripped:
@@ -39,6 +42,16 @@ class Stripped:
     def volume_ml(self) -> float:
         """Volume of the mask in millilitres."""
         return float(np.count_nonzero(self.mask.data) * self.mask.grid.voxel_volume / 1000)
+
+    @property
+    def doubt(self) -> str | None:
+        """What is doubtful about the mask, in a sentence; None: nothing."""
+        if ADULT[0] <= self.volume_ml <= ADULT[1]:
+            return None
+        return (
+            f"the mask has {self.volume_ml:.0f} ml, where an adult's brain has {ADULT[0]:.0f} to "
+            f"{ADULT[1]:.0f}: look at it"
+        )
 
 
 def require_deepbet() -> Any:

@@ -153,4 +153,5 @@ def test_a_brain_is_said_to_be_one(tmp_path, command):
     code, shown, error = command("strip", file, "-o", tmp_path / "again.nii")
     assert code == 0, error
     assert "its skull may be gone" in shown
+    assert "the mask has 27 ml" in shown
     assert (tmp_path / "again_mask.nii").exists()

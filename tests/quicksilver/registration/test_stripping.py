@@ -11,7 +11,7 @@ import quicksilver
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from tests.quicksilver.heads import dice, make_head, read_mask, template_brain
-from tests.quicksilver.phantoms import write_nifti
+from tests.quicksilver.phantoms import make_brain, write_nifti
 
 OPTIONS = {"device": "cpu", "affine": False, "steps": 2, "decide": False}
 
@@ -81,3 +81,14 @@ def test_deepbet_finds_the_brain(head, brain):
     found = quicksilver.strip((head.data.transpose(2, 0, 1), head.affine[:, [2, 0, 1, 3]]))
     assert dice(found.mask.data != 0, (brain.data != 0).transpose(2, 0, 1)) > 0.94
     assert found.volume_ml == pytest.approx(1886, rel=0.1)
+
+
+@pytest.mark.usefixtures("deepbet")
+def test_a_mask_of_no_adult_is_noted(model):
+    """A mouse in a large field of view."""
+    shape = (150, 150, 150)
+    data = np.full(shape, 2.0, np.float32)
+    data[60:90, 60:90, 60:90] = make_brain(1, (30, 30, 30)).data.clip(25, 100) / 100
+    image = Image(data, np.eye(4))
+    found = quicksilver.register(image, image, model, strip=True, **OPTIONS)
+    assert any("of the target head, the mask has 27 ml" in note for note in found.notes)
