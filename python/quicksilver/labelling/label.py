@@ -39,7 +39,7 @@ from quicksilver.labelling.result import FILES, Labelling, measure_volumes, save
 from quicksilver.networks.model import Model
 from quicksilver.registration.options import Options
 from quicksilver.registration.predict import open_checked
-from quicksilver.registration.stripping import strip_skull
+from quicksilver.registration.stripping import Stripped, strip_skull
 from quicksilver.registration.verdict import Verdict
 from quicksilver.results.folder import FILES as REGISTERED
 from quicksilver.runtime.devices import pick_device, require_memory
@@ -90,11 +90,11 @@ def label_image(
     model = open_checked(asked)
     stages = Stages(progress)
     with stages("read"):
-        brain, mask = _read_brain(image, options)
+        brain, stripped = _read_brain(image, options)
     box = find_box(brain, MARGIN)
     around = brain.crop(box)
     _require_room(around, len(atlases))
-    given = options.mask if mask is None else mask
+    given = options.mask if stripped is None else stripped.mask
     asked = replace(asked, model=model, target_mask=given, reference=around)
     with stages("register") as tell:
         run = partial(run_cohort, jobs=jobs or choose_jobs(device), tell=tell)
@@ -105,7 +105,7 @@ def label_image(
         labels = Image(np.zeros(brain.data.shape, fused.dtype), brain.affine)
         labels.data[box] = fused
         volumes = measure_volumes(labels, names or {})
-    found = Labelling(labels, volumes, verdicts, mask, stages.seconds)
+    found = Labelling(labels, volumes, verdicts, stripped, stages.seconds)
     save_labelling(found, folder, {**_describe(image, atlases, options), **(about or {})})
     return found
 
@@ -116,14 +116,14 @@ def list_outputs(atlases: Sequence[Atlas], folder: Path) -> list[Path]:
     return [*(folder / file for file in FILES), *own]
 
 
-def _read_brain(image: Path, options: LabelOptions) -> tuple[Image, Image | None]:
-    """Read the image, 0 outside of the brain, and the mask of a skull that was stripped."""
+def _read_brain(image: Path, options: LabelOptions) -> tuple[Image, Stripped | None]:
+    """Read the image, 0 outside of the brain, and what was stripped of its skull."""
     whole = read_image(image)
     if options.mask is not None:
         return apply_mask(whole, read_image(options.mask)), None
     if options.strip and looks_unstripped(whole):
         stripped = strip_skull(whole)
-        return stripped.brain, stripped.mask
+        return stripped.brain, stripped
     return whole, None
 
 

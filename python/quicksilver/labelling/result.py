@@ -14,6 +14,7 @@ from quicksilver.images.image import Image
 from quicksilver.io import nifti
 from quicksilver.io.files import RESULT, filling, write_json
 from quicksilver.io.records import Record
+from quicksilver.registration.stripping import Stripped
 from quicksilver.registration.verdict import Verdict
 from quicksilver.results.folder import collect_versions
 
@@ -46,21 +47,22 @@ class Labelling:
         labels: Labels on the image's own grid.
         volumes: Of every label but 0.
         verdicts: On the registration of each atlas; those that failed were left out.
-        mask: The brain, where the skull was stripped; None: it was not.
+        stripped: The image without its skull; None: it was not stripped.
         seconds: Seconds of each stage.
     """
 
     labels: Image
     volumes: tuple[Volume, ...]
     verdicts: Mapping[str, Verdict]
-    mask: Image | None
+    stripped: Stripped | None
     seconds: Mapping[str, float]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know about the atlases, in sentences."""
+        """What to know about the mask and the atlases, in sentences."""
         judged = [(name, found) for name, found in self.verdicts.items() if found.level != "good"]
-        return tuple(
+        doubt = None if self.stripped is None else self.stripped.doubt
+        return (() if doubt is None else (doubt,)) + tuple(
             f"the registration of atlas {name} is {found.level}"
             f"{', it is left out' if found.level == 'failed' else ''}: {'; '.join(found.reasons)}"
             for name, found in judged
@@ -94,8 +96,9 @@ def save_labelling(found: Labelling, folder: Path, about: dict[str, Any]) -> Non
     """
     with filling(folder) as place:
         nifti.save(place / "labels.nii.gz", found.labels.data, found.labels.affine)
-        if found.mask is not None:
-            nifti.save(place / "mask.nii.gz", found.mask.data, found.mask.affine)
+        if found.stripped is not None:
+            mask = found.stripped.mask
+            nifti.save(place / "mask.nii.gz", mask.data, mask.affine)
         with (place / "volumes.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [field.name for field in fields(Volume)])
             writer.writeheader()
