@@ -120,6 +120,16 @@ def test_labelling(line, command, monkeypatch, tmp_path):
     assert (tmp_path / "OUT/labels.nii.gz").is_file()
 
 
+@pytest.mark.usefixtures("deepbet")
+@pytest.mark.parametrize("page", ["label.md", "raw-heads.md"])
+def test_python(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(write_atlases(tmp_path))
+    write_nifti(tmp_path / "head.nii.gz", make_head(template_brain()))
+    write_nifti(tmp_path / "template.nii.gz", template_brain())
+    (block,) = blocks(page, "python")
+    exec(block, {})
+
+
 @pytest.mark.parametrize("package", ["ants", "SimpleITK"])
 def test_python_of_other_programs(package, folder, monkeypatch):
     pytest.importorskip(package)
