@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicksilver.cohort.pairs import check_id
+from quicksilver.cohort.pairs import require_name
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_grid, read_image
@@ -43,7 +43,7 @@ def find_atlases(images: Sequence[Path], labels: Sequence[Path]) -> list[Atlas]:
     atlases: dict[str, Atlas] = {}
     for image, own in zip(images, labels, strict=True):
         name = image.name.removesuffix(".gz").removesuffix(".nii")
-        _check_name(image, name)
+        require_name(image, name)
         if name in atlases:
             raise QuicksilverError(
                 f"expected atlases of different names, found {image} and {atlases[name].image}, "
@@ -52,16 +52,6 @@ def find_atlases(images: Sequence[Path], labels: Sequence[Path]) -> list[Atlas]:
         _check_labels(image, own)
         atlases[name] = Atlas(name, image, own)
     return list(atlases.values())
-
-
-def _check_name(image: Path, name: str) -> None:
-    try:
-        check_id(name)
-    except ValueError as error:
-        raise QuicksilverError(
-            f"expected the name of {image} to be that of a folder of results, found '{name}', "
-            f"which {error}; rename it"
-        ) from error
 
 
 def _check_labels(image: Path, labels: Path) -> None:

@@ -15,7 +15,7 @@ from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
 from tests.quicksilver.heads import dice, make_head, read_mask, template_brain, write_stand_in
 from tests.quicksilver.phantoms import make_brain, write_nifti
-from tests.quicksilver.processes import quicksilver_process
+from tests.quicksilver.processes import KILLED, quicksilver_process
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +102,6 @@ def test_bad_input_is_one_sentence(name, head_file, tmp_path, command):
     assert not shown
     assert error.strip().splitlines()[-1].startswith("quicksilver: expected")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from quicksilver import cli
-left, rename = [int(sys.argv.pop(1))], Path.replace
-def die(self, other):
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    return rename(self, other)
-Path.replace = die
-cli.main()
-"""
 
 
 @pytest.mark.parametrize("renames", [0, 1])

@@ -21,6 +21,7 @@ from quicksilver.registration.evaluation import score_labels
 from tests.quicksilver.atlases import draw_labels
 from tests.quicksilver.heads import dice, make_head, read_mask, template_brain
 from tests.quicksilver.phantoms import write_nifti
+from tests.quicksilver.processes import KILLED
 
 
 def words_for(files: Path, count: int, out: Path, *more: object) -> list[object]:
@@ -109,21 +110,6 @@ def test_an_atlas_that_failed_has_no_vote(labelled, files, model_file, command, 
     words = ["label", files / "image.nii.gz", *only, "-o", alone, *options]
     assert command(*words)[0] == 0
     assert (alone / "labels.nii.gz").read_bytes() == (out / "labels.nii.gz").read_bytes()
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from quicksilver import cli
-left, rename = [int(sys.argv.pop(1))], Path.replace
-def die(self, other):
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    return rename(self, other)
-Path.replace = die
-cli.main()
-"""
 
 
 def test_killed_and_run_again_it_has_the_same_bits(labelled, files, model_file, tmp_path):
