@@ -5,8 +5,7 @@ csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- comm
 and between the packages of quicksilver:
 
 errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results,
-training}, results <- {api, cohort}; demo stands beside cohort; commands use all of these, and cli
-uses commands.
+training}, results <- {api, cohort} <- labelling; demo beside cohort <- commands <- cli.
 """
 
 from __future__ import annotations
@@ -95,8 +94,9 @@ STANDS_ON = {
     "training": ("registration",),
     "api": ("results",),
     "cohort": ("results",),
+    "labelling": ("api", "cohort"),
     "demo": ("results", "training"),
-    "commands": ("api", "cohort", "training", "demo"),
+    "commands": ("labelling", "training", "demo"),
     "cli": ("commands",),
     "_moved": (),
     "__init__": ("api", "_moved"),

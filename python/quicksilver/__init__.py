@@ -3,8 +3,8 @@
 >>> import quicksilver
 >>> found = quicksilver.register("moving.nii.gz", "target.nii.gz")  # doctest: +SKIP
 
-`register` and `fit` are those of `quicksilver.api`, imported when they are asked for, so that
-``import quicksilver`` and the command line start at once; the parts are imported by name.
+`register`, `fit` and `strip` are those of `quicksilver.api`, imported when they are asked for, so
+that ``import quicksilver`` and the command line start at once; the parts are imported by name.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from quicksilver._moved import keep_old_paths
 if TYPE_CHECKING:
     from quicksilver.api import fit as fit
     from quicksilver.api import register as register
+    from quicksilver.api import strip as strip
 
-__all__ = ["fit", "register"]
+__all__ = ["fit", "register", "strip"]
 
 keep_old_paths()
 

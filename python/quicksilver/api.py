@@ -23,12 +23,17 @@ from quicksilver.registration.keywords import expand_options
 from quicksilver.registration.options import FitOptions, Options, PairOptions
 from quicksilver.registration.pair import WRITING, Placement
 from quicksilver.registration.placement import place
+from quicksilver.registration.stripping import Stripped, require_deepbet, strip_skull
 from quicksilver.results.folder import save_registration
 from quicksilver.runtime.devices import pick_device, require_memory
 from quicksilver.runtime.stages import Progress, Stages
 
 LARGEST = 1000.0
 """Millimetres that no head is long."""
+
+NOTHING_STRIPPED = (
+    "no skull was stripped: each image has a mask, or no more non-zero voxels than a brain"
+)
 
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
 Compute = Callable[[Image, Image, SomeOptions, Placement, Stages], result.Registration]
@@ -102,7 +107,28 @@ def run_fit(moving: ImageLike, target: ImageLike, options: FitOptions) -> Regist
     Example:
         >>> found = fit("moving.nii.gz", "target.nii.gz", loss="ssd")  # doctest: +SKIP
     """
+    if options.strip:
+        require_deepbet()
     return _bring_together(optimise.optimise, moving, target, options)
+
+
+def strip(image: ImageLike) -> Stripped:
+    """Strip the skull of a T1-weighted head (needs the package deepbet).
+
+    Args:
+        image: The head, of any kind that `quicksilver.register` takes.
+
+    Returns:
+        The brain and its mask, on the head's grid.
+
+    Raises:
+        QuicksilverError: The image cannot be read, no brain is found, or deepbet is not installed.
+
+    Example:
+        >>> strip("head.nii.gz").mask  # doctest: +SKIP
+    """
+    require_deepbet()
+    return strip_skull(as_image(image))
 
 
 register = expand_options("register", run_register, Options)
@@ -120,11 +146,20 @@ def _bring_together(
         first = _read(moving, options.moving_mask)
         second = _read(target, options.target_mask)
         reference = None if options.reference is None else as_grid(options.reference)
+    heads, notes = {}, _list_doubts(moving, target)
+    if options.strip:
+        with stages("strip"):
+            heads = _strip(first, second, options)
+        notes += _list_mask_doubts(heads)
+        first, second = (
+            heads[name].brain if name in heads else image
+            for name, image in (("moving", first), ("target", second))
+        )
     with stages("align"):
         placement = _place(first, second, options, device)
-    placement = replace(placement, notes=(*_list_doubts(moving, target), *placement.notes))
+    placement = replace(placement, notes=(*notes, *placement.notes))
     found = compute(first, second, options, placement, stages)
-    return Registration(**{**vars(found), "reference": reference})
+    return Registration(**{**vars(found), "reference": reference, "stripped": heads})
 
 
 def _require_room(*images: ImageLike | None) -> None:
@@ -142,6 +177,24 @@ def _list_doubts(moving: ImageLike, target: ImageLike) -> list[str]:
 
 def _read(image: ImageLike, mask: ImageLike | None) -> Image:
     return as_image(image) if mask is None else apply_mask(as_image(image), as_image(mask))
+
+
+def _strip(moving: Image, target: Image, options: PairOptions) -> dict[str, Stripped]:
+    """Strip the heads among two images that have no mask."""
+    given = {"moving": (moving, options.moving_mask), "target": (target, options.target_mask)}
+    return {
+        name: strip_skull(image)
+        for name, (image, mask) in given.items()
+        if mask is None and looks_unstripped(image)
+    }
+
+
+def _list_mask_doubts(heads: dict[str, Stripped]) -> list[str]:
+    """List what is doubtful about the heads that were stripped."""
+    if not heads:
+        return [NOTHING_STRIPPED]
+    found = {name: head.doubt for name, head in heads.items()}
+    return [f"of the {name} head, {doubt}" for name, doubt in found.items() if doubt is not None]
 
 
 def _place(moving: Image, target: Image, options: PairOptions, device: torch.device) -> Placement:
@@ -175,5 +228,5 @@ def _describe_size(name: str, image: Image) -> str | None:
         )
     return (
         f"the {name} has more non-zero voxels than a brain: if it is a whole head, strip the skull "
-        "first"
+        "(--strip, or strip=True)"
     )

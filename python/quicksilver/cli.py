@@ -18,7 +18,9 @@ from quicksilver.commands.evaluate import evaluate
 from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
 from quicksilver.commands.jacobian import jacobian
+from quicksilver.commands.label import label
 from quicksilver.commands.register import register
+from quicksilver.commands.strip import strip
 from quicksilver.commands.train import train
 from quicksilver.commands.view import view
 from quicksilver.errors import QuicksilverError
@@ -35,10 +37,12 @@ app = typer.Typer(
 
 for command, summary, example in (
     (register, "Register images by prediction.", "moving.nii.gz target.nii.gz -o OUT"),
+    (strip, "Strip the skull of a head.", "head.nii.gz -o brain.nii.gz"),
     (fit, "Register images by optimisation.", "moving.nii.gz target.nii.gz -o OUT"),
     (train, "Train a model by a recipe.", "default-2mm --data IMAGES -o OUT"),
     (import_weights, "Make a model file of published checkpoints.", "a.pth.tar -o MODEL"),
     (apply, "Warp images, labels, points and surfaces.", "OUT image.nii.gz -o warped.nii.gz"),
+    (label, "Label an image by atlases.", "IMAGE --atlas A --atlas-labels L -o OUT"),
     (jacobian, "Write the Jacobian determinant.", "OUT -o jacobian.nii.gz"),
     (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
     (view, "Open a report in the browser.", "OUT"),

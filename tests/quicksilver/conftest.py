@@ -18,6 +18,7 @@ from quicksilver.registration.options import Options
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration
 from tests.quicksilver.browsers import start_browser, watch_tabs
+from tests.quicksilver.heads import write_stand_in
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
 
@@ -87,6 +88,15 @@ def brain_files(brains, tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def registration(brains, model) -> Registration:
     return register(*brains, Options(model, device="cpu", decide=False))
+
+
+@pytest.fixture
+def deepbet(monkeypatch, tmp_path_factory) -> Iterator[None]:
+    """A stand-in in the place of the package deepbet."""
+    monkeypatch.delitem(sys.modules, "deepbet", raising=False)
+    monkeypatch.syspath_prepend(write_stand_in(tmp_path_factory.mktemp("packages")))
+    yield
+    sys.modules.pop("deepbet", None)
 
 
 @pytest.fixture

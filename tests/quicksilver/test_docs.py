@@ -16,6 +16,8 @@ from quicksilver.io.fields import write_field
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
 from quicksilver.results.folder import save_registration
+from tests.quicksilver.atlases import write_atlases
+from tests.quicksilver.heads import make_head, template_brain
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -93,6 +95,39 @@ def test_registrations(line, folder, command, monkeypatch, tmp_path):
     assert program == "quicksilver"
     assert code == 0, error
     assert len(list(tmp_path.rglob("result.json"))) == 1
+
+
+@pytest.mark.usefixtures("deepbet")
+@pytest.mark.parametrize("line", lines("raw-heads.md"))
+def test_raw_heads(line, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write_nifti(tmp_path / "head.nii.gz", make_head(template_brain()))
+    write_nifti(tmp_path / "template.nii.gz", template_brain())
+    program, *words = shlex.split(line)
+    code, _, error = command(*words)
+    assert program == "quicksilver"
+    assert code == 0, error
+    assert len(list(tmp_path.rglob("*_mask.nii.gz"))) == 1
+
+
+@pytest.mark.parametrize("line", lines("label.md"))
+def test_labelling(line, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(write_atlases(tmp_path))
+    program, *words = shlex.split(line)
+    code, _, error = command(*words)
+    assert program == "quicksilver"
+    assert code == 0, error
+    assert (tmp_path / "OUT/labels.nii.gz").is_file()
+
+
+@pytest.mark.usefixtures("deepbet")
+@pytest.mark.parametrize("page", ["label.md", "raw-heads.md"])
+def test_python(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(write_atlases(tmp_path))
+    write_nifti(tmp_path / "head.nii.gz", make_head(template_brain()))
+    write_nifti(tmp_path / "template.nii.gz", template_brain())
+    (block,) = blocks(page, "python")
+    exec(block, {})
 
 
 @pytest.mark.parametrize("package", ["ants", "SimpleITK"])

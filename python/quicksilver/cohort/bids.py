@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from quicksilver.cohort.pairs import PairPaths, check_id
+from quicksilver.cohort.pairs import PairPaths, require_name
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import write_json
 from quicksilver_ext import __version__
@@ -43,19 +43,9 @@ def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
                 f"expected images of different names in {folder}, found {path} and "
                 f"{pairs[name].moving}, whose results would be one folder; rename or remove one"
             )
-        _check_name(path, name)
+        require_name(path, name)
         pairs[name] = PairPaths(name, path, target, moving_mask=_find_mask(path))
     return list(pairs.values())
-
-
-def _check_name(path: Path, name: str) -> None:
-    try:
-        check_id(name)
-    except ValueError as error:
-        raise QuicksilverError(
-            f"expected the name of {path} to be that of a folder of results, found '{name}', which "
-            f"{error}; rename it"
-        ) from error
 
 
 def _find_mask(image: Path) -> Path | None:

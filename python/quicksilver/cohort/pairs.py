@@ -62,6 +62,21 @@ def check_id(name: str) -> None:
         raise ValueError(f"is longer than {LONGEST} bytes")
 
 
+def require_name(path: Path, name: str) -> None:
+    """Check that the folder of a file's results can have a name that is made of the file's own.
+
+    Raises:
+        QuicksilverError: It cannot.
+    """
+    try:
+        check_id(name)
+    except ValueError as error:
+        raise QuicksilverError(
+            f"expected the name of {path} to be that of a folder of results, found '{name}', which "
+            f"{error}; rename it"
+        ) from error
+
+
 def check_outputs(
     pairs: Sequence[PairPaths],
     outputs: Callable[[str], Iterable[Path]],

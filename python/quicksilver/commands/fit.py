@@ -38,6 +38,8 @@ def fit(
     for `quicksilver train`, on the images' own grids, aligned by you. Started by torchrun, every
     process takes its share of the list.
     """
+    if pairs is not None and options.strip:
+        raise typer.BadParameter("--strip is for two images; lists are fitted on common grids")
     if options.window % 2 == 0:
         raise typer.BadParameter(f"--window must be odd, found {options.window}")
     if pairs is not None and voice.json:

@@ -49,7 +49,7 @@ def register(
     ] = None,
     strict: Strict = False,
 ) -> None:
-    """Register two skull-stripped images, or many: align, predict, shoot, correct, shoot.
+    """Register two brains (or, with --strip, heads), or many: align, predict, shoot, correct.
 
     Give MOVING and TARGET; or --pairs; or a BIDS folder and TARGET, to which all of its T1w images
     are brought. Pairs of a list that are done already are left as they are; started by torchrun,

@@ -71,9 +71,39 @@ class Image:
         x, y, z = self.data.shape
         return Grid((x, y, z), self.affine)
 
+    def crop(self, box: tuple[slice, slice, slice]) -> Image:
+        """Return the part of the image in a box of voxels."""
+        affine = self.affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
+        return replace(self, data=np.ascontiguousarray(self.data[box]), affine=affine)
+
     def reframe(self, matrix: np.ndarray) -> Image:
         """Return the same voxels in a world from which `matrix` (4, 4) leads to this one."""
         return replace(self, affine=np.linalg.inv(matrix) @ self.affine)
+
+
+def find_box(image: Image, margin: float) -> tuple[slice, slice, slice]:
+    """Find the voxels around all that is not zero.
+
+    Args:
+        image: The image.
+        margin: Millimetres on each side, as far as the image goes.
+
+    Example:
+        >>> dot = np.zeros((9, 9, 9), np.float32)
+        >>> dot[4, 4, 1] = 1
+        >>> find_box(Image(dot, np.diag([1.0, 2, 2, 1])), 2.0)
+        (slice(2, 7, None), slice(3, 6, None), slice(0, 3, None))
+    """
+    inside = image.data != 0
+    sides = []
+    for axis, spacing in enumerate(image.grid.spacing):
+        others = tuple(other for other in range(3) if other != axis)
+        places = np.flatnonzero(inside.any(axis=others))
+        more = int(np.ceil(margin / spacing))
+        sides.append(slice(max(int(places[0]) - more, 0), int(places[-1]) + more + 1))
+    x, y, z = (slice(s.start, min(s.stop, n)) for s, n in zip(sides, inside.shape, strict=True))
+    return x, y, z
 
 
 def brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from quicksilver.errors import QuicksilverError
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from _typeshed import DataclassInstance
 
     from quicksilver.io.images import ImageLike
     from quicksilver.lddmm.losses import Loss
@@ -67,6 +68,8 @@ class PairOptions:
             millimetres, or a file of one, to begin with; with `affine` false it is kept as it is.
         moving_mask: An image that is zero where the moving image is background.
         target_mask: An image that is zero where the target is background.
+        strip: Whether the skull is stripped first (`quicksilver.strip`) from each image that has no
+            mask and is no bare brain.
         histogram_matching: Whether the moving image gets the target's distribution of intensities.
         reference: An image on whose grid results lie instead of the target's.
         progress: Called with the name of each stage as it starts, and with details.
@@ -97,6 +100,12 @@ class PairOptions:
         default=None,
         metadata=shown("Image that is zero where the target is background.", Path | None),
     )
+    strip: bool = field(
+        default=False,
+        metadata=shown(
+            "Strip the skull of whole heads that have no mask (needs deepbet).", flags="--strip"
+        ),
+    )
     histogram_matching: bool = field(
         default=False,
         metadata=shown(
@@ -110,14 +119,19 @@ class PairOptions:
     progress: Progress | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            if each.metadata and each.metadata["minimum"] is not None:
-                _check_range(each.name, getattr(self, each.name), each.metadata)
+        check_ranges(self)
 
     def files(self, *more: object) -> list[str | os.PathLike[str]]:
         """List the paths among the options and `more`: the files that a registration reads."""
         values = [*more, *(getattr(self, each.name) for each in fields(self) if each.init)]
         return [value for value in values if isinstance(value, str | os.PathLike)]
+
+
+def check_ranges(options: DataclassInstance) -> None:
+    """Check that the numbers among options, a dataclass whose fields are `shown`, are in range."""
+    for each in fields(options):
+        if each.metadata and each.metadata["minimum"] is not None:
+            _check_range(each.name, getattr(options, each.name), each.metadata)
 
 
 def _check_range(name: str, value: Any, about: Mapping[str, Any]) -> None:

@@ -30,6 +30,7 @@ from quicksilver.registration.result import (
     Registration,
     judge_registration,
 )
+from quicksilver.registration.stripping import require_deepbet
 from quicksilver.runtime.devices import pick_device
 from quicksilver.runtime.stages import Stages
 
@@ -100,11 +101,14 @@ def register(
 
 
 def open_checked(options: Options) -> Model:
-    """Open the model of options, which it must be able to serve.
+    """Open the model of options, once it is certain that what they ask for is there.
 
     Raises:
-        QuicksilverError: There is no such model, or samples are asked of one without dropout.
+        QuicksilverError: There is no such model, samples are asked of one without dropout, or
+            deepbet is not installed to strip skulls.
     """
+    if options.strip:
+        require_deepbet()
     model = open_model(options.model)
     if options.samples is not None:
         require_dropout(model)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from quicksilver.registration.evaluation import (
 )
 from quicksilver.registration.pair import Pair, Placement
 from quicksilver.registration.quality import Energies, Quality, measure_energies, measure_quality
+from quicksilver.registration.stripping import Stripped
 from quicksilver.registration.verdict import Verdict, reach_verdict
 from quicksilver.runtime.stages import Stages, peak_memory
 from quicksilver.transforms.field import Mode, WorldField
@@ -94,6 +96,7 @@ class Registration:
         uncertainty: Mean and variance of the dropout samples, if any were drawn; the registration
             is then the geodesic of their mean momentum.
         reference: Grid on which moving images are warped; None: the target's.
+        stripped: What was stripped of its skull: "moving", "target".
     """
 
     pair: Pair
@@ -107,6 +110,7 @@ class Registration:
     memory_mb: float
     uncertainty: Uncertainty | None = None
     reference: Grid | None = None
+    stripped: Mapping[str, Stripped] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ FILES = (
     "warped.nii.gz",
     *(f"{name}.nii.gz" for name in MAPS),
     *SAMPLED,
+    *(f"{name}_mask.nii.gz" for name in ("moving", "target")),
     "affine.mat",
     *(f"{name}.nii.gz" for name in ("jacobian", "momentum")),
     "report.html",
@@ -61,7 +62,7 @@ def save_registration(
     inverse_displacement on the moving image's, momentum (voxels) on the working grid. The
     displacements are of the whole maps, `affine.mat` holds the affine part alone. The mean of
     displacements that were sampled and their variance (mm^2) lie on the same grids as the
-    displacements.
+    displacements. The masks of heads that were stripped lie on these images' own grids.
 
     Args:
         registration: What to write.
@@ -117,6 +118,8 @@ def _list_writes(
     yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
     yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
     yield partial(write_affine, place / "affine.mat", pair.placement.affine)
+    for name, head in registration.stripped.items():
+        yield partial(nifti.save, place / f"{name}_mask.nii.gz", head.mask.data, head.mask.affine)
     if drawn is not None:
         yield partial(_write_samples, pair, drawn, place, grid)
 
@@ -147,8 +150,10 @@ def _summarise(
     registration: Registration, writing: dict[str, float], about: dict[str, Any]
 ) -> dict[str, Any]:
     seconds = {**registration.seconds, **writing}
+    brains = {name: round(head.volume_ml, 1) for name, head in registration.stripped.items()}
     return {
         **about,
+        **({"stripped_ml": brains} if brains else {}),
         "seconds": {**seconds, "total": sum(seconds.values())},
         "peak_memory_mb": registration.memory_mb,
         "energies": registration.energies.to_json(),

@@ -13,8 +13,8 @@ import quicksilver
 from tests.quicksilver.processes import python_process, quicksilver_process
 
 COMMANDS = (
-    *("register", "fit", "train", "import-weights", "apply", "jacobian", "evaluate"),
-    *("view", "demo", "doctor"),
+    *("register", "strip", "fit", "train", "import-weights", "apply", "jacobian", "label"),
+    *("evaluate", "view", "demo", "doctor"),
 )
 
 
