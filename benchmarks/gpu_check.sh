@@ -41,13 +41,20 @@ part() {
 # Does what only a device machine can do.
 on_device() { if $dry; then echo "dry run: $*"; else "$@"; fi; }
 
-# From elsewhere: a dry run must not import the sources, which have no compiled module beside them.
-run_tests() { (cd "$output" && "$python" -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" "$@"); }
+# Runs Python from elsewhere: a dry run must not import the sources, which have no compiled module beside them.
+run_python() { (cd "$output" && "$python" "$@"); }
+
+run_tests() { run_python -m pytest -q -p no:cacheprovider -c "$root/pyproject.toml" "$@"; }
+
+run_benchmarks() {
+  if $dry; then ln -sfn "$root/benchmarks" "$output/benchmarks"; fi
+  run_python -m benchmarks --output "$output" "$@"
+}
 
 time_operators() {
-  local words=(--operators --output "$output" "$@")
+  local words=(--operators "$@")
   if $dry; then words+=(--smoke); fi
-  (cd "$output" && PYTHONPATH="${PYTHONPATH:-}:$root" "$python" -m benchmarks "${words[@]}")
+  run_benchmarks "${words[@]}"
 }
 
 compile() {
@@ -61,7 +68,7 @@ compile() {
 build() {
   part versions on_device nvidia-smi
   part build compile
-  part smoke "$python" -c "import quicksilver_ext as qs, sys; print(qs.info()); sys.exit(not ($($dry && echo True || echo False) or qs.info()['cuda']['usable']))"
+  part smoke run_python -c "import quicksilver_ext as qs, sys; print(qs.info()); sys.exit(not ($($dry && echo True || echo False) or qs.info()['cuda']['usable']))"
   for aim in "copy" "warp, 229" "sharp, 128" "sharp, 229" "shoot, 96 x 96 x 96, 10"; do
     part "aim: $aim" time_operators --budget 1 --only "$aim"
   done
@@ -94,9 +101,9 @@ profile() {
 }
 
 register() {
-  local words=(--output "$output" --document "$output/benchmarks.md")
+  local words=(--document "$output/benchmarks.md")
   if $dry; then words+=(--smoke --only "register"); fi
-  part registrations env PYTHONPATH="${PYTHONPATH:-}:$root" "$python" -m benchmarks "${words[@]}"
+  part registrations run_benchmarks "${words[@]}"
 }
 
 case $step in

@@ -84,11 +84,13 @@ def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> N
     if volume.is_cuda:
         volume.copy_(torch.fft.irfftn(spectrum, s=torus)[inside])
         return
-    inner = tuple(range(1, len(torus)))
     for columns in _parts(spectrum, 1, spectrum.shape[1]):
         torch.fft.ifft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
     for planes in _parts(spectrum, 0, volume.shape[0]):
-        part = torch.fft.irfftn(spectrum[planes], s=torus[1:], dim=inner)
+        part = spectrum[planes]
+        for axis in range(1, len(torus) - 1):
+            part = torch.fft.ifft(part, dim=axis)
+        part = torch.fft.irfft(part, torus[-1])
         volume[planes] = part[(slice(None), *inside[1:])]
 
 

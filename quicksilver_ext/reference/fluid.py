@@ -68,7 +68,11 @@ def _multiply_spectrum(field: Tensor, metric: FluidMetric, inverse: bool) -> Ten
         for axis, n in enumerate(sizes):
             k = coordinate(spectrum.shape[2:], axis, field)
             spectrum = torch.where(torch.minimum(k, n - k) < n / 4, spectrum, 0)
-    result: Tensor = torch.fft.irfftn(spectrum, s=sizes, dim=axes)
+    # Axis by axis: on a CPU torch's transform of several axes at once (2.13, with MKL) may write
+    # outside of its arrays.
+    for axis in axes[:-1]:
+        spectrum = torch.fft.ifft(spectrum, dim=axis)
+    result: Tensor = torch.fft.irfft(spectrum, sizes[-1])
     crop: tuple[Any, ...] = (..., *(slice(n) for n in shape))
     return result[crop].contiguous()
 

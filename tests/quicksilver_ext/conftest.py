@@ -66,14 +66,12 @@ class Fields:
         self, shape: Sequence[int], amplitude: float, width: float, batch: int = 1, channels=None
     ) -> Tensor:
         """White noise under a periodic Gaussian of this width in voxels, scaled to amplitude."""
-        spectrum = torch.fft.fftn(
-            self.noise(shape, channels or len(shape), batch), dim=list(range(2, 2 + len(shape)))
-        )
+        values = self.noise(shape, channels or len(shape), batch)
         for axis, n in enumerate(shape):
             k = torch.fft.fftfreq(n, dtype=torch.float64, device=self.device)
             gain = torch.exp(-2 * (torch.pi * width * k) ** 2)
-            spectrum = spectrum * gain.reshape([-1 if a == axis else 1 for a in range(len(shape))])
-        values = torch.fft.ifftn(spectrum, dim=list(range(2, 2 + len(shape)))).real
+            spectrum = torch.fft.fft(values, dim=2 + axis).movedim(2 + axis, -1) * gain
+            values = torch.fft.ifft(spectrum).real.movedim(-1, 2 + axis)
         return amplitude * values / values.abs().max()
 
 
