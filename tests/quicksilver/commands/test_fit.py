@@ -43,7 +43,9 @@ def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
         (("--method", "quicksilver", "--sigma", 0.3), "SSD(sigma=0.3)", "FixedStep", [50]),
     ],
 )
-def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method, iterations):
+def test_the_options_of_fit(
+    brain_files, tmp_path, command, monkeypatch, words, loss, method, iterations
+):
     from quicksilver.cohort import fit
 
     made = {}
@@ -53,7 +55,8 @@ def test_the_options_of_fit(tmp_path, command, monkeypatch, words, loss, method,
         return []
 
     monkeypatch.setattr(fit, "fit_list", keep)
-    (tmp_path / "pairs.csv").write_text("moving,target\n")
+    moving, target = brain_files
+    (tmp_path / "pairs.csv").write_text(f"moving,target\n{moving},{target}\n")
     listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
     code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *words)
     assert code == 0
