@@ -18,6 +18,7 @@ MEANINGS = {
     "peak memory": "the most that the program held at once",
     # stages
     "read": "images from their files",
+    "strip": "the brain, found in a raw head",
     "align": "the affine between the images",
     "prepare": "both images on the working grid",
     "predict": "the first network's momentum",
@@ -68,6 +69,8 @@ MEANINGS = {
     "displacement_variance.nii.gz": "their variance along each axis, in mm^2",
     "inverse_displacement_mean.nii.gz": "mean of the sampled inverse maps",
     "inverse_displacement_variance.nii.gz": "their variance along each axis, in mm^2",
+    "moving_mask.nii.gz": "the moving image's brain, where its skull was stripped",
+    "target_mask.nii.gz": "the target's brain, where its skull was stripped",
     "affine.mat": "the affine part alone, target to moving, for ITK and ANTs",
     "jacobian.nii.gz": "local growth (above 1) or shrinkage of the whole map, target to moving",
     "momentum.nii.gz": "the initial momentum on the working grid, in voxels",
