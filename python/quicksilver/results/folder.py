@@ -35,11 +35,14 @@ MAPS = ("displacement", "inverse_displacement")
 SAMPLED = tuple(f"{name}{part}.nii.gz" for name in MAPS for part in ("_mean", "_variance"))
 """Files of a registration whose momentum was sampled."""
 
+MASKS = {name: f"{name}_mask.nii.gz" for name in ("moving", "target")}
+"""Files of the brains of heads that were stripped."""
+
 FILES = (
     "warped.nii.gz",
     *(f"{name}.nii.gz" for name in MAPS),
     *SAMPLED,
-    *(f"{name}_mask.nii.gz" for name in ("moving", "target")),
+    *MASKS.values(),
     "affine.mat",
     *(f"{name}.nii.gz" for name in ("jacobian", "momentum")),
     "report.html",
@@ -107,9 +110,9 @@ def _list_writes(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    left_out = {page.name} | (set() if drawn is not None else set(SAMPLED))
-    names = [name for name in FILES if name not in left_out]
-    yield partial(html.write, pictured, make_tables(summary), page, title, " · ".join(facts), names)
+    linked = [name for name in _list_files(registration) if name != page.name]
+    tables, line = make_tables(summary), " · ".join(facts)
+    yield partial(html.write, pictured, tables, page, title, line, linked)
     warped = registration.warped
     header = pair.moving_image.header
     file = place / "warped.nii.gz"
@@ -119,9 +122,17 @@ def _list_writes(
     yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
     yield partial(write_affine, place / "affine.mat", pair.placement.affine)
     for name, head in registration.stripped.items():
-        yield partial(nifti.save, place / f"{name}_mask.nii.gz", head.mask.data, head.mask.affine)
+        yield partial(nifti.save, place / MASKS[name], head.mask.data, head.mask.affine)
     if drawn is not None:
         yield partial(_write_samples, pair, drawn, place, grid)
+
+
+def _list_files(registration: Registration) -> list[str]:
+    """List the files that this registration has."""
+    absent = {file for name, file in MASKS.items() if name not in registration.stripped}
+    if registration.uncertainty is None:
+        absent.update(SAMPLED)
+    return [name for name in FILES if name not in absent]
 
 
 def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:
