@@ -88,7 +88,7 @@ def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> N
         torch.fft.ifft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
     for planes in _parts(spectrum, 0, volume.shape[0]):
         part = spectrum[planes]
-        for axis in range(1, len(torus) - 1):
+        for axis in range(1, len(torus) - 1):  # not at once: see `reference.fluid`
             part = torch.fft.ifft(part, dim=axis)
         part = torch.fft.irfft(part, torus[-1])
         volume[planes] = part[(slice(None), *inside[1:])]

@@ -1,20 +1,12 @@
-"use strict";
-const {columns, rows} = JSON.parse(document.getElementById("content").textContent);
-const SIGNS = {good: "✓", doubtful: "?", failed: "✗", missing: "–"};
+const {columns, rows} = content;
 const WORST_FIRST = "worst first", SENTENCES = ["reasons", "error"];
 const state = {verdict: "all", search: "", column: WORST_FIRST, reversed: false, layout: "table", most: 250};
-const element = (id) => document.getElementById(id), title = (column) => column.replaceAll("_", " ");
+const title = (column) => column.replaceAll("_", " ");
 const FIRST = ["id", "verdict", ...SENTENCES];  // of the table's columns; the others as in summary.csv
 const filled = [...new Set([...FIRST, ...Object.keys(columns)])].filter((column) => rows.some((row) => isSet(row[column])));
 const numeric = new Set(filled.filter((column) => rows.every((row) => !isSet(row[column]) || typeof row[column] === "number")));
 
 function isSet(value) { return value !== undefined && value !== ""; }
-
-function make(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** What became of a pair: its verdict, or why it has none. */
 const standing = (row) => row.status === "done" ? row.verdict || "done" : row.status;

@@ -188,7 +188,7 @@ class Row:
         for column in ("moving", "target"):
             if column not in files:
                 raise self.refuse(column, FILE, "give it from the folder of the list")
-        default = f"{_stem(files['moving'])}-{_stem(files['target'])}"
+        default = f"{find_stem(files['moving'])}-{find_stem(files['target'])}"
         name = self.entries.get("id") or default
         try:
             check_id(name)
@@ -206,5 +206,6 @@ class Row:
         return None
 
 
-def _stem(path: Path) -> str:
+def find_stem(path: Path) -> str:
+    """Return the name of a NIfTI file without its endings."""
     return path.name.removesuffix(".gz").removesuffix(".nii")

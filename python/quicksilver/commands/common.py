@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from quicksilver.errors import escape
-from quicksilver.registration.options import PairOptions
+from quicksilver.registration.options import DEVICE, MODEL, PairOptions
 
 if TYPE_CHECKING:
     from quicksilver.api import Registration
@@ -35,13 +35,10 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit with 3 if a registration is not good (see verdict)."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help=DEVICE["help"])]
 ModelFile = Annotated[
     Path | None,
-    typer.Option(
-        "--model",
-        help="Model file, or a model that ships: default-2mm (the default), default-1mm.",
-    ),
+    typer.Option("--model", help=MODEL["help"]),
 ]
 
 

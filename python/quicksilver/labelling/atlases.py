@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quicksilver.cohort.pairs import require_name
+from quicksilver.cohort.pairs import find_stem, require_name
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_grid, read_image
@@ -42,7 +42,7 @@ def find_atlases(images: Sequence[Path], labels: Sequence[Path]) -> list[Atlas]:
         )
     atlases: dict[str, Atlas] = {}
     for image, own in zip(images, labels, strict=True):
-        name = image.name.removesuffix(".gz").removesuffix(".nii")
+        name = find_stem(image)
         require_name(image, name)
         if name in atlases:
             raise QuicksilverError(

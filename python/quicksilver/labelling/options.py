@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.registration.options import MANY, check_ranges, shown
+from quicksilver.registration.options import DEVICE, MODEL, REFINE, check_ranges, shown
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +31,7 @@ class LabelOptions:
         device: Device that registers: "auto", "cpu", "cuda" or "cuda:N".
     """
 
-    model: Model | str | os.PathLike[str] | None = field(
-        default=None,
-        metadata=shown(
-            "Model file, or a model that ships: default-2mm (the default), default-1mm.",
-            Path | None,
-        ),
-    )
+    model: Model | str | os.PathLike[str] | None = field(default=None, metadata=MODEL)
     _: KW_ONLY
     fusion: Literal["joint", "majority"] = field(
         default="joint",
@@ -54,15 +48,8 @@ class LabelOptions:
         default=False,
         metadata=shown("Strip the skull of whole heads (needs deepbet).", flags="--strip"),
     )
-    refine: int = field(
-        default=0,
-        metadata=shown(
-            "Iterations of LDDMM that start from the prediction.", minimum=0, maximum=MANY
-        ),
-    )
-    device: str | torch.device = field(
-        default="auto", metadata=shown("auto, cpu, cuda or cuda:N.", str)
-    )
+    refine: int = field(default=0, metadata=REFINE)
+    device: str | torch.device = field(default="auto", metadata=DEVICE)
 
     def __post_init__(self) -> None:
         check_ranges(self)

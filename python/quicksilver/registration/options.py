@@ -57,6 +57,14 @@ def shown(
     return {"help": help, "kind": kind, "flags": flags, "minimum": minimum, "maximum": maximum}
 
 
+MODEL = shown(
+    "Model file, or a model that ships: default-2mm (the default), default-1mm, quicksilver-2017.",
+    Path | None,
+)
+DEVICE = shown("auto, cpu, cuda or cuda:N.", str)
+REFINE = shown("Iterations of LDDMM that start from the prediction.", minimum=0, maximum=MANY)
+
+
 @dataclass(frozen=True)
 class PairOptions:
     """How two images are read and brought together, whatever registers them.
@@ -76,9 +84,7 @@ class PairOptions:
     """
 
     _: KW_ONLY
-    device: str | torch.device = field(
-        default="auto", metadata=shown("auto, cpu, cuda or cuda:N.", str)
-    )
+    device: str | torch.device = field(default="auto", metadata=DEVICE)
     affine: bool = field(
         default=True,
         metadata=shown(
@@ -166,13 +172,7 @@ class Options(PairOptions):
         refine: Iterations of LDDMM matching that start from the predicted momentum.
     """
 
-    model: Model | str | os.PathLike[str] | None = field(
-        default=None,
-        metadata=shown(
-            "Model file, or a model that ships: default-2mm (the default), default-1mm.",
-            Path | None,
-        ),
-    )
+    model: Model | str | os.PathLike[str] | None = field(default=None, metadata=MODEL)
     _: KW_ONLY
     steps: int | None = field(
         default=None,
@@ -205,12 +205,7 @@ class Options(PairOptions):
     seed: int = field(
         default=0, metadata=shown("Random seed for --samples.", minimum=0, maximum=SEED)
     )
-    refine: int = field(
-        default=0,
-        metadata=shown(
-            "Iterations of LDDMM that start from the prediction.", minimum=0, maximum=MANY
-        ),
-    )
+    refine: int = field(default=0, metadata=REFINE)
 
 
 @dataclass(frozen=True)

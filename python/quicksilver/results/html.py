@@ -1,6 +1,6 @@
 """Write report.html: a registration to look through slice by slice, in any browser and offline.
 
-One file holds everything: the page (`report.html`, its script and the style of all pages), volumes
+One file holds everything: the page (`report.html`, its script and what all pages share), volumes
 of 8 bits as pictures, and the numbers.
 A volume is a picture of its axial sections side by side, which the page unpacks and draws from:
 JPEG, which is smaller and faster to write and loses a grey level or two, and PNG where levels have
@@ -63,15 +63,22 @@ def write(
 
 
 def fill_page(package: str, name: str, content: dict[str, Any]) -> str:
-    """Return a page of a package with the style of all pages, its own script, and its content."""
+    """Return a page of a package: its own script after that of all pages, in the style of all
+    pages, with its content.
+    """
+    shared = "quicksilver.results"
     parts = {
-        "style": files("quicksilver.results").joinpath("page.css").read_text(encoding="utf-8"),
-        "script": files(package).joinpath(f"{name}.js").read_text(encoding="utf-8"),
+        "style": _read_part(shared, "page.css"),
+        "script": _read_part(shared, "page.js") + _read_part(package, f"{name}.js"),
         # Names of files must not end the element that holds them.
         "content": json.dumps(content).replace("<", "\\u003c"),
     }
-    page = files(package).joinpath(f"{name}.html").read_text(encoding="utf-8")
+    page = _read_part(package, f"{name}.html")
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
+
+
+def _read_part(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def _make_content(shown: Views) -> dict[str, Any]:

@@ -1,5 +1,3 @@
-"use strict";
-const content = JSON.parse(document.getElementById("content").textContent);
 const [X, Y, Z] = content.shape, SIZE = [X, Y, Z], NOUNS = ["x", "y", "z"];
 const PLANES = [  // name, axis that is cut, axes across and up, letters at the left, right, bottom and top
   {name: "sagittal", cut: 0, across: 1, up: 2, sides: "PAIS"},
@@ -38,14 +36,8 @@ if (!("deviation" in content.volumes)) delete VIEWS.deviation;
 
 const middle = SIZE.map((count) => Math.floor(count / 2));
 const state = {view: "overlay", at: [...middle], zoom: 1, centre: SIZE.map((count) => count / 2), cross: true};
-const volumes = {}, element = (id) => document.getElementById(id);
+const volumes = {};
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-
-function make(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** The bytes of a volume, x fastest, from a picture of its axial sections side by side. */
 async function unpack(source) {
@@ -375,8 +367,6 @@ function controls() {
   const used = Object.entries(LETTERS).map(([letter, word]) => `${letter} ${word}`);
   element("keys").append(make("li", {textContent: `Letters at the edges: ${used.join(", ")}`}));
 }
-
-const SIGNS = {good: "✓", doubtful: "?", failed: "✗"};
 
 function facts() {
   const {verdict = [], quality = [], ...others} = content.tables, means = (name) => content.meanings[name] ?? "";
