@@ -25,7 +25,7 @@ from quicksilver.registration.evaluation import average_scores, score_labels
 
 from .measuring.machine import ROOT, machine
 from .measuring.place import Record
-from .registration.methods import Method, Subject, digest, methods
+from .registration.methods import PAPERS, PAPERS_PREDICTION, Method, Subject, digest, methods
 from .reporting.table import section, with_section
 
 Pair = tuple[str, str]
@@ -36,7 +36,8 @@ NAMES = (
     "correction",
     "refine",
     "default-1mm",
-    "quicksilver-2017",
+    PAPERS_PREDICTION,
+    PAPERS,
     "lddmm",
     "syn",
 )

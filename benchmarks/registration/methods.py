@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import time
 from collections.abc import Callable
@@ -27,6 +28,12 @@ from quicksilver.transforms.folds import count_folds
 
 from ..measuring.machine import source_version
 from .programs import remove_transforms, syn
+
+PAPERS = "quicksilver-2017"
+"""The model with the paper's networks."""
+
+PAPERS_PREDICTION = f"{PAPERS}-prediction"
+"""The method that predicts by that model and leaves its correction out."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Met
         "lddmm": Method("LDDMM fit", {"threads": threads}, ours, fitted),
         "syn": _syn_method(threads),
         **{name: predicting(f"{both}, {name}", path) for name, path in shipped.items()},
+        PAPERS_PREDICTION: predicting(f"prediction, {PAPERS}", _file(PAPERS), correction=False),
     }
 
 
@@ -113,10 +121,11 @@ def _file(model: str) -> Path:
 
 
 def digest(*paths: Path) -> str:
-    """A short name of the content of files."""
+    """A short name of the content of files, however it is compressed."""
     content = hashlib.sha256()
     for path in paths:
-        content.update(path.read_bytes())
+        packed = path.read_bytes()
+        content.update(gzip.decompress(packed) if path.suffix == ".gz" else packed)
     return content.hexdigest()[:12]
 
 

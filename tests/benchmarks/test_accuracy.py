@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import sys
 import tempfile
@@ -160,6 +161,14 @@ def test_what_is_known_is_not_computed_again(run, ants, tmp_path, folder):
     assert ants.calls == 6, "other labels, another result"
 
 
+def test_another_compression_is_no_other_content(tmp_path):
+    for level in (1, 9):
+        (tmp_path / f"{level}.nii.gz").write_bytes(gzip.compress(bytes(range(256)) * 9, level))
+    one, nine = (tmp_path / f"{level}.nii.gz" for level in (1, 9))
+    assert one.read_bytes() != nine.read_bytes()
+    assert methods.digest(one) == methods.digest(nine)
+
+
 def test_results_of_uncommitted_sources_are_computed_again(tmp_path):
     store = accuracy.Store(tmp_path / "results.json")
     for version, known in (("commit 1", True), ("commit 1-dirty", False)):
@@ -216,6 +225,10 @@ def test_the_aims():
     assert by["lddmm: non-diffeomorphic volume (mm3)"].cells()[-1] == "met"
     assert by["refine: median inverse consistency (voxels)"].cells()[-1] == "not met"
     assert [aim.limit for aim in table.aims(found, 1.0)][3] == 1.5
+    found |= {"quicksilver-2017-prediction": means(0.50), "quicksilver-2017": means(0.54)}
+    paper = [aim for aim in table.aims(found, 2.0) if aim.what.startswith("quicksilver-2017")][:3]
+    assert np.allclose([aim.value for aim in paper], [50, 70, 40])
+    assert [aim.cells()[-1] for aim in paper] == ["not met"] * 3
     del found["lddmm"]
     assert table.aims(found, 2.0)[1].cells() == [
         "correction: % of the LDDMM gain over affine",
