@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 TORCH ?= torch==2.13.0
+# What is installed: the sources, or a wheel of them.
+SOURCE ?= .
 # Most tests are too small for two threads: two processes take little more than half the time. Their threads must not spin.
 PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctest-modules
 
@@ -13,7 +15,7 @@ $(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quic
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet ".[test]"
+	$(BIN)/pip install --quiet "$(SOURCE)[test]"
 	touch $@
 
 demo: $(VENV)/installed

@@ -138,9 +138,11 @@ def main() -> None:
     chosen = {name: known[name] for name in arguments.methods.split(",")}
     store = Store(arguments.output.with_suffix(".json"))
     records: dict[str, list[Record]] = {name: [] for name in chosen}
-    missing = {method.name: method.missing for method in chosen.values() if method.missing}
 
     def write() -> None:
+        missing = {
+            m.name: m.missing for name, m in chosen.items() if m.missing and not records[name]
+        }
         with_section(arguments.output, section(records, len(pairs), missing))
 
     for pair in pairs:
