@@ -1,5 +1,4 @@
-"""What a training begins with: the configuration that its recipe means, and a model to start from.
-"""
+"""What a training begins with: its recipe's configuration, and a model to start from."""
 
 from __future__ import annotations
 
