@@ -111,7 +111,7 @@ def methods(model: Path | None, refine: int, threads: int) -> dict[str, Method]:
 def predicting(
     name: str, path: Path, threads: int, config: Mapping[str, Any] | None = None, **options: Any
 ) -> Method:
-    """Make the method of a model's file; `config`: what is to differ from the file's configuration."""
+    """Make the method of a model's file; `config`: what is to differ from its configuration."""
     config = config or {}
     settings = {"model": f"{path.name} {digest(path)}", "threads": threads, **config, **options}
     model = load_model(path)
