@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 
 from quicksilver.io.files import write_json
-from quicksilver.registration.evaluation import average_scores, score_labels
+from quicksilver.registration.evaluation import LabelScore, average_scores, score_labels
 
 from .measuring.machine import ROOT, machine
 from .measuring.place import Record
-from .registration.methods import PAPERS, PAPERS_PREDICTION, Method, Subject, digest, methods
+from .registration.methods import PAPERS, PAPERS_PREDICTION, Found, Method, Subject, digest, methods
 from .reporting.table import section, with_section
 
 Pair = tuple[str, str]
@@ -86,13 +86,21 @@ def key_of(moving: Subject, target: Subject, method: Method) -> Record:
 def measure(moving: Subject, target: Subject, method: Method) -> Record:
     """Register and judge one pair: means over all labels of the target, folds, seconds."""
     found = method.run(moving, target)
+    return describe(found, score(found, moving, target))
+
+
+def score(found: Found, moving: Subject, target: Subject) -> list[LabelScore]:
+    """Score every label of the target, the moving labels warped once by nearest neighbour."""
     field = found.displacement.onto(target.labels.grid)
     warped = field.warp(moving.labels, "nearest").data
-    scores = average_scores(score_labels(warped, target.labels.data, target.labels.grid.spacing))
-    numbers = {name: value for name, value in vars(found).items() if name != "displacement"}
+    return score_labels(warped, target.labels.data, target.labels.grid.spacing)
+
+
+def describe(found: Found, scores: list[LabelScore]) -> Record:
+    """Make the record of a result: means of the scores, the method's numbers, the machine."""
     where = machine()
     kept = ("date", "processor", "cores", "load_average")
-    return {**scores, **numbers, **{name: where[name] for name in kept}}
+    return {**average_scores(scores), **found.numbers(), **{name: where[name] for name in kept}}
 
 
 def read_pairs(words: list[str]) -> list[Pair]:

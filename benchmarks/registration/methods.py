@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
@@ -64,6 +64,7 @@ class Found:
     displacement: what carries the moving image over, on the target's grid. Folds are counted, and
     the inverse consistency is measured, on the grid on which the method computes. seconds: of
     computing, nothing read or written. details: the settings as the method itself states them.
+    deviation: of the dropout samples, mm along R, A and S, where some were drawn.
     """
 
     displacement: WorldField
@@ -72,6 +73,12 @@ class Found:
     inverse_consistency_voxels: float = 0.0
     seconds: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
+    deviation: WorldField | None = None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return all that is no field."""
+        fields = ("displacement", "deviation")
+        return {name: value for name, value in vars(self).items() if name not in fields}
 
 
 @dataclass(frozen=True)
@@ -86,36 +93,44 @@ class Method:
     missing: str = ""
 
 
-def methods(model_file: Path | None, refine: int, threads: int) -> dict[str, Method]:
+def methods(model: Path | None, refine: int, threads: int) -> dict[str, Method]:
     """All methods by the names that the command line knows; of the models that ship beside the
     default one, by their names, prediction and correction.
     """
     ours = source_version()
-
-    def predicting(name: str, path: Path, **options: Any) -> Method:
-        settings = {"model": f"{path.name} {digest(path)}", "threads": threads}
-        run = partial(predict.register, options=Options(load_model(path), device="cpu", **options))
-        return Method(name, {**settings, **options}, ours, partial(_register, run))
-
     fitted = partial(
         _register, lambda *images: optimise.optimise(*images, FitOptions(device="cpu"))
     )
-    shipped = {name: _file(name) for name in shipped_models()}
-    path = model_file or shipped.pop(DEFAULT_MODEL)
+    shipped = {name: model_file(name) for name in shipped_models()}
+    path = model or shipped.pop(DEFAULT_MODEL)
     both = "prediction + correction"
     return {
         "affine": Method("affine alignment", {}, ours, _keep_in_place),
-        "prediction": predicting("prediction", path, correction=False),
-        "correction": predicting(both, path),
-        "refine": predicting(f"{both} + refine {refine}", path, refine=refine),
+        "prediction": predicting("prediction", path, threads, correction=False),
+        "correction": predicting(both, path, threads),
+        "refine": predicting(f"{both} + refine {refine}", path, threads, refine=refine),
         "lddmm": Method("LDDMM fit", {"threads": threads}, ours, fitted),
         "syn": _syn_method(threads),
-        **{name: predicting(f"{both}, {name}", path) for name, path in shipped.items()},
-        PAPERS_PREDICTION: predicting(f"prediction, {PAPERS}", _file(PAPERS), correction=False),
+        **{name: predicting(f"{both}, {name}", path, threads) for name, path in shipped.items()},
+        PAPERS_PREDICTION: predicting(
+            f"prediction, {PAPERS}", _file(PAPERS), threads, correction=False
+        ),
     }
 
 
-def _file(model: str) -> Path:
+def predicting(
+    name: str, path: Path, threads: int, config: Mapping[str, Any] | None = None, **options: Any
+) -> Method:
+    """Make the method of a model's file; `config`: what is to differ from its configuration."""
+    config = config or {}
+    settings = {"model": f"{path.name} {digest(path)}", "threads": threads, **config, **options}
+    model = load_model(path)
+    changed = replace(model, config=replace(model.config, **config))
+    run = partial(predict.register, options=Options(changed, device="cpu", **options))
+    return Method(name, settings, source_version(), partial(_register, run))
+
+
+def model_file(model: str) -> Path:
     """Return the file of a model that ships."""
     return Path(str(WEIGHTS / f"{model}{SUFFIX}"))
 
@@ -138,14 +153,15 @@ def _register(
     register: Callable[[Image, Image], Registration], moving: Subject, target: Subject
 ) -> Found:
     found = register(moving.image, target.image)
-    quality, voxel = found.quality, float(found.pair.grid.spacing.prod())
+    quality, grid, drawn = found.quality, found.pair.grid, found.uncertainty
     return Found(
         found.displacement,
         quality.folded_voxels,
-        quality.folded_volume_voxels * voxel,
+        quality.folded_volume_voxels * float(grid.spacing.prod()),
         quality.inverse_consistency_voxels.median,
         sum(seconds for stage, seconds in found.seconds.items() if stage != "judge"),
         found.settings.to_json(),
+        None if drawn is None else WorldField(drawn.psi.deviation, grid),
     )
 
 

@@ -61,21 +61,21 @@ class DecoderBlock(nn.Module):
         self.dropout = nn.Dropout(DROPOUT) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dropout(self.prelu1(self.conv_unpooling(x)))
+        x = self.prelu1(self.conv_unpooling(x))
         x = self.dropout(self.prelu2(self.conv_inblock1(x)))
         x = self.dropout(self.prelu3(self.conv_inblock2(x)))
         x = self.conv_output(x)
-        return x if self.last else self.prelu4(x)
+        return x if self.last else self.dropout(self.prelu4(x))
 
 
 class PatchNetwork(MomentumNetwork):
     """Predicts the initial momentum of the geodesic from moving to target, patch by patch.
 
     `features` is the width of the first encoder block (64 in the paper: 21,826,347 parameters).
-    `dropout=True` builds the probabilistic form: dropout of 0.2 after all but the pooling and
-    output convolutions, active in training mode. `axes_reversed=True` is for weights trained on
-    volumes in the order (z, y, x): the patches are turned around the network; its components stay,
-    decoder_x gives the one along x.
+    `dropout=True` builds the probabilistic form: dropout of 0.2, active in training mode, after
+    every activation but those of the convolutions that pool or unpool, 27 times as in the original.
+    `axes_reversed=True` is for weights trained on volumes in the order (z, y, x): the patches are
+    turned around the network; its components stay, decoder_x gives the one along x.
 
     Shapes: moving and target `(N, 1, 15, 15, 15)`, intensities as
     `quicksilver.images.intensity.normalise` scales them; result `(N, 3, 15, 15, 15)`, a momentum in

@@ -25,10 +25,10 @@ from quicksilver.networks.files import save_model
 from quicksilver.networks.inference import Inference, infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PatchNetwork
-from quicksilver.networks.shipped import open_model
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, CoarseSource, Geodesics, Source, Subjects
-from quicksilver.training.card import find_commit, write_card
+from quicksilver.training.beginning import load_starting_model, make_model_config
+from quicksilver.training.card import write_card
 from quicksilver.training.dataset import load_volumes
 from quicksilver.training.initialisation import initialise
 from quicksilver.training.objectives import EnergyObjective, MomentumObjective, Objective
@@ -236,47 +236,6 @@ class TrainingLoss:
         with torch.autocast(batch.moving.device.type, torch.bfloat16, enabled=mixed):
             momentum = self.predict(network, batch)
         return self.objective(self.scale * momentum.float(), batch)
-
-
-def make_model_config(recipe: Recipe) -> ModelConfig:
-    """Return what the model file of a recipe says before its results are known."""
-    shooting = recipe.shooting
-    return ModelConfig(
-        features=recipe.network.features,
-        architecture=recipe.network.architecture,
-        prediction_factor=recipe.network.prediction_factor,
-        coarse_corrections=recipe.network.coarse_corrections,
-        corrections=recipe.network.corrections,
-        dropout=recipe.network.dropout,
-        sharpness=recipe.network.sharpness,
-        relative=recipe.network.relative,
-        spacing=recipe.data.spacing,
-        metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
-        method=shooting.method,
-        steps=shooting.steps,
-        borders=shooting.borders,
-        inverse_iterations=shooting.inverse_iterations,
-        training_data=recipe.training_data,
-        licence=recipe.licence,
-        commit=find_commit(),
-        settings=recipe.model_dump(mode="json"),
-    )
-
-
-def load_starting_model(name: str, config: ModelConfig) -> Model:
-    """Open the model that a training begins with.
-
-    Raises:
-        QuicksilverError: Its networks are of another kind than the recipe's.
-    """
-    model = open_model(name)
-    kinds = [(c.architecture, c.features, c.dropout) for c in (model.config, config)]
-    if kinds[0] != kinds[1]:
-        raise QuicksilverError(
-            f"expected a start with the recipe's networks {kinds[1]}, found {kinds[0]} in {name} "
-            "(architecture, features, dropout); change `network` or `start`"
-        )
-    return model
 
 
 def predict_patches(network: MomentumNetwork, batch: Batch) -> Tensor:

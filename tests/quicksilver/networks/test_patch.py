@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 
@@ -60,6 +61,33 @@ def test_dropout_is_random_in_training_and_absent_in_prediction():
     plain = PatchNetwork(features=2)
     plain.load_state_dict(network.state_dict())
     torch.testing.assert_close(plain(patches(1), patches(1)), network(patches(1), patches(1)))
+
+
+def test_dropout_follows_the_activations_that_it_follows_in_the_original():
+    network = PatchNetwork(features=2, dropout=True).train()
+    after: list[str] = []
+    last = ""
+
+    def name_sites(block: str, part: str):
+        def note(layer, args, output):
+            nonlocal last
+            if isinstance(layer, nn.Dropout):
+                assert layer.p == 0.2
+                after.append(last)
+            last = f"{block}.{part}"
+
+        return note
+
+    for block, module in network.named_children():
+        for part, layer in module.named_children():
+            layer.register_forward_hook(name_sites(block, part))
+    network(patches(1), patches(1))
+    encoders = [f"encoder_{image}_{level}.prelu" for image in "mt" for level in (1, 2)]
+    expected = [encoder + number for encoder in encoders for number in "123"]
+    expected += [f"decoder_{axis}_1.prelu{number}" for axis in "xyz" for number in "234"]
+    expected += [f"decoder_{axis}_2.prelu{number}" for axis in "xyz" for number in "23"]
+    assert len(expected) == 27
+    assert sorted(after) == sorted(expected)
 
 
 def test_reversed_axes_turn_the_volume_and_leave_the_components():

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
@@ -18,7 +19,9 @@ from quicksilver.networks.files import load_model
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
 from quicksilver.networks.patch import PatchNetwork
+from quicksilver.networks.shipped import open_model
 from quicksilver.networks.tiling import predict_momentum
+from quicksilver.training.beginning import load_starting_model, make_model_config
 from quicksilver.training.dataset import load_volumes
 from quicksilver.training.recipe import read_recipe
 from quicksilver.training.teacher import write_residuals
@@ -178,6 +181,17 @@ def test_a_start_of_other_networks_is_refused(data, tmp_path):
     recipe = read_recipe(recipe_file(tmp_path, start="default-2mm"))
     with pytest.raises(QuicksilverError, match="change `network` or `start`"):
         train(recipe, data, tmp_path / "out")
+
+
+def test_a_start_without_dropout_gives_its_weights_to_networks_with_it():
+    config = make_model_config(read_recipe("probabilistic"))
+    begun, start = open_model("quicksilver-2017"), load_starting_model("quicksilver-2017", config)
+    for ours, theirs in zip(start.networks().values(), begun.networks().values(), strict=True):
+        sites = [isinstance(m, nn.Dropout) for m in ours.modules()]
+        assert sum(sites) == 10, "one layer a block"
+        assert ours.state_dict().keys() == theirs.state_dict().keys()
+        parameters = zip(ours.parameters(), theirs.parameters(), strict=True)
+        assert all(torch.equal(*pair) for pair in parameters)
 
 
 def test_a_bad_start_leaves_nothing(data, tmp_path):

@@ -10,8 +10,8 @@ from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model
 from quicksilver.registration.evaluation import measure_overlap
+from quicksilver.training.beginning import make_model_config
 from quicksilver.training.recipe import read_recipe
-from quicksilver.training.train import make_model_config
 from quicksilver.training.validation import Validation
 from quicksilver.transforms.folds import count_folds
 from tests.quicksilver.training_data import people, recipe_file

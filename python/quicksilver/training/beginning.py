@@ -1,0 +1,54 @@
+"""What a training begins with: its recipe's configuration, and a model to start from."""
+
+from __future__ import annotations
+
+from quicksilver.errors import QuicksilverError
+from quicksilver.networks.model import Model, ModelConfig, fill_network
+from quicksilver.networks.shipped import open_model
+from quicksilver.training.card import find_commit
+from quicksilver.training.recipe import Recipe
+
+
+def make_model_config(recipe: Recipe) -> ModelConfig:
+    """Return what the model file of a recipe says before its results are known."""
+    shooting = recipe.shooting
+    return ModelConfig(
+        features=recipe.network.features,
+        architecture=recipe.network.architecture,
+        prediction_factor=recipe.network.prediction_factor,
+        coarse_corrections=recipe.network.coarse_corrections,
+        corrections=recipe.network.corrections,
+        dropout=recipe.network.dropout,
+        sharpness=recipe.network.sharpness,
+        relative=recipe.network.relative,
+        spacing=recipe.data.spacing,
+        metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
+        method=shooting.method,
+        steps=shooting.steps,
+        borders=shooting.borders,
+        inverse_iterations=shooting.inverse_iterations,
+        training_data=recipe.training_data,
+        licence=recipe.licence,
+        commit=find_commit(),
+        settings=recipe.model_dump(mode="json"),
+    )
+
+
+def load_starting_model(name: str, config: ModelConfig) -> Model:
+    """Open the model that a training begins with, whose weights may be of networks without dropout.
+
+    Raises:
+        QuicksilverError: Its networks are of another kind than the recipe's.
+    """
+    model = open_model(name)
+    kinds = [(c.architecture, c.features) for c in (model.config, config)]
+    if kinds[0] != kinds[1]:
+        raise QuicksilverError(
+            f"expected a start with the recipe's networks {kinds[1]}, found {kinds[0]} in {name} "
+            "(architecture, features); change `network` or `start`"
+        )
+    networks = {
+        part: fill_network(config, network.state_dict(), name)
+        for part, network in model.networks().items()
+    }
+    return Model(config, **networks)
