@@ -113,7 +113,7 @@ def methods(model: Path | None, refine: int, threads: int) -> dict[str, Method]:
         "syn": _syn_method(threads),
         **{name: predicting(f"{both}, {name}", path, threads) for name, path in shipped.items()},
         PAPERS_PREDICTION: predicting(
-            f"prediction, {PAPERS}", _file(PAPERS), threads, correction=False
+            f"prediction, {PAPERS}", model_file(PAPERS), threads, correction=False
         ),
     }
 
