@@ -10,7 +10,11 @@ from scipy.stats import spearmanr
 
 from quicksilver.networks.files import load_model
 from quicksilver.networks.shipped import DEFAULT_MODEL, shipped_models
-from quicksilver.registration.evaluation import measure_log_jacobian_sd
+from quicksilver.registration.evaluation import (
+    PERCENTILES,
+    measure_distances,
+    measure_log_jacobian_sd,
+)
 from quicksilver.transforms.field import WorldField
 
 from ..measuring.place import Record
@@ -21,7 +25,6 @@ REFERENCE = "lddmm"
 """The method to whose deformation those of the others are compared."""
 
 PROBABILISTIC = "probabilistic"
-PERCENTILES = (0.3, 5, 25, 50, 75, 95, 99.7)
 STRIDES = (14, 10, 7)
 CORRECTIONS = (1, 2, 3)
 
@@ -81,21 +84,16 @@ def compare(found: Found, reference: WorldField, target: Subject) -> Record:
         `smallest_determinant` and `log_jacobian_sd` of the map; of dropout samples
         `uncertainty_rank`, Spearman's correlation of their standard deviation with that distance.
     """
-    grid, inside = target.image.grid, torch.from_numpy(target.image.data > 0)[None, None]
-    displacement = found.displacement.onto(grid)
-    distance = _length(displacement.vectors - reference.onto(grid).vectors, inside)
-    determinant = displacement.determinant()[inside]
+    grid, brain = target.image.grid, target.image.data > 0
+    displacement, inside = found.displacement.onto(grid), torch.from_numpy(brain)[None, None]
+    distances = measure_distances(displacement, reference, brain)
     measured = {
-        "difference_mm": [float(p) for p in np.percentile(distance, PERCENTILES)],
-        "smallest_determinant": float(determinant.min()),
+        "difference_mm": [float(p) for p in np.percentile(distances, PERCENTILES)],
+        "smallest_determinant": float(displacement.determinant()[inside].min()),
         "log_jacobian_sd": measure_log_jacobian_sd(displacement.in_voxels(), inside),
     }
     if found.deviation is not None:
-        deviation = _length(found.deviation.onto(grid).vectors, inside)
-        measured["uncertainty_rank"] = float(spearmanr(deviation, distance).statistic)
+        still = WorldField.identity(grid)
+        deviation = measure_distances(found.deviation.onto(grid), still, brain)
+        measured["uncertainty_rank"] = float(spearmanr(deviation, distances).statistic)
     return measured
-
-
-def _length(vectors: torch.Tensor, inside: torch.Tensor) -> np.ndarray:
-    """Return the lengths of vectors (1, 3, X, Y, Z) where `inside` is true."""
-    return vectors.square().sum(dim=1, keepdim=True).sqrt()[inside].numpy()

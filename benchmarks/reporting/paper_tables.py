@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from quicksilver.io.files import replacing
+from quicksilver.registration.evaluation import PERCENTILES
 
 from ..measuring.place import Record
 from ..registration.paper import (
     CORRECTIONS,
     MODELS,
-    PERCENTILES,
     PROBABILISTIC,
     REFERENCE,
     STRIDES,

@@ -9,10 +9,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 import quicksilver
 from quicksilver.images.image import Image
+from quicksilver.io.fields import read_field, write_field
 from quicksilver.io.images import read_image
+from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 from tests.quicksilver.processes import OUTPUTS, quicksilver_process
 
@@ -148,6 +151,23 @@ def test_evaluate(out, label_files, tmp_path, command):
     ours, theirs = (read_image(p, labels=True).data for p in (tmp_path / "moved.nii", target))
     expected = [((ours == k) & (theirs == k)).sum() / (theirs == k).sum() for k in (1000, 1001)]
     assert np.isclose(scores["after"]["overlap"], np.mean(expected))
+    assert "difference_mm" not in scores
+
+
+def test_evaluate_beside_another_map(out, label_files, tmp_path, command):
+    moving, target = label_files
+    field = read_field(out / "displacement.nii.gz")
+    further = field.vectors + torch.tensor([0.0, 3.0, 4.0]).view(1, 3, 1, 1, 1)
+    write_field(tmp_path / "other.nii.gz", WorldField(further, field.grid))
+    words = ("evaluate", out, "--moving-labels", moving, "--target-labels", target)
+    words += ("--json", tmp_path / "scores.json", "--reference-map")
+    code, shown, _ = command(*words, tmp_path / "other.nii.gz")
+    assert code == 0
+    found = json.loads((tmp_path / "scores.json").read_text())["difference_mm"]
+    assert list(found) == ["0.3", "5", "25", "50", "75", "95", "99.7"]
+    assert np.allclose(list(found.values()), 5, atol=1e-3)
+    assert "99.7" in shown
+    assert command(*words, moving)[0] == 2, "labels are no map"
 
 
 def test_real_brains(shared, model_file, tmp_path):

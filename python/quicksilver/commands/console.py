@@ -127,6 +127,11 @@ def show_evaluation(judged: dict[str, Any]) -> None:
         "inverse consistency, median and largest", f"{undone['median']:.3f}, {undone['max']:.3f} mm"
     )
     Console().print(table, facts)
+    if "difference_mm" in judged:
+        percentiles = Table("percentile of the distance to the other map", "mm")
+        for percentile, value in judged["difference_mm"].items():
+            percentiles.add_row(percentile, _three(value))
+        Console().print(percentiles)
 
 
 def _three(value: float | None) -> str:

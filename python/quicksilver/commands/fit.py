@@ -56,13 +56,11 @@ def fit(
 
 
 def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice: Voice) -> None:
-    import quicksilver_ext as qs
     from quicksilver.cohort.fit import fit_list
     from quicksilver.cohort.pairs import check_outputs, read_list
     from quicksilver.io import files
     from quicksilver.lddmm.fits import SUFFIX
-    from quicksilver.lddmm.metric import pad_metric
-    from quicksilver.registration.optimise import fit_settings
+    from quicksilver.registration.optimise import fit_metric, fit_settings
     from quicksilver.runtime import devices
 
     listed = read_list(pairs, missing=True)
@@ -72,7 +70,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice:
         written = fit_list(
             listed,
             output,
-            pad_metric(qs.FluidMetric()),
+            fit_metric(options),
             fit_settings(options),
             batch=batch,
             device=devices.pick_device(options.device),

@@ -32,8 +32,6 @@ def optimise(
     """Register by LDDMM matching (`quicksilver.lddmm.matching.fit`): slow, and what networks learn
     from.
 
-    The metric is that of the models that ship, in voxels of the working grid.
-
     Args:
         moving: Image that is deformed.
         target: Image that it is brought to.
@@ -47,7 +45,7 @@ def optimise(
     device = pick_device(options.device)
     stages = stages or Stages(options.progress, device)
     settings = fit_settings(options)
-    metric = pad_metric(qs.FluidMetric())
+    metric = fit_metric(options)
     with stages("prepare"):
         pair = prepare(
             moving,
@@ -90,6 +88,16 @@ def fit_settings(options: FitOptions) -> FitSettings:
         loss=make_loss(loss, options.sigma, options.window) if isinstance(loss, str) else loss,
         steps=options.steps,
     )
+
+
+def fit_metric(options: FitOptions) -> qs.FluidMetric:
+    """Return the metric of the fit that options describe, in voxels of its grid.
+
+    Example:
+        >>> fit_metric(FitOptions(gamma=0.01)).gamma
+        0.01
+    """
+    return pad_metric(qs.FluidMetric(options.alpha, options.beta, options.gamma))
 
 
 def refine_momentum(

@@ -222,6 +222,10 @@ class FitOptions(PairOptions):
         steps: Time steps of the geodesic.
         iterations: Largest number of iterations, at half and at full resolution.
         method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
+        alpha: Weight of the Laplacian in the metric's operator L = -alpha Laplacian - beta grad div
+            + gamma, in voxels of the working grid (`quicksilver_ext.FluidMetric`).
+        beta: Weight of the gradient of the divergence.
+        gamma: Weight of the identity.
         settings: All settings of the fit at once, in place of `loss` to `method`.
         state: A file in which the fit is saved about every minute and from which it resumes.
     """
@@ -267,6 +271,17 @@ class FitOptions(PairOptions):
             "quicksilver: the original's 50 equal steps, whatever --iterations.",
             Literal["lbfgs", "quicksilver"],
         ),
+    )
+    alpha: float = field(
+        default=0.01,
+        metadata=shown("Weight of the metric's Laplacian, voxels.", minimum=1e-9, maximum=1e6),
+    )
+    beta: float = field(
+        default=0.01,
+        metadata=shown("Weight of its gradient of the divergence.", minimum=0.0, maximum=1e6),
+    )
+    gamma: float = field(
+        default=0.001, metadata=shown("Weight of its identity.", minimum=1e-9, maximum=1e6)
     )
     settings: FitSettings | None = None
     state: str | os.PathLike[str] | None = field(

@@ -25,6 +25,15 @@ def test_fit_writes_its_energies(brain_files, tmp_path, command):
     assert summary["energies"]["mismatch_after"] < summary["energies"]["mismatch_before"]
 
 
+def test_the_metric_of_fit_is_written_and_checked(brain_files, tmp_path, command):
+    words = ("fit", *brain_files, "--iterations", 1, 0, "--steps", 2, "--no-affine")
+    assert command(*words, "-o", tmp_path, "--gamma", 0.005)[0] == 0
+    summary = json.loads((tmp_path / "result.json").read_text())
+    assert summary["settings"]["metric"]["gamma"] == 0.005
+    assert command(*words, "-o", tmp_path / "other", "--gamma", 0)[0] == 2
+    assert not (tmp_path / "other").exists()
+
+
 def test_fit_takes_one_pair_or_a_list(brain_files, tmp_path, command):
     assert command("fit", "-o", tmp_path)[0] == 2
     assert command("fit", *brain_files, "-o", tmp_path, "--pairs", "list.csv")[0] == 2
@@ -51,20 +60,23 @@ def test_the_options_of_fit(
     made = {}
 
     def keep(pairs, folder, metric, settings, **options):
-        made.update(settings.to_json(), **options)
+        made.update(settings.to_json(), metric=metric, **options)
         return []
 
     monkeypatch.setattr(fit, "fit_list", keep)
     moving, target = brain_files
     (tmp_path / "pairs.csv").write_text(f"moving,target\n{moving},{target}\n")
     listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
-    code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *words)
+    weights = ("--alpha", 0.02, "--beta", 0, "--gamma", 0.005)
+    code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *weights, *words)
     assert code == 0
     assert "0 fits written" in shown
     assert made["loss"] == loss
     assert made["descent"] == (method or "Descent")
     assert list(made["iterations"]) == iterations
     assert made["steps"] == 7
+    metric = made["metric"]
+    assert (metric.alpha, metric.beta, metric.gamma) == (0.02, 0, 0.005)
     assert made["batch"] == 3
 
 

@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 from quicksilver.images.image import Grid, Image
 from quicksilver.registration.evaluation import (
     average_scores,
+    judge_difference,
     judge_labels,
     judge_map,
     measure_inverse_consistency,
@@ -134,3 +135,16 @@ def test_folds_are_reported_as_a_volume_in_mm3():
     judged = judge_map(field, field, np.ones(grid.shape, bool))
     assert judged["folded_voxels"] == 2
     assert np.isclose(judged["folded_volume_mm3"], 2 * count_folds(displacement).volume)
+
+
+def test_the_distance_to_another_map_is_in_mm_and_in_the_mask_alone():
+    grid = Grid((11, 5, 5), make_affine((10, 0, 20), (2, 1, 1)))
+    vectors = torch.zeros(1, 3, 11, 5, 5)
+    vectors[:, 1] = torch.arange(11.0)[:, None, None]
+    vectors[:, :, :, 0] = 100
+    inside = np.ones(grid.shape, bool)
+    inside[:, 0] = False
+    still = WorldField.identity(Grid((3, 3, 3), np.diag([9.0, 9, 9, 1])))
+    found = judge_difference(WorldField(vectors, grid), still, inside)
+    assert found["50"] == pytest.approx(5)
+    assert found["99.7"] == pytest.approx(10)
