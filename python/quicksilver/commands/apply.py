@@ -49,8 +49,8 @@ Words = Annotated[
     typer.Argument(
         metavar="[OUT] INPUT",
         help="Folder that register or fit wrote (or --transform), and the file to warp: "
-        "image or series (.nii, .nii.gz), points (.csv, .tsv with x, y, z in RAS mm), surface "
-        "(.gii, FreeSurfer), streamlines (.trk, .tck).",
+        "image or series (.nii, .mgz, .nrrd, folder of DICOM ...), points (.csv, .tsv with x, y, z "
+        "in RAS mm), surface (.gii, FreeSurfer), streamlines (.trk, .tck).",
     ),
 ]
 Transforms = Annotated[
@@ -81,13 +81,14 @@ def apply(
     Everything goes from the moving image to the target, and with --inverse the other way.
     """
     from quicksilver.io import points
+    from quicksilver.io.dicom import holds_series
     from quicksilver.io.files import require_apart
     from quicksilver.io.transforms import list_files
 
     names, source = _transforms_and_input(words, transform or [])
     given = [source] if reference is None else [source, reference]
     require_apart([output], [*given, *list_files(names)])
-    if points.holds_points(source):
+    if not holds_series(source) and points.holds_points(source):
         if labels or majority or reference is not None or fill:
             raise typer.BadParameter("--labels, --majority, --reference and --fill are for images")
         _apply_to_points(names, source, output, inverse, lps)
@@ -103,11 +104,13 @@ def apply(
 
 
 def _transforms_and_input(words: list[Path], transforms: list[str]) -> tuple[list[str], Path]:
+    from quicksilver.io.dicom import holds_series
     from quicksilver.io.files import is_folder
 
     if len(words) != (1 if transforms else 2):
         raise typer.BadParameter("give either OUT and INPUT, or --transform and INPUT")
-    if len(words) == 2 and is_folder(words[1]) and not is_folder(words[0]):
+    swapped = is_folder(words[-1]) and not is_folder(words[0]) and not holds_series(words[-1])
+    if len(words) == 2 and swapped:
         raise QuicksilverError(
             f"expected the folder of a registration before the file to warp, found {words[0]} "
             f"before {words[-1]}; swap them"
@@ -125,11 +128,11 @@ def _apply_to_image(
     fill: float,
 ) -> None:
     from quicksilver.io import nifti
-    from quicksilver.io.images import read_grid, read_with_header
+    from quicksilver.io.images import find_doubt, read_grid, read_with_header
     from quicksilver.io.transforms import read_chain
 
     nifti.require_nifti_name(output)
-    doubt = nifti.find_doubt(source)
+    doubt = find_doubt(source)
     series = read_with_header(source, labels=mode != "linear", outside=fill, empty=True)
     target = None if reference is None else read_grid(reference)
     chain = read_chain(names, *((target, series.grid) if inverse else (series.grid, target)))

@@ -20,8 +20,8 @@ def fit(
     options: FitOptions,
     voice: Voice,
     output: Folder,
-    moving: Annotated[Path | None, typer.Argument(help="NIfTI image that is deformed.")] = None,
-    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
+    moving: Annotated[Path | None, typer.Argument(help="Image that is deformed.")] = None,
+    target: Annotated[Path | None, typer.Argument(help="Image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(

@@ -31,9 +31,9 @@ def register(
     output: Folder,
     moving: Annotated[
         Path | None,
-        typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
+        typer.Argument(help="Image that is deformed, or a BIDS folder of such images."),
     ] = None,
-    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
+    target: Annotated[Path | None, typer.Argument(help="Image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -55,13 +55,14 @@ def register(
     are brought. Pairs of a list that are done already are left as they are; started by torchrun,
     every process takes its share.
     """
+    from quicksilver.io.dicom import holds_series
     from quicksilver.io.files import is_folder
 
     masked = options.moving_mask is not None or options.target_mask is not None
     two = moving is not None and target is not None and pairs is None
     if pairs is not None and moving is None and not masked:
         _register_list((pairs, None), output, jobs, options, strict, voice)
-    elif two and moving is not None and is_folder(moving):
+    elif two and moving is not None and is_folder(moving) and not holds_series(moving):
         _register_list((moving, target), output, jobs, options, strict, voice)
     elif two and moving is not None and target is not None and jobs is None:
         _register_pair((moving, target), output, options, strict, voice)

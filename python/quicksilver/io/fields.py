@@ -39,6 +39,8 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
             that are none: velocities, coefficients, positions of an unknown program.
     """
     stored = nifti.read(path)
+    if stored.header is None:
+        raise _no_field(path, "another format than NIfTI")
     try:
         meaning = find_meaning(stored.header, stored.array.shape)
     except ValueError as error:

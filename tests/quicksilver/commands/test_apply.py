@@ -3,6 +3,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
@@ -51,6 +52,14 @@ def test_a_matrix_of_fsl_by_the_two_images(brain_files, tmp_path, command):
     assert command(*words, brain_files[0], "-o", tmp_path / "moved.nii.gz")[0] == 0
     moved, source = (read_image(p).data for p in (tmp_path / "moved.nii.gz", brain_files[0]))
     assert np.allclose(moved, source, atol=1e-3)
+
+
+def test_an_image_of_another_format(out, brain_files, tmp_path, command):
+    sitk.WriteImage(sitk.ReadImage(str(brain_files[0])), str(tmp_path / "brain.nrrd"))
+    for name, source in (("a", brain_files[0]), ("b", tmp_path / "brain.nrrd")):
+        assert command("apply", out, source, "-o", tmp_path / f"{name}.nii")[0] == 0
+    a, b = (read_image(tmp_path / f"{name}.nii").data for name in "ab")
+    assert np.abs(a - b).max() < 1e-3 * a.max()
 
 
 def test_a_series_is_every_volume(out, brains, tmp_path, command):
