@@ -240,13 +240,13 @@ def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarra
     if moving is None or target is None:
         raise ValueError("a matrix of FSL, which means nothing without both images")
     return (
-        _fsl_to_world(moving)
+        fsl_to_world(moving)
         @ np.linalg.inv(check_affine(matrix))
-        @ np.linalg.inv(_fsl_to_world(target))
+        @ np.linalg.inv(fsl_to_world(target))
     )
 
 
-def _fsl_to_world(grid: Grid) -> np.ndarray:
+def fsl_to_world(grid: Grid) -> np.ndarray:
     """Return the map from FSL's coordinates of an image, millimetres along its axes, to RAS
     millimetres.
 

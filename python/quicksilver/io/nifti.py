@@ -215,8 +215,8 @@ def check_claim(claimed: int, held: int) -> None:
 
 def _check_extension(path: Path, file: Any) -> None:
     """Raise ValueError where voxels begin in an extension of the header, which is no voxels."""
-    begin = len(file.header.binaryblock)
-    if not isinstance(file, nib.Nifti1Image) or file.header["vox_offset"] >= begin + 20:
+    begin, voxels = len(file.header.binaryblock), file.dataobj.offset
+    if not isinstance(file, nib.Nifti1Image) or voxels >= begin + 20:
         return
     with igzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
         stream.seek(begin)
@@ -244,8 +244,9 @@ def save(
     path: str | os.PathLike[str],
     array: np.ndarray,
     affine: np.ndarray,
-    intent: str = "none",
+    intent: str | int = "none",
     source: Any = None,
+    intent_name: str = "",
 ) -> None:
     """Write an array as NIfTI, complete or not at all; its type is kept. An example is with `read`.
 
@@ -253,16 +254,17 @@ def save(
         path: Ends in .nii or .nii.gz.
         array: The voxels.
         affine: (4, 4), from array index to RAS millimetres.
-        intent: nibabel's name of a NIfTI intent.
+        intent: nibabel's name of a NIfTI intent, or its code.
         source: Header of the image that the array was resampled from, whose time, units,
             description and intent are kept; None: there is none.
+        intent_name: What the header calls the intent.
 
     Raises:
         QuicksilverError: The suffix is another, or the file cannot be written.
     """
     path = require_nifti_name(path)
     file = nib.Nifti1Image(array, affine, dtype=array.dtype)
-    file.header.set_intent(intent)
+    file.header.set_intent(intent, (), intent_name)
     file.header.set_xyzt_units("mm")
     if source is not None:
         keep_entries(file.header, source)

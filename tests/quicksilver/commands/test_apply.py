@@ -227,3 +227,20 @@ def test_ants_differs_from_our_jacobian_by_the_order_of_its_differences(out, tmp
     inner = (slice(3, -3),) * 3
     assert np.abs(fourth - theirs)[inner].max() < 1e-5
     assert np.abs(field.determinant()[0, 0].numpy() - theirs)[inner].max() > 1e-4
+
+
+def test_the_map_alone_for_another_program(out, brain_files, tmp_path, command):
+    saved = load_registration(out)
+    for extra, field in (([], saved.displacement), (["--inverse"], saved.inverse)):
+        words = ("apply", out, *extra, "--out-format", "spm", "-o", tmp_path / "y_map.nii")
+        assert command(*words)[0] == 0
+        positions = nib.load(tmp_path / "y_map.nii").get_fdata()[:, :, :, 0]
+        moved = field.grid.positions() + field.vectors[0].permute(1, 2, 3, 0).numpy()
+        assert np.allclose(positions, moved, atol=1e-3)
+    words = ("apply", "--transform", out / "displacement.nii.gz", "--out-format", "fsl")
+    code, _, error = command(*words, "-o", tmp_path / "warp.nii.gz")
+    assert (code, "moving image" in error) == (2, True)
+    assert command(*words, brain_files[0], "-o", tmp_path / "warp.nii.gz")[0] == 0
+    code, _, error = command(*words[:-1], "elastix", "-o", tmp_path / "other.nii.gz")
+    assert (code, "expected a format" in error) == (2, True)
+    assert not (tmp_path / "other.nii.gz").exists()
