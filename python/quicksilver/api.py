@@ -17,6 +17,7 @@ import torch
 from quicksilver.images.image import Image, measure_longest_side
 from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.affines import as_affine, read_affine
+from quicksilver.io.exports import as_format
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
 from quicksilver.registration import optimise, predict, result
 from quicksilver.registration.keywords import expand_options
@@ -52,6 +53,7 @@ class Registration(result.Registration):
         *,
         about: dict[str, Any] | None = None,
         progress: Progress | None = None,
+        out_format: str = "itk",
     ) -> dict[str, Any]:
         """Write all files that the command writes, or none.
 
@@ -59,14 +61,17 @@ class Registration(result.Registration):
             folder: Folder for the files; made where it is missing.
             about: Further entries for result.json.
             progress: Called with the name of the stage.
+            out_format: A program for which both maps are written, too: "itk-h5", "fsl", "afni",
+                "spm" or "voxelmorph".
 
         Returns:
             The content of result.json.
 
         Raises:
-            QuicksilverError: The folder cannot be written.
+            QuicksilverError: The folder cannot be written, or the program cannot use the maps.
         """
-        return save_registration(self, folder, about=about, progress=progress)
+        kind = as_format(out_format)
+        return save_registration(self, folder, about=about, progress=progress, out_format=kind)
 
 
 def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Registration:

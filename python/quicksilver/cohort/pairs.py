@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_apart, require_file
+from quicksilver.io.images import require_image
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class Row:
         """Return the error for the first file that is not there; None: all are."""
         for column, file in self.files.items():
             try:
-                require_file(file, "a file")
+                require_image(file)
             except QuicksilverError:
                 return self.refuse(column, FILE, "give it from the folder of the list")
         return None

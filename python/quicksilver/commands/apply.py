@@ -44,13 +44,23 @@ Reference = Annotated[
 ]
 
 
+MapOnly = Annotated[
+    str | None,
+    typer.Option(
+        "--out-format",
+        metavar="[itk|itk-h5|fsl|afni|spm|voxelmorph]",
+        help="Write the map itself for this program; INPUT, the moving image, may be left out.",
+    ),
+]
+
+
 Words = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
         metavar="[OUT] INPUT",
         help="Folder that register or fit wrote (or --transform), and the file to warp: "
-        "image or series (.nii, .nii.gz), points (.csv, .tsv with x, y, z in RAS mm), surface "
-        "(.gii, FreeSurfer), streamlines (.trk, .tck).",
+        "image or series (.nii, .mgz, .nrrd, folder of DICOM ...), points (.csv, .tsv with x, y, z "
+        "in RAS mm), surface (.gii, FreeSurfer), streamlines (.trk, .tck).",
     ),
 ]
 Transforms = Annotated[
@@ -64,8 +74,8 @@ Transforms = Annotated[
 
 
 def apply(
-    words: Words,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    words: Words = None,
     transform: Transforms = None,
     labels: Annotated[
         bool, typer.Option("--labels", help="Nearest-neighbour interpolation, for label maps.")
@@ -75,19 +85,27 @@ def apply(
     reference: Reference = None,
     lps: Lps = False,
     fill: Fill = 0.0,
+    out_format: MapOnly = None,
 ) -> None:
     """Warp an image, points, a surface or streamlines, resampled at most once.
 
-    Everything goes from the moving image to the target, and with --inverse the other way.
+    Everything goes from the moving image to the target, and with --inverse the other way. With
+    --out-format no file is warped: the whole map is written for another program.
     """
+    if out_format is not None:
+        if labels or majority or lps or fill:
+            raise typer.BadParameter("--out-format writes the map: give no option of a file")
+        _write_map(words or [], transform or [], output, out_format, inverse, reference)
+        return
     from quicksilver.io import points
+    from quicksilver.io.dicom import holds_series
     from quicksilver.io.files import require_apart
     from quicksilver.io.transforms import list_files
 
-    names, source = _transforms_and_input(words, transform or [])
+    names, source = _transforms_and_input(words or [], transform or [])
     given = [source] if reference is None else [source, reference]
     require_apart([output], [*given, *list_files(names)])
-    if points.holds_points(source):
+    if not holds_series(source) and points.holds_points(source):
         if labels or majority or reference is not None or fill:
             raise typer.BadParameter("--labels, --majority, --reference and --fill are for images")
         _apply_to_points(names, source, output, inverse, lps)
@@ -102,12 +120,45 @@ def apply(
         _apply_to_image(names, source, output, mode, inverse, reference, fill)
 
 
+def _write_map(
+    words: list[Path],
+    transforms: list[str],
+    output: Path,
+    out_format: str,
+    inverse: bool,
+    reference: Path | None,
+) -> None:
+    """Write a chain of transforms as one map; INPUT, the moving image, may be left out."""
+    from quicksilver.io.exports import as_format, write_map
+    from quicksilver.io.files import require_apart
+    from quicksilver.io.images import read_grid
+    from quicksilver.io.transforms import list_files, read_chain
+
+    kind = as_format(out_format)
+    names = transforms or [str(word) for word in words[:1]]
+    images = words if transforms else words[1:]
+    if not names or len(images) > 1:
+        raise typer.BadParameter("give OUT or --transform, and at most one INPUT, the moving image")
+    read = [*images, *([] if reference is None else [reference])]
+    require_apart([output], [*read, *list_files(names)])
+    moving = read_grid(images[0]) if images else None
+    target = None if reference is None else read_grid(reference)
+    chain = read_chain(names, *((target, moving) if inverse else (moving, target)))
+    chain = chain.invert() if inverse else chain
+    grid = _output_grid(chain, target)
+    _require_room(grid, 3)
+    write_map(output, chain.onto(grid), kind, moving or chain.moving_grid)
+    say(f"{output}: a map for {kind.value}")
+
+
 def _transforms_and_input(words: list[Path], transforms: list[str]) -> tuple[list[str], Path]:
+    from quicksilver.io.dicom import holds_series
     from quicksilver.io.files import is_folder
 
     if len(words) != (1 if transforms else 2):
         raise typer.BadParameter("give either OUT and INPUT, or --transform and INPUT")
-    if len(words) == 2 and is_folder(words[1]) and not is_folder(words[0]):
+    swapped = is_folder(words[-1]) and not is_folder(words[0]) and not holds_series(words[-1])
+    if len(words) == 2 and swapped:
         raise QuicksilverError(
             f"expected the folder of a registration before the file to warp, found {words[0]} "
             f"before {words[-1]}; swap them"
@@ -125,11 +176,11 @@ def _apply_to_image(
     fill: float,
 ) -> None:
     from quicksilver.io import nifti
-    from quicksilver.io.images import read_grid, read_with_header
+    from quicksilver.io.images import find_doubt, read_grid, read_with_header
     from quicksilver.io.transforms import read_chain
 
     nifti.require_nifti_name(output)
-    doubt = nifti.find_doubt(source)
+    doubt = find_doubt(source)
     series = read_with_header(source, labels=mode != "linear", outside=fill, empty=True)
     target = None if reference is None else read_grid(reference)
     chain = read_chain(names, *((target, series.grid) if inverse else (series.grid, target)))

@@ -35,6 +35,14 @@ Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit with 3 if a registration is not good (see verdict)."),
 ]
+OutFormat = Annotated[
+    str,
+    typer.Option(
+        "--out-format",
+        metavar="[itk|itk-h5|fsl|afni|spm|voxelmorph]",
+        help="A program for which maps are written, beside those of ITK.",
+    ),
+]
 Device = Annotated[str, typer.Option(help=DEVICE["help"])]
 ModelFile = Annotated[
     Path | None,
@@ -50,6 +58,7 @@ def write_registration(
     about: dict[str, Any],
     strict: bool,
     voice: Voice,
+    out_format: str,
 ) -> None:
     """Register two images, moving and target, write the results, and say what became of them.
 
@@ -57,16 +66,18 @@ def write_registration(
         typer.Exit: With `NOT_GOOD`, where `strict` and the verdict is not good.
     """
     from quicksilver.io import files
-    from quicksilver.results.folder import FILES
+    from quicksilver.io.exports import as_format
+    from quicksilver.results.folder import EXPORTED, FILES
 
-    files.require_apart([output / name for name in FILES], options.files(*images))
+    as_format(out_format)
+    files.require_apart([output / name for name in (*FILES, *EXPORTED)], options.files(*images))
     files.require_writable(output)
     moving, target = images
     line = shlex.join(["quicksilver", *sys.argv[1:]])
     about = {**about, "line": line, "moving": str(moving), "target": str(target)}
     with voice.progress() as progress:
         found = run(moving, target, replace(options, progress=progress))
-        summary = found.save(output, about=about, progress=progress)
+        summary = found.save(output, about=about, progress=progress, out_format=out_format)
     voice.report_registration(summary, output)
     if strict and found.verdict.level != "good":
         raise typer.Exit(NOT_GOOD)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from quicksilver.commands.common import Folder, Strict, say, write_registration
+from quicksilver.commands.common import Folder, OutFormat, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import FitOptions
@@ -20,8 +20,8 @@ def fit(
     options: FitOptions,
     voice: Voice,
     output: Folder,
-    moving: Annotated[Path | None, typer.Argument(help="NIfTI image that is deformed.")] = None,
-    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
+    moving: Annotated[Path | None, typer.Argument(help="Image that is deformed.")] = None,
+    target: Annotated[Path | None, typer.Argument(help="Image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -31,6 +31,7 @@ def fit(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pairs of a list fitted together.")] = 1,
     strict: Strict = False,
+    out_format: OutFormat = "itk",
 ) -> None:
     """Register by optimisation (LDDMM): slow, and what the networks learn from.
 
@@ -44,13 +45,15 @@ def fit(
         raise typer.BadParameter(f"--window must be odd, found {options.window}")
     if pairs is not None and voice.json:
         raise typer.BadParameter("--json is for two images: a list of fits has no result.json")
+    if pairs is not None and out_format != "itk":
+        raise typer.BadParameter("--out-format is for two images: a list of fits has no maps")
     if pairs is not None and moving is None and options.state is None:
         _fit_list(pairs, output, batch, options, voice)
     elif moving is not None and target is not None and pairs is None:
         from quicksilver.api import run_fit
 
-        about = {"command": "fit"}
-        write_registration(run_fit, (moving, target), options, output, about, strict, voice)
+        about, both = {"command": "fit"}, (moving, target)
+        write_registration(run_fit, both, options, output, about, strict, voice, out_format)
     else:
         raise typer.BadParameter("give either MOVING and TARGET or --pairs, which has no --state")
 

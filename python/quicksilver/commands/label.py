@@ -32,7 +32,7 @@ Jobs = Annotated[
 @take_options(LabelOptions)
 def label(
     options: LabelOptions,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="NIfTI image to label.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image to label.")],
     atlas: Atlases,
     atlas_labels: Labels,
     output: Folder,

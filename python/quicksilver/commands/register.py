@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quicksilver.commands.common import NOT_GOOD, Folder, Strict, say, write_registration
+from quicksilver.commands.common import NOT_GOOD, Folder, OutFormat, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.commands.voice import Voice
 from quicksilver.registration.options import Options
@@ -31,9 +31,9 @@ def register(
     output: Folder,
     moving: Annotated[
         Path | None,
-        typer.Argument(help="NIfTI image that is deformed, or a BIDS folder of such images."),
+        typer.Argument(help="Image that is deformed, or a BIDS folder of such images."),
     ] = None,
-    target: Annotated[Path | None, typer.Argument(help="NIfTI image it is brought to.")] = None,
+    target: Annotated[Path | None, typer.Argument(help="Image it is brought to.")] = None,
     pairs: Annotated[
         Path | None,
         typer.Option(
@@ -48,6 +48,7 @@ def register(
         ),
     ] = None,
     strict: Strict = False,
+    out_format: OutFormat = "itk",
 ) -> None:
     """Register two brains (or, with --strip, heads), or many: align, predict, shoot, correct.
 
@@ -55,16 +56,14 @@ def register(
     are brought. Pairs of a list that are done already are left as they are; started by torchrun,
     every process takes its share.
     """
-    from quicksilver.io.files import is_folder
-
     masked = options.moving_mask is not None or options.target_mask is not None
     two = moving is not None and target is not None and pairs is None
     if pairs is not None and moving is None and not masked:
-        _register_list((pairs, None), output, jobs, options, strict, voice)
-    elif two and moving is not None and is_folder(moving):
-        _register_list((moving, target), output, jobs, options, strict, voice)
+        _register_list((pairs, None), output, jobs, options, strict, voice, out_format)
+    elif two and moving is not None and _holds_many(moving):
+        _register_list((moving, target), output, jobs, options, strict, voice, out_format)
     elif two and moving is not None and target is not None and jobs is None:
-        _register_pair((moving, target), output, options, strict, voice)
+        _register_pair((moving, target), output, options, strict, voice, out_format)
     else:
         raise typer.BadParameter(
             "give either MOVING and TARGET, or --pairs, whose masks are in its columns; --jobs is "
@@ -72,13 +71,26 @@ def register(
         )
 
 
+def _holds_many(path: Path) -> bool:
+    """Tell whether a path is a folder of images, and not of the slices of one."""
+    from quicksilver.io.dicom import holds_series
+    from quicksilver.io.files import is_folder
+
+    return is_folder(path) and not holds_series(path)
+
+
 def _register_pair(
-    images: tuple[Path, Path], output: Path, options: Options, strict: bool, voice: Voice
+    images: tuple[Path, Path],
+    output: Path,
+    options: Options,
+    strict: bool,
+    voice: Voice,
+    out_format: str,
 ) -> None:
     from quicksilver.api import run_register
 
     about = {"command": "register", "model": _name_model(options)}
-    write_registration(run_register, images, options, output, about, strict, voice)
+    write_registration(run_register, images, options, output, about, strict, voice, out_format)
 
 
 def _name_model(options: Options) -> str:
@@ -94,6 +106,7 @@ def _register_list(
     options: Options,
     strict: bool,
     voice: Voice,
+    out_format: str,
 ) -> None:
     """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
@@ -112,10 +125,9 @@ def _register_list(
     device = devices.pick_device(options.device)
     about = {"command": "register", "model": _name_model(options)}
     model = open_checked(options)
-    settings = {**_settings(options), "model": model.digest(), "device": device.type}
-    work = partial(
-        register_listed, options=replace(options, model=model, device=device), about=about
-    )
+    settings = {**_settings(options, out_format), "model": model.digest(), "device": device.type}
+    ready = replace(options, model=model, device=device)
+    work = partial(register_listed, options=ready, about=about, out_format=out_format)
     # Samples draw from one stream of random numbers: one pair at a time.
     jobs = 1 if options.samples else jobs or choose_jobs(device)
     with voice.progress() as progress:
@@ -132,17 +144,21 @@ def _register_list(
 def _name_files(output: Path, name: str) -> list[Path]:
     """Return the files that are written for a pair of a list, and those of the whole list."""
     from quicksilver.cohort.pairs import RESERVED
-    from quicksilver.results.folder import FILES
+    from quicksilver.results.folder import EXPORTED, FILES
 
     own = output / name
     shared = [output / file for file in RESERVED]
-    return [*shared, *(own / file for file in FILES)] if own.exists() else shared
+    return [*shared, *(own / file for file in (*FILES, *EXPORTED))] if own.exists() else shared
 
 
-def _settings(options: Options) -> dict[str, Any]:
-    """The options that decide the results of a whole list."""
+def _settings(options: Options, out_format: str) -> dict[str, Any]:
+    """The options that decide the results of a whole list; the usual format is not among them."""
     names = [field.name for field in fields(options) if field.name not in OF_A_PAIR]
-    return {name: getattr(options, name) for name in names}
+    from quicksilver.io.exports import MapFormat, as_format
+
+    kind = as_format(out_format)
+    added = {} if kind is MapFormat.ITK else {"out_format": out_format}
+    return {**{name: getattr(options, name) for name in names}, **added}
 
 
 def register_listed(
@@ -152,6 +168,7 @@ def register_listed(
     *,
     options: Options,
     about: dict[str, Any],
+    out_format: str,
 ) -> None:
     """Register one pair of a list into its folder."""
     from quicksilver.api import run_register
@@ -162,7 +179,7 @@ def register_listed(
     about = {**about, **images, **entries}
     if pair.moving_labels is not None and pair.target_labels is not None:
         about["overlap"] = found.overlap(pair.moving_labels, pair.target_labels)
-    found.save(folder, about=about)
+    found.save(folder, about=about, out_format=out_format)
 
 
 def _end(rows: list[dict[str, Any]], outcomes: list[Outcome], strict: bool) -> None:

@@ -11,7 +11,7 @@ from quicksilver.commands.common import say
 
 
 def strip(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="T1-weighted head, NIfTI.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="T1-weighted head.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="NIfTI file for the brain; its mask lies beside.")
     ],

@@ -2,8 +2,8 @@
 
 An affine here is a matrix (4, 4) in RAS millimetres that takes a point of the target to the
 matching point of the moving image: the direction in which images are resampled. ITK and ANTs store
-the same direction in LPS millimetres; FSL and FreeSurfer store the other one, from the moving image
-(their "in" or "src") to the target ("ref" or "dst").
+the same direction in LPS millimetres; FSL, FreeSurfer and MINC store the other one, from the moving
+image (their "in" or "src") to the target ("ref" or "dst").
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
 from quicksilver.io.freesurfer import parse_lta, parse_numbers
 from quicksilver.io.headers import is_affine
+from quicksilver.io.minc import parse_xfm
 
 if TYPE_CHECKING:
     from quicksilver.images.image import Grid
 
-Format = Literal["itk-text", "itk-binary", "freesurfer", "fsl"]
+Format = Literal["itk-text", "itk-binary", "freesurfer", "minc", "fsl"]
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """RAS to LPS, and back."""
@@ -40,7 +41,7 @@ def read_affine(
     """Read an affine (4, 4) from the target's points to the moving image's, RAS millimetres.
 
     The content tells the format: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a text
-    of 4 x 4 numbers) or FreeSurfer (.lta, between voxels or RAS).
+    of 4 x 4 numbers), FreeSurfer (.lta, between voxels or RAS) or MINC (.xfm, linear).
 
     Args:
         path: The file.
@@ -68,12 +69,14 @@ def read_affine(
             matrix = _parse_fsl(content.decode(), moving, target)
         elif kind == "freesurfer":
             matrix = np.linalg.inv(check_affine(parse_lta(content.decode())))
+        elif kind == "minc":
+            matrix = np.linalg.inv(check_affine(parse_xfm(content.decode())))
         else:
             matrix = _parse_itk(content, ITK_SUFFIXES[kind])
         return check_affine(matrix)
     except (OSError, ValueError) as error:
         raise QuicksilverError(
-            f"expected an affine of ITK, ANTs, FSL or FreeSurfer in {path}, found '{error}'; "
+            f"expected an affine of ITK, ANTs, FSL, FreeSurfer or MINC in {path}, found '{error}'; "
             "export it again"
         ) from error
 
@@ -85,6 +88,8 @@ def detect_format(content: bytes) -> Format:
         return "itk-text"
     if re.search(rb"^[ \t]*nxforms[ \t]*=", head, re.MULTILINE):
         return "freesurfer"
+    if head.lstrip().startswith(b"MNI Transform File"):
+        return "minc"
     if b"\0" in head[:20] and b"Transform_" in head[20:80]:  # the header of a Matlab 4 matrix
         return "itk-binary"
     return "fsl"
@@ -240,13 +245,13 @@ def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarra
     if moving is None or target is None:
         raise ValueError("a matrix of FSL, which means nothing without both images")
     return (
-        _fsl_to_world(moving)
+        fsl_to_world(moving)
         @ np.linalg.inv(check_affine(matrix))
-        @ np.linalg.inv(_fsl_to_world(target))
+        @ np.linalg.inv(fsl_to_world(target))
     )
 
 
-def _fsl_to_world(grid: Grid) -> np.ndarray:
+def fsl_to_world(grid: Grid) -> np.ndarray:
     """Return the map from FSL's coordinates of an image, millimetres along its axes, to RAS
     millimetres.
 

@@ -1,8 +1,8 @@
 """Displacement fields in files: as ITK reads and writes them, and those of other programs.
 
-A NIfTI file of vectors does not say by its shape what they are. Its intent does: ITK and ANTs store
-displacements in LPS millimetres, SPM the positions to which voxels go, NiftyReg either, and FSL and
-others what means nothing without a second image.
+A NIfTI file of vectors does not say by its shape what they are. Its intent does: ITK, ANTs and AFNI
+store displacements in LPS millimetres, SPM the positions to which voxels go, NiftyReg either, and
+FSL and others what means nothing without a second image.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import torch
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io import nifti
-from quicksilver.io.headers import FARTHEST
+from quicksilver.io.headers import FARTHEST, is_oblique
 from quicksilver.io.vectors import Meaning, find_meaning, find_positions
 from quicksilver.transforms.field import LPS, WorldField
+
+AFNI = 4
+"""Code of the extension that AFNI adds to the headers of its files."""
 
 
 def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
@@ -32,13 +35,15 @@ def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
 
 
 def read_field(path: str | os.PathLike[str]) -> WorldField:
-    """Read a displacement field of ours, ITK or ANTs, or a deformation of SPM or NiftyReg.
+    """Read a displacement field of ours, ITK, ANTs or AFNI, or a deformation of SPM or NiftyReg.
 
     Raises:
         QuicksilverError: The file is missing, or holds no finite displacement field, or vectors
             that are none: velocities, coefficients, positions of an unknown program.
     """
     stored = nifti.read(path)
+    if stored.header is None:
+        raise _no_field(path, "another format than NIfTI")
     try:
         meaning = find_meaning(stored.header, stored.array.shape)
     except ValueError as error:
@@ -47,6 +52,8 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
         raise _no_field(path, f"the shape {stored.array.shape}")
     x, y, z = stored.array.shape[:3]
     grid = Grid((x, y, z), stored.affine)
+    if is_oblique(grid.affine) and AFNI in stored.header.extensions.get_codes():
+        raise _no_field(path, "a warp of AFNI on an oblique grid, whose turn AFNI does not see")
     vectors = _TO_DISPLACEMENT[meaning](stored.array[:, :, :, 0], grid)
     largest = np.abs(vectors).max()
     if not largest < FARTHEST:  # so that NaN is not, either

@@ -9,6 +9,9 @@ import numpy as np
 
 FARTHEST = 1e6  # mm; of an origin, or of a voxel's neighbour
 
+PLUMB = 1 - 1e-5
+"""Cosine from which an axis is one of the world's: a quarter of a degree."""
+
 AGREEMENT = 0.1
 """Millimetres up to which a sform and a qform say the same."""
 
@@ -72,6 +75,12 @@ def is_singular(affine: np.ndarray) -> bool:
         return True
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     return lengths.min() < 1 / FARTHEST or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-4
+
+
+def is_oblique(affine: np.ndarray) -> bool:
+    """Tell whether the axes of a grid are not those of the world."""
+    directions = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(directions.max(axis=0).min() < PLUMB)
 
 
 def is_affine(matrix: np.ndarray) -> bool:

@@ -1,10 +1,12 @@
-"""Read images from files, nibabel images and arrays; write NIfTI files."""
+"""Read images from files of any format, nibabel images and arrays; write NIfTI files."""
 
 from __future__ import annotations
 
 import math
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import nibabel as nib
@@ -14,7 +16,9 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
-from quicksilver.io import nifti
+from quicksilver.io import itk, nifti
+from quicksilver.io.dicom import holds_series
+from quicksilver.io.files import require_file
 from quicksilver.io.headers import describe_disagreement
 from quicksilver.io.voxels import check_volumes
 
@@ -26,7 +30,7 @@ class Series:
     Args:
         volumes: (X, Y, Z, T).
         grid: Where the voxels lie.
-        header: nibabel's header of the file.
+        header: nibabel's header of a NIfTI file; None of others.
     """
 
     volumes: np.ndarray
@@ -41,17 +45,18 @@ def read_image(
     outside: float = 0.0,
     empty: bool = False,
 ) -> Image:
-    """Read a NIfTI volume of any orientation; further axes of length one are dropped.
+    """Read a volume of any orientation; further axes of length one are dropped.
 
     Args:
-        path: The file.
+        path: A file of NIfTI, FreeSurfer (.mgz, .mgh), Analyze (.hdr, .img), NRRD or MetaImage
+            (.nrrd, .nhdr, .mha, .mhd), or a folder with one series of DICOM.
         labels: Whether to read integer labels instead of float32 intensities.
         outside: Value of what was not imaged: of NaN that reaches the faces.
         empty: Whether there may be only zeros.
 
     Raises:
-        QuicksilverError: The file is missing, not a NIfTI, or holds no usable volume: not 3-D, not
-            finite where it was imaged, all zero, or fractions for labels.
+        QuicksilverError: The file is missing, in none of the formats, or holds no usable volume:
+            not 3-D, not finite where it was imaged, all zero, or fractions for labels.
 
     Example:
         >>> import tempfile
@@ -66,7 +71,7 @@ def read_image(
 
 
 def read_series(path: str | os.PathLike[str], labels: bool = False) -> tuple[np.ndarray, Grid]:
-    """Read a NIfTI volume or a series of them as `read_image` does: an array (X, Y, Z, T) and its
+    """Read a volume or a series of them as `read_image` does: an array (X, Y, Z, T) and its
     grid.
     """
     found = read_with_header(path, labels)
@@ -80,12 +85,26 @@ def read_with_header(
     outside: float = 0.0,
     empty: bool = False,
 ) -> Series:
-    """Read a NIfTI volume or a series of them, with the arguments of `read_image`."""
-    stored = nifti.read(path)
+    """Read a volume or a series of them, with the arguments of `read_image`."""
+    stored = _choose_reader(path).read(path)
     volumes, grid = check_volumes(
         stored.array, stored.affine, f"{path}", labels, outside=outside, empty=empty
     )
     return Series(volumes, grid, stored.header)
+
+
+def require_image(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file, or of a folder with a series of DICOM.
+
+    Raises:
+        QuicksilverError: There is neither.
+    """
+    return Path(path) if holds_series(path) else require_file(path, "an image")
+
+
+def _choose_reader(path: str | os.PathLike[str]) -> ModuleType:
+    """Return the module that reads an image of the format of a path."""
+    return itk if itk.handles(path) else nifti
 
 
 def take_single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
@@ -102,12 +121,12 @@ def take_single(volumes: np.ndarray, grid: Grid, name: str) -> Image:
 
 
 def read_grid(path: str | os.PathLike[str]) -> Grid:
-    """Read the grid of a NIfTI volume or series from its header alone.
+    """Read the grid of a volume or series from its header alone.
 
     Raises:
-        QuicksilverError: The file is missing or not a 3-D NIfTI.
+        QuicksilverError: The file is missing or no 3-D image.
     """
-    shape, affine = nifti.load_grid(path)
+    shape, affine = _choose_reader(path).load_grid(path)
     if len(shape) < 3 or min(shape[:3]) < 2:
         raise QuicksilverError(
             f"expected a 3-D image in {path}, found the shape {shape}; give one volume"
@@ -175,7 +194,7 @@ def as_grid(source: ImageLike) -> Grid:
 def count_voxels(source: ImageLike) -> int:
     """Count the voxels of an image; of a file, by its header alone."""
     if isinstance(source, str | os.PathLike):
-        return math.prod(nifti.load_grid(source)[0])
+        return math.prod(_choose_reader(source).load_grid(source)[0])
     data = source[0] if isinstance(source, tuple) and source else getattr(source, "data", source)
     return math.prod(getattr(data, "shape", ()))
 
@@ -183,7 +202,7 @@ def count_voxels(source: ImageLike) -> int:
 def find_doubt(source: ImageLike) -> str | None:
     """Say what is doubtful about where an image lies by its header; None: nothing."""
     if isinstance(source, str | os.PathLike):
-        return nifti.find_doubt(source)
+        return _choose_reader(source).find_doubt(source)
     return describe_disagreement(source) if isinstance(source, nib.Nifti1Pair) else None
 
 

@@ -1,5 +1,5 @@
-"""Read and write NIfTI files: an array and its affine, checked on the way in, atomic on the way
-out.
+"""Read files of NIfTI, FreeSurfer and Analyze, and write NIfTI: an array and its affine, checked on
+the way in, atomic on the way out.
 """
 
 from __future__ import annotations
@@ -31,16 +31,24 @@ SMALL = 1 << 31  # bytes up to which any ratio that gzip can reach is accepted: 
 GZIP_RATIO = 1100  # of zeros, the largest ratio that gzip reaches
 LARGEST_RATIO = 500  # of large files: more is made to fill memory
 COPIES = 6  # bytes per voxel for the float32 intensities and the checks of an array that was read
+LARGEST_MATRIX = 1 << 16  # bytes of the .mat file beside an image of SPM, which nibabel unpacks
+KINDS = (nib.AnalyzeImage, nib.MGHImage)
+"""Images that are read; those of NIfTI are of the first kind, too."""
+
+NO_ORIENTATION = (
+    "its Analyze header does not tell left from right: voxels are taken to run from the subject's "
+    "right to the left"
+)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a NIfTI file holds.
+    """What the file of an image holds.
 
     Args:
         array: Its numbers, the intensity scaling applied.
         affine: (4, 4), from array index to RAS millimetres.
-        header: nibabel's header.
+        header: nibabel's header of a NIfTI file; None of others.
     """
 
     array: np.ndarray
@@ -49,8 +57,7 @@ class Stored:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the array of a NIfTI file, its intensity scaling applied, and its affine to RAS
-    millimetres, as `read` does.
+    """Read the array of a file, its intensity scaling applied, and its affine to RAS millimetres.
 
     Raises:
         QuicksilverError: As `read`.
@@ -60,11 +67,11 @@ def load(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read(path: str | os.PathLike[str]) -> Stored:
-    """Read a NIfTI file, once it is certain that there is memory for it.
+    """Read a file of NIfTI, FreeSurfer or Analyze, once it is certain that there is memory for it.
 
     Raises:
-        QuicksilverError: The file is missing, not a NIfTI or damaged, holds anything but one real
-            number per entry, has an affine without inverse, or needs more memory than is free.
+        QuicksilverError: The file is missing, of another format or damaged, holds anything but one
+            real number per entry, has an affine without inverse, or needs more memory than is free.
 
     Example:
         >>> import tempfile
@@ -77,23 +84,30 @@ def read(path: str | os.PathLike[str]) -> Stored:
     path = require_file(path, "an image")
     try:
         file = _open(path)
-        affine = choose_affine(file)
+        affine = _find_affine(file)
         _require_room(path, file)
         array = _read_voxels(path, file)
     except (QuicksilverError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes the readers may raise anything
         raise _unreadable(path, error) from error
-    return Stored(*check_array(array, affine, f"{path}"), file.header)
+    header = file.header if isinstance(file, nib.Nifti1Pair) else None
+    return Stored(*check_array(array, affine, f"{path}"), header)
 
 
 def _require_room(path: Path, file: Any) -> None:
     """Check that memory is enough for the voxels, scaled to float64 where the header scales."""
-    voxels = math.prod(map(int, file.shape))
     scaled = 8 if file.dataobj.slope != 1 or file.dataobj.inter != 0 else 0
-    each = file.get_data_dtype().itemsize + scaled + COPIES
+    require_room(path, file.shape, file.get_data_dtype().itemsize + scaled)
+
+
+def require_room(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    """Check that memory is enough for an image of numbers of a size in bytes, and what is made of
+    them.
+    """
+    voxels = math.prod(map(int, shape))
     advice = f"{path} has {voxels / 1e6:.0f} million voxels: crop it, or use a larger machine"
-    require_memory(float(voxels * each), torch.device("cpu"), advice)
+    require_memory(float(voxels * (itemsize + COPIES)), torch.device("cpu"), advice)
 
 
 def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -116,11 +130,11 @@ def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.nd
 
 
 def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray]:
-    """Read the shape of a NIfTI file and its affine from the header alone."""
+    """Read the shape of an image and its affine from the header of its file alone."""
     path = require_file(path, "an image")
     try:
         file = _open(path)
-        affine = choose_affine(file)
+        affine = _find_affine(file)
     except (QuicksilverError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes the readers may raise anything
@@ -132,16 +146,31 @@ def find_doubt(path: str | os.PathLike[str]) -> str | None:
     """Say what is doubtful about where an image lies by its header; None: nothing."""
     path = require_file(path, "an image")
     try:
-        return describe_disagreement(_open(path))
+        file = _open(path)
+        if isinstance(file, nib.Nifti1Pair):
+            return describe_disagreement(file)
+        return None if _says_where(file) else NO_ORIENTATION
     except (QuicksilverError, MemoryError):
         raise
     except Exception as error:  # on damaged bytes the readers may raise anything
         raise _unreadable(path, error) from error
 
 
+def _says_where(file: Any) -> bool:
+    """Tell whether an image other than NIfTI says where it lies: Analyze only with SPM's .mat."""
+    matrix = file.file_map.get("mat")
+    beside = matrix is not None and Path(matrix.filename).exists()
+    return isinstance(file, nib.MGHImage) or beside
+
+
+def _find_affine(file: Any) -> np.ndarray:
+    return choose_affine(file) if isinstance(file, nib.Nifti1Pair) else file.affine
+
+
 def _read_voxels(path: Path, file: Any) -> np.ndarray:
     """Read the array of a file; igzip checks gzip's checksum, which nibabel alone does not."""
-    if not (isinstance(file, nib.Nifti1Image) and path.name.endswith(".gz")):
+    single = isinstance(file, nib.Nifti1Image | nib.MGHImage)
+    if not (single and path.name.endswith((".gz", ".mgz"))):
         return np.asanyarray(file.dataobj)
     with igzip.open(path) as stream:
         holder = nib.FileHolder(fileobj=stream)
@@ -150,7 +179,7 @@ def _read_voxels(path: Path, file: Any) -> np.ndarray:
 
 def _unreadable(path: Path, error: Exception) -> QuicksilverError:
     return QuicksilverError(
-        f"expected a whole NIfTI image (.nii or .nii.gz) at {path}, found "
+        f"expected a whole image of NIfTI, FreeSurfer or Analyze at {path}, found "
         f"'{error or type(error).__name__}'; convert or export it again"
     )
 
@@ -161,24 +190,33 @@ def _open(path: Path) -> Any:
     """
     if path.suffix == ".gii":  # nibabel would follow the names of files in it
         raise ValueError("a GIFTI surface")
+    matrix = path.with_suffix(".mat")
+    if path.suffix in (".hdr", ".img") and matrix.exists():
+        size = matrix.stat().st_size
+        if size > LARGEST_MATRIX:
+            raise ValueError(f"a file {matrix.name} of {size} bytes beside it")
     file = nib.load(path)
-    if not isinstance(file, nib.Nifti1Pair):
+    if not isinstance(file, KINDS):
         raise ValueError(f"a file of type {type(file).__name__}")
     if min(file.shape, default=0) < 1:
         raise ValueError(f"the shape {file.shape}")
     _check_extension(path, file)
     claimed = math.prod(map(int, file.shape)) * file.get_data_dtype().itemsize
-    held = Path(file.file_map["image"].filename or path).stat().st_size
+    check_claim(claimed, Path(file.file_map["image"].filename or path).stat().st_size)
+    return file
+
+
+def check_claim(claimed: int, held: int) -> None:
+    """Raise ValueError where a header claims more bytes of voxels than a file can hold."""
     ratio = LARGEST_RATIO if claimed > SMALL else GZIP_RATIO
     if claimed > LARGEST or claimed > ratio * held:
         raise ValueError(f"a header of {claimed} bytes of voxels over a file of {held} bytes")
-    return file
 
 
 def _check_extension(path: Path, file: Any) -> None:
     """Raise ValueError where voxels begin in an extension of the header, which is no voxels."""
-    begin = len(file.header.binaryblock)
-    if not isinstance(file, nib.Nifti1Image) or file.header["vox_offset"] >= begin + 20:
+    begin, voxels = len(file.header.binaryblock), file.dataobj.offset
+    if not isinstance(file, nib.Nifti1Image) or voxels >= begin + 20:
         return
     with igzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
         stream.seek(begin)
@@ -206,8 +244,9 @@ def save(
     path: str | os.PathLike[str],
     array: np.ndarray,
     affine: np.ndarray,
-    intent: str = "none",
+    intent: str | int = "none",
     source: Any = None,
+    intent_name: str = "",
 ) -> None:
     """Write an array as NIfTI, complete or not at all; its type is kept. An example is with `read`.
 
@@ -215,16 +254,17 @@ def save(
         path: Ends in .nii or .nii.gz.
         array: The voxels.
         affine: (4, 4), from array index to RAS millimetres.
-        intent: nibabel's name of a NIfTI intent.
+        intent: nibabel's name of a NIfTI intent, or its code.
         source: Header of the image that the array was resampled from, whose time, units,
             description and intent are kept; None: there is none.
+        intent_name: What the header calls the intent.
 
     Raises:
         QuicksilverError: The suffix is another, or the file cannot be written.
     """
     path = require_nifti_name(path)
     file = nib.Nifti1Image(array, affine, dtype=array.dtype)
-    file.header.set_intent(intent)
+    file.header.set_intent(intent, (), intent_name)
     file.header.set_xyzt_units("mm")
     if source is not None:
         keep_entries(file.header, source)

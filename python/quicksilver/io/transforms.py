@@ -18,6 +18,7 @@ from quicksilver.io import affines
 from quicksilver.io.fields import read_field
 from quicksilver.io.files import is_folder, require_file
 from quicksilver.io.headers import FARTHEST
+from quicksilver.io.itk import find_grid
 from quicksilver.io.results import READ, load_registration
 from quicksilver.transforms.chain import Chain, Transform
 from quicksilver.transforms.field import LPS, WorldField
@@ -148,9 +149,5 @@ def _from_itk_image(image: Any) -> WorldField:
     vectors = sitk.GetArrayFromImage(image).transpose(3, 2, 1, 0) * LPS[:, None, None, None]
     if not np.abs(vectors).max() < FARTHEST:  # so that NaN is not, either
         raise ValueError(f"a displacement field with NaN or beyond {FARTHEST:g} mm")
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    x, y, z = image.GetSize()
     moved = np.ascontiguousarray(vectors, dtype=np.float32)
-    return WorldField(torch.from_numpy(moved)[None], Grid((x, y, z), affines.LPS @ affine))
+    return WorldField(torch.from_numpy(moved)[None], find_grid(image))

@@ -17,6 +17,7 @@ import quicksilver_ext as qs
 from quicksilver.images.image import Grid
 from quicksilver.io import nifti
 from quicksilver.io.affines import write_affine
+from quicksilver.io.exports import MapFormat, list_exports, write_map
 from quicksilver.io.fields import write_field
 from quicksilver.io.files import RESULT, filling, write_json
 from quicksilver.networks.dropout import Uncertainty
@@ -51,6 +52,9 @@ FILES = (
 )
 """All files that a registration may have."""
 
+EXPORTED = tuple(name for kind in MapFormat for name in list_exports(MAPS, kind))
+"""Files of its maps for other programs."""
+
 
 def save_registration(
     registration: Registration,
@@ -58,6 +62,7 @@ def save_registration(
     *,
     about: dict[str, Any] | None = None,
     progress: Progress | None = None,
+    out_format: MapFormat = MapFormat.ITK,
 ) -> dict[str, Any]:
     """Write a registration into a folder, all of its files or none.
 
@@ -72,18 +77,21 @@ def save_registration(
         folder: Folder for the files.
         about: Further entries for result.json.
         progress: Told of the stage.
+        out_format: A program for which both maps are written, too.
 
     Returns:
         The content of result.json.
 
     Raises:
-        QuicksilverError: The folder cannot be written.
+        QuicksilverError: The folder cannot be written, or the program cannot use the maps.
     """
     stages = Stages(progress)
     with filling(folder) as place:
         with stages("write"):
             summary = _summarise(registration, stages.seconds, about or {})
             run_in_threads(_list_writes(registration, summary, place))
+            if out_format is not MapFormat.ITK:
+                _export(registration, place, out_format)
         summary = _summarise(registration, stages.seconds, about or {})
         written = max(summary["peak_memory_mb"], peak_memory(registration.psi.device))
         summary["peak_memory_mb"] = written
@@ -125,6 +133,15 @@ def _list_writes(
         yield partial(nifti.save, place / MASKS[name], head.mask.data, head.mask.affine)
     if drawn is not None:
         yield partial(_write_samples, pair, drawn, place, grid)
+
+
+def _export(registration: Registration, place: Path, kind: MapFormat) -> None:
+    """Write both maps for another program."""
+    forward, inverse = registration.displacement, registration.inverse_displacement
+    images = registration.pair.moving_image, registration.pair.target_image
+    names = list_exports(MAPS, kind)
+    for name, field, image in zip(names, (forward, inverse), images, strict=True):
+        write_map(place / name, field, kind, image.grid)
 
 
 def _list_files(registration: Registration) -> list[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
@@ -51,6 +52,14 @@ def test_a_matrix_of_fsl_by_the_two_images(brain_files, tmp_path, command):
     assert command(*words, brain_files[0], "-o", tmp_path / "moved.nii.gz")[0] == 0
     moved, source = (read_image(p).data for p in (tmp_path / "moved.nii.gz", brain_files[0]))
     assert np.allclose(moved, source, atol=1e-3)
+
+
+def test_an_image_of_another_format(out, brain_files, tmp_path, command):
+    sitk.WriteImage(sitk.ReadImage(str(brain_files[0])), str(tmp_path / "brain.nrrd"))
+    for name, source in (("a", brain_files[0]), ("b", tmp_path / "brain.nrrd")):
+        assert command("apply", out, source, "-o", tmp_path / f"{name}.nii")[0] == 0
+    a, b = (read_image(tmp_path / f"{name}.nii").data for name in "ab")
+    assert np.abs(a - b).max() < 1e-3 * a.max()
 
 
 def test_a_series_is_every_volume(out, brains, tmp_path, command):
@@ -218,3 +227,20 @@ def test_ants_differs_from_our_jacobian_by_the_order_of_its_differences(out, tmp
     inner = (slice(3, -3),) * 3
     assert np.abs(fourth - theirs)[inner].max() < 1e-5
     assert np.abs(field.determinant()[0, 0].numpy() - theirs)[inner].max() > 1e-4
+
+
+def test_the_map_alone_for_another_program(out, brain_files, tmp_path, command):
+    saved = load_registration(out)
+    for extra, field in (([], saved.displacement), (["--inverse"], saved.inverse)):
+        words = ("apply", out, *extra, "--out-format", "spm", "-o", tmp_path / "y_map.nii")
+        assert command(*words)[0] == 0
+        positions = nib.load(tmp_path / "y_map.nii").get_fdata()[:, :, :, 0]
+        moved = field.grid.positions() + field.vectors[0].permute(1, 2, 3, 0).numpy()
+        assert np.allclose(positions, moved, atol=1e-3)
+    words = ("apply", "--transform", out / "displacement.nii.gz", "--out-format", "fsl")
+    code, _, error = command(*words, "-o", tmp_path / "warp.nii.gz")
+    assert (code, "moving image" in error) == (2, True)
+    assert command(*words, brain_files[0], "-o", tmp_path / "warp.nii.gz")[0] == 0
+    code, _, error = command(*words[:-1], "elastix", "-o", tmp_path / "other.nii.gz")
+    assert (code, "expected a format" in error) == (2, True)
+    assert not (tmp_path / "other.nii.gz").exists()

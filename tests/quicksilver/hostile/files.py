@@ -95,9 +95,11 @@ def named(name: str) -> Maker:
     return lambda folder: folder / name
 
 
-def mgh(folder: Path) -> Path:
-    nib.save(nib.MGHImage(np.ones(SHAPE, np.float32), np.eye(4)), folder / "image.mgz")
-    return folder / "image.mgz"
+def cut_mgh(folder: Path) -> Path:
+    path = folder / "image.mgz"
+    nib.save(nib.MGHImage(np.ones(SHAPE, np.float32), np.eye(4)), path)
+    path.write_bytes(path.read_bytes()[:-9])
+    return path
 
 
 def below_a_file(folder: Path) -> Path:

@@ -82,7 +82,8 @@ def damaged_files(folder):
     (folder / "half.nii.gz").write_bytes((folder / "good.nii.gz").read_bytes()[:4000])
     raw = gzip.decompress((folder / "good.nii.gz").read_bytes())
     (folder / "short.nii").write_bytes(raw[: len(raw) // 2])
-    nib.save(nib.MGHImage(good.data, good.affine), folder / "other.mgz")
+    nib.save(nib.MGHImage(good.data, good.affine), folder / "whole.mgz")
+    (folder / "half.mgz").write_bytes((folder / "whole.mgz").read_bytes()[:4000])
     write_nifti(folder / "nan.nii.gz", Image(holed, good.affine))
     write_nifti(folder / "inf.nii.gz", Image(holed * 0 + np.inf, good.affine))
     write_nifti(folder / "empty.nii.gz", Image(good.data * 0, good.affine))
@@ -104,7 +105,7 @@ def damaged_files(folder):
         ("folder.nii", "found a folder"),
         ("half.nii.gz", "NIfTI"),
         ("short.nii", "NIfTI"),
-        ("other.mgz", "MGHImage"),
+        ("half.mgz", "FreeSurfer"),
         ("nan.nii.gz", "1 voxels with NaN"),
         ("inf.nii.gz", "infinity"),
         ("empty.nii.gz", "zeros"),

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io import nifti
-from quicksilver.io.images import read_grid
+from quicksilver.io.images import find_doubt, read_grid, read_image
 from quicksilver.runtime import devices
 from tests.quicksilver.hostile.files import dims, good_nifti, with_header
 from tests.quicksilver.phantoms import make_affine
@@ -125,3 +125,35 @@ def test_lengths_are_in_the_unit_of_the_header(tmp_path, form, unit, size):
     assert np.allclose(nifti.load_grid(tmp_path / "a.nii.gz")[1], expected, atol=1e-4)
     itk = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
     assert np.allclose(itk.GetSpacing(), (1.2, 1.5, 2.0), atol=1e-5)
+
+
+VALUES = np.arange(1, 121, dtype=np.float32).reshape(4, 5, 6)
+
+
+@pytest.mark.parametrize("name", ["image.mgh", "image.mgz"])
+def test_images_of_freesurfer(tmp_path, name):
+    nib.save(nib.MGHImage(VALUES, AFFINE), tmp_path / name)
+    found = read_image(tmp_path / name)
+    assert np.array_equal(found.data, VALUES)
+    assert np.allclose(found.affine, AFFINE, atol=1e-4)
+    assert read_grid(tmp_path / name).matches(found.grid)
+    assert find_doubt(tmp_path / name) is None
+
+
+def test_an_analyze_image_does_not_tell_left_from_right(tmp_path):
+    file = nib.AnalyzeImage(VALUES, np.diag([-1.0, 2, 3, 1]))
+    file.header.default_x_flip = True
+    nib.save(file, tmp_path / "image.img")
+    found = read_image(tmp_path / "image.hdr")
+    assert np.array_equal(found.data, VALUES)
+    assert np.allclose(found.affine[:3, :3], np.diag([-1, 2, 3]))
+    assert "left from right" in find_doubt(tmp_path / "image.img")
+
+
+def test_the_matrix_of_spm_beside_an_analyze_image(tmp_path):
+    nib.save(nib.Spm2AnalyzeImage(VALUES, AFFINE), tmp_path / "image.img")
+    assert np.allclose(read_image(tmp_path / "image.img").affine, AFFINE, atol=1e-4)
+    assert find_doubt(tmp_path / "image.img") is None
+    (tmp_path / "image.mat").write_bytes(bytes(1 << 17))
+    with pytest.raises(QuicksilverError, match="131072 bytes beside it"):
+        read_image(tmp_path / "image.img")

@@ -11,6 +11,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
+from quicksilver.io.exports import MapFormat
 from quicksilver.io.fields import read_field
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
@@ -19,7 +20,7 @@ from quicksilver.lddmm.metric import pad_metric
 from quicksilver.registration.pair import Placement
 from quicksilver.results import folder as results
 from quicksilver.results import png
-from quicksilver.results.folder import save_registration
+from quicksilver.results.folder import EXPORTED, MAPS, save_registration
 from quicksilver.results.meanings import MEANINGS
 from quicksilver.results.summary import list_facts, make_tables
 
@@ -170,3 +171,10 @@ def test_a_failure_leaves_the_older_result(registration, tmp_path, monkeypatch):
         save_registration(registration, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["warped.nii.gz"]
     assert (tmp_path / "warped.nii.gz").read_text() == "older"
+
+
+def test_maps_for_another_program_lie_beside(registration, tmp_path):
+    save_registration(registration, tmp_path / "out", out_format=MapFormat.FSL)
+    names = [f"{name}_fsl.nii.gz" for name in MAPS]
+    assert all(nib.load(tmp_path / "out" / name).header["intent_code"] == 2006 for name in names)
+    assert set(names) <= set(EXPORTED)
