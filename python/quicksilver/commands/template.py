@@ -41,8 +41,11 @@ def template(options: TemplateOptions, images: Images, output: Folder, jobs: Job
             images, output, options, jobs=jobs, about={"line": line}, progress=progress
         )
     for each in found.rounds[1:]:
-        change = "" if each.change_mm is None else f"{each.change_mm.mean:.3f} mm"
-        say(f"round {each.number}: the template moved by {change}, sharpness {each.sharpness:.3f}")
+        if each.change_mm is not None:
+            say(
+                f"round {each.number}: the template moved by {each.change_mm.mean:.3f} mm, "
+                f"intensities by {each.difference:.4f}, sharpness {each.sharpness:.3f}"
+            )
     for name, reasons in found.left_out.items():
         say(f"note: {name} is left out, its registration failed: {reasons}")
     say(f"{output / 'template.nii.gz'}: {len(images)} images, their maps in {output / ROUNDS}")

@@ -47,10 +47,11 @@ def average_images(images: Sequence[Path], chains: Sequence[Chain], grid: Grid) 
     for path, chain in zip(images, chains, strict=True):
         image = read_image(path)
         scaled = Image(normalise(torch.from_numpy(image.data)).numpy(), image.affine)
-        warped = chain.onto(grid).warp(scaled).data.astype(np.float64)
+        field = chain.onto(grid)
+        warped = field.warp(scaled).data.astype(np.float64)
         total += warped
         squares += warped**2
-        seen += warped > 0
+        seen += field.warp(Image((image.data != 0).astype(np.float32), image.affine)).data
     count = len(images)
     inside = seen >= SHOWN * count
     mean = np.where(inside, total / count, 0)

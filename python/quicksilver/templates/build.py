@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from quicksilver.api import run_register
@@ -224,7 +225,10 @@ class Group:
         made = average_images(images, chains, template.grid)
         inside = torch.from_numpy(template.data != 0)[None, None]
         change = measure_spread(move.displace(template.grid).vectors, inside)
-        return made, {"change_mm": change.to_json(), "left_out": left_out}
+        left = (made.image.data - template.data)[template.data != 0]
+        difference = float(np.sqrt(np.square(left, dtype=np.float64).mean()))
+        found = {"change_mm": change.to_json(), "difference": difference}
+        return made, {**found, "left_out": left_out}
 
     def _choose(self, folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
         """Return the folders of what was registered, and why other registrations failed."""

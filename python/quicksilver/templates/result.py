@@ -32,20 +32,30 @@ class Round(Record):
         sharpness: Root mean squared slope per voxel over the standard deviation, in the brain.
         deviation: Root mean square of the images' differences from the template, in parts of the
             99th percentile of intensities.
-        change_mm: How far the template's shape moved in this round; None: at the start.
+        change_mm: How far the mean of the images' maps moved the template's shape; None: at the
+            start.
+        difference: Root mean square, over the brain, of the intensities' differences from the
+            template of the round before; None: at the start.
     """
 
     number: int
     sharpness: float
     deviation: float
     change_mm: Spread | None = None
+    difference: float | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Round:
         """Make a round of what `to_json` returned."""
         change = content.get("change_mm")
         spread = None if change is None else Spread(**change)
-        return cls(content["number"], content["sharpness"], content["deviation"], spread)
+        return cls(
+            content["number"],
+            content["sharpness"],
+            content["deviation"],
+            spread,
+            content.get("difference"),
+        )
 
 
 @dataclass(frozen=True)
