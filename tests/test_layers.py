@@ -3,9 +3,8 @@
 csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- command line, benchmarks
 
 and between the packages of quicksilver:
-
 errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results,
-training}, results <- {api, cohort} <- labelling; demo beside cohort <- commands <- cli.
+training}, results <- {api, cohort} <- {labelling, templates}; demo beside cohort <- commands, cli.
 """
 
 from __future__ import annotations
@@ -96,10 +95,11 @@ STANDS_ON = {
     "cohort": ("results",),
     "labelling": ("api", "cohort"),
     "demo": ("results", "training"),
-    "commands": ("labelling", "training", "demo"),
+    "templates": ("api", "cohort"),
+    "commands": ("labelling", "templates", "training", "demo"),
     "cli": ("commands",),
     "_moved": (),
-    "__init__": ("api", "_moved"),
+    "__init__": ("templates", "_moved"),
     "__main__": ("cli",),
 }
 """What each package or module of quicksilver is built directly on."""

@@ -21,6 +21,7 @@ from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.label import label
 from quicksilver.commands.register import register
 from quicksilver.commands.strip import strip
+from quicksilver.commands.template import template
 from quicksilver.commands.train import train
 from quicksilver.commands.view import view
 from quicksilver.errors import QuicksilverError
@@ -43,6 +44,7 @@ for command, summary, example in (
     (import_weights, "Make a model file of published checkpoints.", "a.pth.tar -o MODEL"),
     (apply, "Warp images, labels, points and surfaces.", "OUT image.nii.gz -o warped.nii.gz"),
     (label, "Label an image by atlases.", "IMAGE --atlas A --atlas-labels L -o OUT"),
+    (template, "Make a template of a group.", "IMAGES... -o OUT"),
     (jacobian, "Write the Jacobian determinant.", "OUT -o jacobian.nii.gz"),
     (evaluate, "Measure overlap and regularity.", "OUT --moving-labels A --target-labels B"),
     (view, "Open a report in the browser.", "OUT"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -120,12 +121,29 @@ def test_labelling(line, command, monkeypatch, tmp_path):
     assert (tmp_path / "OUT/labels.nii.gz").is_file()
 
 
+def write_group(folder):
+    for name, number in (("a", 1), ("b", 2), ("c", 3)):
+        shutil.copy(folder / f"atlas{number}.nii.gz", folder / f"{name}.nii.gz")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", lines("template.md"))
+def test_templates(line, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(write_atlases(tmp_path))
+    write_group(tmp_path)
+    _, *words = shlex.split(line)
+    code, _, error = command(*words)
+    assert code == 0, error
+    assert (tmp_path / "OUT/template.nii.gz").is_file()
+
+
 @pytest.mark.usefixtures("deepbet")
-@pytest.mark.parametrize("page", ["label.md", "raw-heads.md"])
+@pytest.mark.parametrize("page", ["label.md", "raw-heads.md", "template.md"])
 def test_python(page, monkeypatch, tmp_path):
     monkeypatch.chdir(write_atlases(tmp_path))
     write_nifti(tmp_path / "head.nii.gz", make_head(template_brain()))
     write_nifti(tmp_path / "template.nii.gz", template_brain())
+    write_group(tmp_path)
     (block,) = blocks(page, "python")
     exec(block, {})
 

@@ -49,6 +49,22 @@ def working_grid(
     """
     frame = np.eye(4) if frame is None else frame
     low, high = brain_box(moving.reframe(frame), target.reframe(frame))
+    grid = surround(low, high, spacing, margin)
+    return Grid(grid.shape, frame @ grid.affine)
+
+
+def surround(low: np.ndarray, high: np.ndarray, spacing: float, margin: int) -> Grid:
+    """Choose the grid around a box in the world, centred on it, with axes along R, A and S.
+
+    Args:
+        low: The box's lowest coordinates (3,), mm.
+        high: Its highest.
+        spacing: Voxel size in mm.
+        margin: Voxels on each side of the box.
+
+    Raises:
+        QuicksilverError: The box is too large for the spacing.
+    """
     counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margin
     if counts.max() > MAX_SIZE:
         raise QuicksilverError(
@@ -58,7 +74,7 @@ def working_grid(
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = (low + high) / 2 - spacing * (counts - 1) / 2
     x, y, z = map(int, counts)
-    return Grid((x, y, z), frame @ affine)
+    return Grid((x, y, z), affine)
 
 
 def affine_displacement(

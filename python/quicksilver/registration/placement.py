@@ -93,6 +93,12 @@ def place(
     )
 
 
+def align_with_template(image: Image, device: torch.device | str = "cpu") -> Alignment:
+    """Align a skull-stripped image with the template: from the template's points to the image's."""
+    known = build_levels(load_template(), device)
+    return align(build_levels(image, device), known, prior=TEMPLATE_TO_SUBJECT)
+
+
 def _is_trusted(alignment: Alignment) -> bool:
     """Tell whether an alignment was found without guessing a side: only another subject's tells
     left from right.

@@ -14,7 +14,7 @@ from tests.quicksilver.processes import python_process, quicksilver_process
 
 COMMANDS = (
     *("register", "strip", "fit", "train", "import-weights", "apply", "jacobian", "label"),
-    *("evaluate", "view", "demo", "doctor"),
+    *("template", "evaluate", "view", "demo", "doctor"),
 )
 
 
