@@ -12,7 +12,7 @@ import torch
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
 from quicksilver.images.intensity import normalise
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import make_working_grid, resample
 from quicksilver.io.files import require_writable
 from quicksilver.io.images import write_image
 from quicksilver.lddmm.metric import pad_metric
@@ -47,7 +47,7 @@ SPACING = 2.0  # mm, of the brain that is deformed
 def make_brain() -> Image:
     """Return the template's brain on a coarser grid."""
     fine = load_template()
-    grid = working_grid(fine, fine, SPACING)
+    grid = make_working_grid(fine, fine, SPACING)
     return Image(resample(fine, grid)[0, 0].numpy(), grid.affine)
 
 
@@ -61,7 +61,7 @@ def make_puzzle(moving: Image, seed: int = 0) -> Puzzle:
     (20, 20, 20)
     """
     generator = torch.Generator().manual_seed(seed)
-    grid = working_grid(moving, moving, spacing=float(moving.grid.spacing.min()))
+    grid = make_working_grid(moving, moving, spacing=float(moving.grid.spacing.min()))
     image = normalise(resample(moving, grid))
     metric = pad_metric(qs.FluidMetric())
     _, psi, _ = draw_geodesic(image, metric, generator, largest=(LARGEST, LARGEST))

@@ -10,7 +10,6 @@ from benchmarks.measuring.machine import ROOT
 
 OPTIONAL = (
     "nibabel",
-    "nilearn",
     "pydantic",
     "isal",
     "matplotlib",

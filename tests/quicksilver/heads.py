@@ -1,4 +1,4 @@
-"""A made-up head around nilearn's template brain, and a stand-in for the package deepbet."""
+"""A made-up head around the template brain, and a stand-in for the package deepbet."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nilearn.datasets import load_mni152_template
 from scipy.ndimage import distance_transform_edt
 
 from quicksilver.images.image import Image
+from quicksilver.registration.placement import load_template
 
 STAND_IN = '''
 import nibabel as nib
@@ -41,13 +41,12 @@ def make_head(brain: Image, skull_mm: float = 6.0, scalp_mm: float = 8.0) -> Ima
 
 def template_brain(spacing: int = 3) -> Image:
     """The template brain, with room for a head around it."""
-    template = load_mni152_template(resolution=spacing)
-    data = np.pad(template.get_fdata(), 10)
-    shift = np.eye(4)
-    shift[:3, 3] = -10
-    scaled = data / np.percentile(data[data > 0.1 * data.max()], 99)
-    inside = np.where(scaled > 0.25, scaled.clip(0, 1), 0)  # resampling leaves ripples around
-    return Image(inside.astype(np.float32), template.affine @ shift)
+    template = load_template()
+    room, step = np.eye(4), np.diag([spacing, spacing, spacing, 1])
+    room[:3, 3] = -10
+    data = np.pad(template.data[::spacing, ::spacing, ::spacing], 10)
+    scaled = data / np.percentile(data[data > 0], 99)
+    return Image(scaled.clip(0, 1).astype(np.float32), template.affine @ step @ room)
 
 
 def write_stand_in(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from quicksilver.commands.common import say
 
 PACKAGE = "quicksilver-registration"
-KNOWN = ("torch", "numpy", "scipy", "nibabel", "SimpleITK", "nilearn", "h5py", "matplotlib")
+KNOWN = ("torch", "numpy", "scipy", "nibabel", "SimpleITK", "h5py", "matplotlib")
 
 
 def doctor() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.resampling import affine_displacement, blur_to_resolution
+from quicksilver.images.resampling import blur_to_resolution, make_affine_displacement
 
 LARGE = 0.15
 """Least area of a cut plane over that of the largest plane (docs/constants.md)."""
@@ -102,7 +102,7 @@ class FieldOfView:
         Elsewhere the result, (1, 1, X, Y, Z), is that of `quicksilver.images.resampling.resample`.
         """
         into = np.linalg.inv(image.affine)
-        place = affine_displacement(into @ grid.affine, grid.shape, device)
+        place = make_affine_displacement(into @ grid.affine, grid.shape, device)
         for plane in self.planes:
             row = plane @ grid.affine
             voxel = float(np.linalg.norm(row[:3]))  # mm across the plane

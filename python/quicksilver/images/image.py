@@ -106,7 +106,7 @@ def find_box(image: Image, margin: float) -> tuple[slice, slice, slice]:
     return x, y, z
 
 
-def brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:
+def find_brain_box(moving: Image, target: Image) -> tuple[np.ndarray, np.ndarray]:
     """Find the lowest and highest world coordinates of the non-zero voxels of two images.
 
     Returns:

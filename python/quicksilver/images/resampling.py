@@ -11,7 +11,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.filters import blur_gaussian
-from quicksilver.images.image import Grid, Image, brain_box
+from quicksilver.images.image import Grid, Image, find_brain_box
 
 MARGIN = 4
 """Voxels of the working grid around both brains; the metric pads it further by itself."""
@@ -20,7 +20,7 @@ MARGIN = 4
 MAX_SIZE = 1024  # voxels along an axis of the working grid; more means a header with a wrong unit
 
 
-def working_grid(
+def make_working_grid(
     moving: Image,
     target: Image,
     spacing: float,
@@ -44,11 +44,11 @@ def working_grid(
 
     Example:
         >>> ball = Image(np.ones((20, 20, 20), np.float32), np.eye(4))
-        >>> working_grid(ball, ball, spacing=2.0).shape
+        >>> make_working_grid(ball, ball, spacing=2.0).shape
         (19, 19, 19)
     """
     frame = np.eye(4) if frame is None else frame
-    low, high = brain_box(moving.reframe(frame), target.reframe(frame))
+    low, high = find_brain_box(moving.reframe(frame), target.reframe(frame))
     grid = surround(low, high, spacing, margin)
     return Grid(grid.shape, frame @ grid.affine)
 
@@ -77,7 +77,7 @@ def surround(low: np.ndarray, high: np.ndarray, spacing: float, margin: int) -> 
     return Grid((x, y, z), affine)
 
 
-def affine_displacement(
+def make_affine_displacement(
     matrix: np.ndarray, shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return the displacement (1, 3, X, Y, Z) that takes a voxel x of `shape` to ``matrix @ x``."""
@@ -123,7 +123,7 @@ def resample(
     else:
         source = torch.from_numpy(image.data)[None, None].to(device)
     matrix = np.linalg.inv(image.affine) @ grid.affine
-    displacement = affine_displacement(matrix, grid.shape, device)
+    displacement = make_affine_displacement(matrix, grid.shape, device)
     return qs.warp(source, displacement, mode=mode, padding_mode="zeros")
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.resampling import affine_displacement
+from quicksilver.images.resampling import make_affine_displacement
 from quicksilver.registration.affine_prior import Prior
 from quicksilver.registration.descent import Linearisation, descend
 from quicksilver.registration.levels import Level
@@ -193,7 +193,7 @@ def _descend(
 def _linearise(trial: np.ndarray, moving: Level, target: Level) -> Linearisation:
     """Linearise the similarities of matrices from the target's voxels to the moving image's."""
     shape, device = target.grid.shape, target.channels.device
-    there = torch.cat([affine_displacement(matrix, shape, device) for matrix in trial])
+    there = torch.cat([make_affine_displacement(matrix, shape, device) for matrix in trial])
     contrast, brain, *gradient = qs.warp(moving.channels, there, padding_mode="zeros").unbind(1)
     theirs, their_brain = target.channels[0, :2]
     weight = torch.maximum(brain, their_brain)  # (K, X, Y, Z)

@@ -15,7 +15,7 @@ from quicksilver.images.filters import average, dilate
 from quicksilver.images.image import Grid, Image, measure_longest_side
 from quicksilver.images.intensity import normalise
 from quicksilver.images.pyramid import downsample
-from quicksilver.images.resampling import working_grid
+from quicksilver.images.resampling import make_working_grid
 
 SIZE = 84  # voxels of the finest level along the longest side of a brain: 2 mm for an adult's
 FACTORS = (4, 2, 1)  # how much coarser each level is
@@ -87,7 +87,7 @@ class Level:
 def build_levels(image: Image, device: torch.device | str = "cpu") -> list[Level]:
     """Make the levels of a skull-stripped image, coarsest first."""
     spacing = max(measure_longest_side(image) / SIZE, float(image.grid.spacing.min()))
-    grid = working_grid(image, image, spacing, margin=MARGIN)
+    grid = make_working_grid(image, image, spacing, margin=MARGIN)
     view = FieldOfView.detect(image)
     fine = normalise(view.extend(image, grid, device))
     return [Level.build(fine, grid, factor, view) for factor in FACTORS]

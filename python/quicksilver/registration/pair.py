@@ -18,7 +18,7 @@ import quicksilver_ext as qs
 from quicksilver.images.field_of_view import FieldOfView
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.intensity import Intensity, match_histogram, normalise
-from quicksilver.images.resampling import working_grid
+from quicksilver.images.resampling import make_working_grid
 from quicksilver.io.records import Record
 from quicksilver.lddmm.energy import Images
 from quicksilver.registration.common_view import CommonView, find_common_view
@@ -160,7 +160,7 @@ def prepare(
     """
     placement = placement or Placement()
     placed = moving.reframe(placement.affine)
-    grid = working_grid(placed, target, spacing, frame=placement.frame)
+    grid = make_working_grid(placed, target, spacing, frame=placement.frame)
     _require_memory(grid, moving, target, memory, torch.device(device))
     views = FieldOfView.detect(placed), FieldOfView.detect(target)
     first, second = (

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.resources import as_file, files
 
 import numpy as np
 import torch
@@ -27,7 +26,8 @@ from quicksilver.registration.alignment import (
 from quicksilver.registration.levels import Level, build_levels
 from quicksilver.registration.pair import Placement
 
-TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
+FOLDER = files("quicksilver.registration") / "template"
+TEMPLATE = FOLDER / "icbm152_2009a_sym_t1.nii.gz"
 
 TEMPLATE_TO_SUBJECT = Prior(np.array([-0.11, -0.07, -0.185]))
 """Of affines from the template's points to a subject's, which is smaller: the mean of 203 subjects
@@ -43,11 +43,9 @@ MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 
 def load_template() -> Image:
-    """Read the brain ICBM152 2009a (symmetric, 1 mm, T1), a file of the package nilearn."""
-    package = find_spec("nilearn")  # found without importing it, which would take a second
-    assert package is not None
-    assert package.origin is not None
-    return read_image(Path(package.origin).parent / TEMPLATE)
+    """Read the brain ICBM152 2009a (symmetric, 1 mm, T1), which ships with the package."""
+    with as_file(TEMPLATE) as file:
+        return read_image(file)
 
 
 def place(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Image, brain_box
+from quicksilver.images.image import Image, find_brain_box
 from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.dropout import Uncertainty, require_dropout, sample
 from quicksilver.networks.inference import infer_momenta
@@ -194,7 +194,7 @@ def _check_patch(
     """Raise QuicksilverError unless both brains are as large as one patch."""
     frame = placement.frame
     placed = moving.reframe(placement.affine)
-    low, high = brain_box(placed.reframe(frame), target.reframe(frame))
+    low, high = find_brain_box(placed.reframe(frame), target.reframe(frame))
     counts = np.rint((high - low) / spacing).astype(int) + 1
     if counts.min() < size:
         raise QuicksilverError(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import quicksilver_ext as qs
-from quicksilver.images.image import Grid, brain_box
+from quicksilver.images.image import Grid, find_brain_box
 from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import resample
 from quicksilver.transforms.field import WorldField, regrid
@@ -87,7 +87,7 @@ def make_views(registration: Registration) -> Views:
 
 def _display_grid(pair: Pair, spacing: float) -> Grid:
     """Return a RAS grid of `spacing` mm around both brains."""
-    low, high = brain_box(pair.placed, pair.target_image)
+    low, high = find_brain_box(pair.placed, pair.target_image)
     x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low - BORDER_MM

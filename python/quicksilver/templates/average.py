@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from quicksilver.images.image import Grid, Image, brain_box
+from quicksilver.images.image import Grid, Image, find_brain_box
 from quicksilver.images.intensity import normalise
 from quicksilver.images.resampling import MARGIN, surround
 from quicksilver.io.images import read_image
@@ -82,7 +82,7 @@ def begin(images: Sequence[Path], spacing: float | None) -> Average:
         matrices = [np.eye(4) for _ in found]
     first = read_image(images[0]).reframe(matrices[0])
     boxes = [
-        brain_box(first, read_image(path).reframe(matrix))
+        find_brain_box(first, read_image(path).reframe(matrix))
         for path, matrix in zip(images, matrices, strict=True)
     ]
     low, high = np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)

@@ -20,7 +20,7 @@ from scipy.linalg import polar
 from torch import Tensor
 
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.resampling import working_grid
+from quicksilver.images.resampling import make_working_grid
 from quicksilver.io import nifti
 from quicksilver.io.affines import read_affine
 from quicksilver.networks.model import ModelConfig
@@ -69,7 +69,7 @@ def find_move(template: Image, folders: Sequence[Path], config: ModelConfig) -> 
     affines = [read_affine(folder / "affine.mat") for folder in folders]
     known = align_with_template(template)
     frame = known.matrix if known.convincing else np.eye(4)  # as of the pairs' working grids
-    grid = working_grid(template, template, config.spacing, MARGIN, frame)
+    grid = make_working_grid(template, template, config.spacing, MARGIN, frame)
     total = torch.zeros((1, 3, *grid.shape))
     for folder, affine in zip(folders, affines, strict=True):
         total += read_momentum(folder / "momentum.nii.gz", affine, grid)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import downsample, downsample_momentum
-from quicksilver.images.resampling import affine_displacement
+from quicksilver.images.resampling import make_affine_displacement
 from quicksilver.training.dataset import Volumes
 from quicksilver.training.painting import draw_palette, paint
 from quicksilver.training.settings import Variation
@@ -169,7 +169,7 @@ def pose(
         centre = np.eye(4)
         centre[:3, 3] = (np.array(shape) - 1) / 2
         centred = centre @ matrix @ np.linalg.inv(centre)
-        positions = affine_displacement(centred, tuple(shape), image.device)
+        positions = make_affine_displacement(centred, tuple(shape), image.device)
         posed.append(qs.warp(image, positions, padding_mode="zeros"))
     return posed[0], posed[1]
 

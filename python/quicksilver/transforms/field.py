@@ -15,7 +15,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.resampling import affine_displacement
+from quicksilver.images.resampling import make_affine_displacement
 
 Mode = Literal["linear", "nearest", "majority"]
 
@@ -126,7 +126,7 @@ class WorldField:
     def _positions(self, other: Grid) -> Tensor:
         """Return where the field samples, in voxels of another grid, less its own indices."""
         inverse = np.linalg.inv(other.affine)
-        start = affine_displacement(
+        start = make_affine_displacement(
             inverse @ self.grid.affine, self.grid.shape, self.vectors.device
         )
         return start + transform_vectors(inverse[:3, :3], self.vectors)
@@ -139,14 +139,14 @@ def regrid(values: Tensor, source: Grid, grid: Grid) -> Tensor:
     if source.matches(grid):
         return values
     matrix = np.linalg.inv(source.affine) @ grid.affine
-    positions = affine_displacement(matrix, grid.shape, values.device)
+    positions = make_affine_displacement(matrix, grid.shape, values.device)
     return qs.warp(values, positions, padding_mode="border")
 
 
 def affine_field(matrix: np.ndarray, grid: Grid, device: torch.device | str = "cpu") -> WorldField:
     """Return the displacement field x -> matrix @ x, (4, 4) in RAS millimetres, on a grid."""
     change = matrix @ grid.affine - grid.affine + np.eye(4)
-    return WorldField(affine_displacement(change, grid.shape, device), grid)
+    return WorldField(make_affine_displacement(change, grid.shape, device), grid)
 
 
 def transform_vectors(matrix: np.ndarray, vectors: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from quicksilver.images.field_of_view import FieldOfView
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import make_working_grid, resample
 from quicksilver.io.images import read_image
 from tests.quicksilver.phantoms import make_affine, make_brain
 
@@ -85,7 +85,7 @@ def test_a_tilted_cut_is_found():
 def test_mask_and_weights_on_another_grid():
     slab = cropped(brain(), 2, 20, 40)
     view = FieldOfView.detect(slab)
-    grid = working_grid(brain(), brain(), 3.0)
+    grid = make_working_grid(brain(), brain(), 3.0)
     into = (np.linalg.inv(slab.affine) @ grid.affine)[2]
     index = np.moveaxis(np.indices(grid.shape), 0, -1) @ into[:3] + into[3]
     inside, close = (index > 0) & (index < 20), (np.abs(index) < 0.01) | (np.abs(index - 20) < 0.01)
@@ -108,5 +108,5 @@ def test_a_part_is_continued_beyond_its_cuts():
 
 
 def test_a_whole_brain_is_resampled_as_ever():
-    image, grid = brain(), working_grid(brain(), brain(), 3.0)
+    image, grid = brain(), make_working_grid(brain(), brain(), 3.0)
     assert FieldOfView.detect(image).extend(image, grid).equal(resample(image, grid))

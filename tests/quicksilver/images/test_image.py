@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.image import Grid, brain_box, find_box
-from quicksilver.images.resampling import working_grid
+from quicksilver.images.image import Grid, find_box, find_brain_box
+from quicksilver.images.resampling import make_working_grid
 from tests.quicksilver.phantoms import make_affine, make_brain, voxels_in
 
 
 def test_the_brain_box_is_that_of_the_voxels(brains):
-    low, high = brain_box(*brains)
+    low, high = find_brain_box(*brains)
     world = np.concatenate([voxels_in(Grid((1, 1, 1), np.eye(4)), image) for image in brains])
     assert np.allclose(low, world.min(axis=0))
     assert np.allclose(high, world.max(axis=0))
@@ -22,7 +22,7 @@ def test_images_of_different_worlds_are_refused():
         make_brain(0, affine=make_affine((0, 0, 0), (1, 1, 1), origin=(99, 0, 0))),
     )
     with pytest.raises(QuicksilverError, match="overlap"):
-        working_grid(near, far, 2.0)
+        make_working_grid(near, far, 2.0)
 
 
 def test_a_crop_keeps_voxels_where_they_are():

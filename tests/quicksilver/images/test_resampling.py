@@ -5,13 +5,18 @@ import pytest
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.resampling import MARGIN, affine_displacement, resample, working_grid
+from quicksilver.images.resampling import (
+    MARGIN,
+    make_affine_displacement,
+    make_working_grid,
+    resample,
+)
 from tests.quicksilver.phantoms import make_affine, make_brain, voxels_in
 
 
 @pytest.mark.parametrize("spacing", [1.5, 2.0])
 def test_the_working_grid_holds_both_brains_with_its_margin(brains, spacing):
-    grid = working_grid(*brains, spacing)
+    grid = make_working_grid(*brains, spacing)
     assert np.allclose(grid.affine[:3, :3], spacing * np.eye(3))
     voxels = np.concatenate([voxels_in(grid, image) for image in brains])
     below, above = voxels.min(axis=0), np.array(grid.shape) - 1 - voxels.max(axis=0)
@@ -24,7 +29,7 @@ def test_the_working_grid_holds_both_brains_with_its_margin(brains, spacing):
 def test_a_wrong_unit_is_refused():
     huge = make_brain(0, affine=make_affine((0, 0, 0), (1000, 1000, 1000)))
     with pytest.raises(QuicksilverError, match="1024"):
-        working_grid(huge, huge, 2.0)
+        make_working_grid(huge, huge, 2.0)
 
 
 def test_resampling_onto_the_own_grid_changes_nothing(brains):
@@ -73,7 +78,7 @@ def test_labels_keep_their_values_and_type():
 
 def test_affine_displacement_is_the_affine_map():
     matrix = make_affine((10, 20, 30), (1, 2, 3), origin=(4, 5, 6))
-    field = affine_displacement(matrix, (3, 4, 5))[0].numpy()
+    field = make_affine_displacement(matrix, (3, 4, 5))[0].numpy()
     index = np.array([2, 1, 4])
     expected = matrix[:3, :3] @ index + matrix[:3, 3]
     assert np.allclose(index + field[:, 2, 1, 4], expected, atol=1e-5)

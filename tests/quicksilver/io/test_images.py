@@ -9,7 +9,7 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import make_working_grid, resample
 from quicksilver.io.images import read_image, read_series, write_image
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
 
@@ -24,8 +24,8 @@ def test_the_orientation_of_the_file_does_not_matter(tmp_path, axes):
     nib.save(file.as_reoriented(turn), tmp_path / "turned.nii.gz")
     turned = read_image(tmp_path / "turned.nii.gz")
     assert nib.aff2axcodes(turned.affine) == tuple(axes)
-    grid = working_grid(turned, turned, 2.0)
-    expected = working_grid(image, image, 2.0)
+    grid = make_working_grid(turned, turned, 2.0)
+    expected = make_working_grid(image, image, 2.0)
     assert grid.matches(expected)
     torch.testing.assert_close(resample(turned, grid), resample(image, grid), rtol=0, atol=2e-3)
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import make_working_grid, resample
 from quicksilver.io.images import read_image
 from quicksilver.networks.files import load_model
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
@@ -172,7 +172,7 @@ def test_an_imported_model_registers(tmp_path, brain_files, command):
         == 0
     )
     images = [read_image(path) for path in brain_files]
-    grid = working_grid(*images, spacing=1.0)
+    grid = make_working_grid(*images, spacing=1.0)
     moving, target = (resample(image, grid) for image in images)
     pair = moving / moving.max(), target / target.max()
     corners = qs.patch_corners(grid.shape, PATCH_SIZE, 14)

@@ -6,7 +6,7 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import match_histogram, normalise
-from quicksilver.images.resampling import resample, working_grid
+from quicksilver.images.resampling import make_working_grid, resample
 from quicksilver.registration import pair
 from quicksilver.registration.pair import Placement, prepare
 from quicksilver.runtime import devices
@@ -49,7 +49,7 @@ def test_the_working_grid_lies_along_the_frame(placed):
 
 def test_placing_changes_a_header_and_nothing_else(brains, placed):
     """The placed image is where the moving image was before it was moved elsewhere."""
-    grid = working_grid(*brains, 2.0, frame=placed.placement.frame)
+    grid = make_working_grid(*brains, 2.0, frame=placed.placement.frame)
     assert placed.grid.matches(grid)
     for image, tensor in zip(brains, (placed.moving, placed.target), strict=True):
         torch.testing.assert_close(tensor, normalise(resample(image, grid)), atol=1e-3, rtol=0)
@@ -121,6 +121,6 @@ def test_matched_histograms(placed):
 
 def test_prepare_brings_both_images_to_one_grid_and_scale(brains):
     pair = prepare(*brains, 2.0)
-    assert pair.grid.matches(working_grid(*brains, 2.0))
+    assert pair.grid.matches(make_working_grid(*brains, 2.0))
     for image, tensor in zip(brains, (pair.moving, pair.target), strict=True):
         torch.testing.assert_close(tensor, normalise(resample(image, pair.grid)))

@@ -8,7 +8,7 @@ import pytest
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
 from quicksilver.registration.alignment import Alignment
-from quicksilver.registration.placement import load_template, place, write_notes
+from quicksilver.registration.placement import FOLDER, load_template, place, write_notes
 from tests.quicksilver.registration.test_alignment import distance
 
 
@@ -16,6 +16,8 @@ def test_the_template_is_a_whole_brain():
     brain = load_template()
     litres = np.count_nonzero(brain.data) * np.prod(brain.grid.spacing) * 1e-6
     assert 1.2 < litres < 2.2
+    notice = (FOLDER / "NOTICE.md").read_text()
+    assert "Copyright (C) 1993-2004" in notice, "its licence asks for that in all copies"
 
 
 def test_people_are_placed_in_the_frame_of_the_training(shared):
