@@ -45,7 +45,7 @@ def gifti(points: np.ndarray, **meta: str) -> nib.GiftiImage:
 
 
 def test_a_table_keeps_its_other_columns(tmp_path):
-    (tmp_path / "points.csv").write_text(TABLE)
+    (tmp_path / "points.csv").write_text(TABLE, encoding="utf-8")
     found = read_points(tmp_path / "points.csv")
     assert np.allclose(found.points, [[1.5, 2, 3], [-4, 50, 6]])
     found.save(tmp_path / "moved.csv", found.points + 1)
@@ -56,7 +56,7 @@ def test_a_table_keeps_its_other_columns(tmp_path):
 
 
 def test_a_table_in_lps(tmp_path):
-    (tmp_path / "points.csv").write_text(TABLE)
+    (tmp_path / "points.csv").write_text(TABLE, encoding="utf-8")
     found = read_points(tmp_path / "points.csv", lps=True)
     assert np.allclose(found.points, [[-1.5, -2, 3], [4, -50, 6]])
     found.save(tmp_path / "same.csv", found.points)

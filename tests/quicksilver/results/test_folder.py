@@ -143,7 +143,7 @@ def test_every_number_and_file_has_a_meaning(registration, folder):
     names |= {field.name for field in fields(Placement)} - {"notes"}
     assert names - {"total"} <= set(MEANINGS)
     assert set(results.FILES) - {"report.html"} <= set(MEANINGS)
-    page = (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text(encoding="utf-8")
     linked = re.search(r'"files": (\[[^\]]*\])', page).group(1)
     written = {path.name for path in folder.iterdir()}
     assert set(json.loads(linked)) == written - {"report.html"}

@@ -46,7 +46,7 @@ def page(shown, tmp_path_factory):
 
 
 def content(page) -> dict:
-    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.read_text())
+    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8"))
     return json.loads(found.group(1))
 
 
@@ -82,7 +82,7 @@ def test_the_volumes_are_those_of_the_registration(shown, page):
 
 
 def test_it_asks_for_nothing_from_outside(page):
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert not re.findall(r"(?:https?:|//[a-z]|@import|url\()", text.split("<script type")[0])
     assert "default-src 'none'" in text
 
