@@ -3,9 +3,8 @@
 csrc/core <- csrc/ops <- csrc/bindings <- quicksilver_ext <- quicksilver <- command line, benchmarks
 
 and between the packages of quicksilver:
-
 errors <- {runtime, images} <- transforms <- io <- lddmm <- networks <- registration <- {results,
-training}, results <- {api, cohort} <- labelling; demo beside cohort <- commands <- cli.
+training}, results <- {api, cohort} <- {labelling, demo} <- commands <- cli; api <- bridges.
 """
 
 from __future__ import annotations
@@ -98,6 +97,7 @@ STANDS_ON = {
     "demo": ("results", "training"),
     "commands": ("labelling", "training", "demo"),
     "cli": ("commands",),
+    "bridges": ("api",),
     "_moved": (),
     "__init__": ("api", "_moved"),
     "__main__": ("cli",),
