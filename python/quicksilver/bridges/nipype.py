@@ -14,6 +14,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from quicksilver.errors import QuicksilverError
+
 OUTPUTS = {
     "warped": "warped.nii.gz",
     "displacement": "displacement.nii.gz",
@@ -71,6 +73,18 @@ class Register(CommandLine):
     input_spec = RegisterInputSpec
     output_spec = RegisterOutputSpec
 
+    def _post_run_hook(self, runtime: Any) -> Any:
+        if runtime.returncode:  # otherwise nipype would speak of missing files alone
+            raise QuicksilverError(_find_sentence(runtime))
+        return super()._post_run_hook(runtime)
+
     def _list_outputs(self) -> dict[str, str]:
         folder = Path(self.inputs.output).absolute()
         return {name: str(folder / file) for name, file in OUTPUTS.items()}
+
+
+def _find_sentence(runtime: Any) -> str:
+    """Return what a command that failed said last, or its exit code if it said nothing."""
+    lines = (runtime.stderr or "").splitlines()
+    nothing = f"expected a registration, found exit code {runtime.returncode}; run it in a terminal"
+    return lines[-1] if lines else nothing

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.io.images import read_image
 
 pytest.importorskip("nipype")
@@ -27,7 +28,7 @@ def program(tmp_path, monkeypatch) -> None:
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m quicksilver "$@"\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("NO_ET", "1")  # nipype asks no server for its newest version
+    monkeypatch.setenv("NIPYPE_NO_ET", "1")  # nipype asks no server for its newest version
     monkeypatch.chdir(tmp_path)
 
 
@@ -55,5 +56,5 @@ def test_bad_input_is_refused(brain_files):
     with pytest.raises(TraitError):
         Register(refine=-1)
     node = Register(moving=str(brain_files[0]), target=str(brain_files[1]), model="absent")
-    with pytest.raises(RuntimeError, match="absent"):
+    with pytest.raises(QuicksilverError, match="found absent; choose one of these"):
         node.run()
