@@ -46,13 +46,13 @@ def large_functions(source: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_are_small(path):
-    lines = len(path.read_text().splitlines())
+    lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= FILE_LINES, f"{name_of(path)} has {lines} lines; split it"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.suffix == ".py"], ids=name_of)
 def test_functions_are_small(path):
-    found = large_functions(path.read_text())
+    found = large_functions(path.read_text(encoding="utf-8"))
     assert not found, f"{name_of(path)} has functions of so many lines: {found}; split them"
 
 

@@ -164,6 +164,20 @@ def test_python_of_other_programs(package, folder, monkeypatch):
     assert np.abs(theirs - ours).max() < 1e-3 * np.ptp(ours)
 
 
+@pytest.mark.filterwarnings("ignore")  # MONAI's and TorchIO's own, of several packages
+@pytest.mark.parametrize(("package", "result"), [("monai", "found"), ("torchio", "moved")])
+def test_bridges(package, result, folder, monkeypatch, tmp_path):
+    pytest.importorskip(package)
+    for name in ("moving", "target", "labels"):
+        source = folder / f"{name.replace('labels', 'moving_labels')}.nii.gz"
+        (tmp_path / f"{name}.nii.gz").symlink_to(source)
+    monkeypatch.chdir(tmp_path)
+    (block,) = (text for text in blocks("bridges.md", "python") if f"bridges.{package}" in text)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert names[result]["labels"].shape[1:] == read_image("target.nii.gz").data.shape
+
+
 def test_the_pages_have_commands():
     assert len(lines("labels.md")) > 10
     assert len(lines("ants.md")) > 3

@@ -46,7 +46,9 @@ def page(shown, tmp_path_factory):
 
 
 def content(page) -> dict:
-    found = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8"))
+    found = re.search(
+        r'<script type="application/json"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8")
+    )
     return json.loads(found.group(1))
 
 
