@@ -49,7 +49,7 @@ def test_a_table_keeps_its_other_columns(tmp_path):
     found = read_points(tmp_path / "points.csv")
     assert np.allclose(found.points, [[1.5, 2, 3], [-4, 50, 6]])
     found.save(tmp_path / "moved.csv", found.points + 1)
-    assert (tmp_path / "moved.csv").read_text() == (
+    assert (tmp_path / "moved.csv").read_text(encoding="utf-8") == (
         'name,x,Y, z ,note\nfirst,2.500000,3.000000,4.000000,"a, b"\n'
         "second,-3.000000,51.000000,7.000000,é\n"
     )
@@ -67,7 +67,9 @@ def test_a_tab_separates_too(tmp_path):
     (tmp_path / "points.tsv").write_text("x\ty\tz\n1\t2\t3\n")
     found = read_points(tmp_path / "points.tsv")
     found.save(tmp_path / "moved.tsv", found.points)
-    assert (tmp_path / "moved.tsv").read_text() == "x\ty\tz\n1.000000\t2.000000\t3.000000\n"
+    assert (tmp_path / "moved.tsv").read_text(
+        encoding="utf-8"
+    ) == "x\ty\tz\n1.000000\t2.000000\t3.000000\n"
 
 
 def test_freesurfer_surfaces_are_where_their_volume_is(tmp_path):
