@@ -62,9 +62,11 @@ def _make_row(pair: PairPaths, folder: Path) -> Row:
     row = {name: escape(value) for name, value in row.items()}
     failure = folder / FAILURES / f"{pair.id}.txt"
     if failure.exists():
-        return {**row, "status": "failed", "error": failure.read_text(errors="replace").strip()}
+        error = failure.read_text(encoding="utf-8", errors="replace").strip()
+        return {**row, "status": "failed", "error": error}
     try:
-        return {**row, **_read_numbers(json.loads((folder / pair.id / RESULT).read_text()))}
+        summary = json.loads((folder / pair.id / RESULT).read_text(encoding="utf-8"))
+        return {**row, **_read_numbers(summary)}
     except FileNotFoundError:
         return {**row, "status": "missing"}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -118,7 +118,7 @@ def _run_pair(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
         sentence = str(error) or "expected enough memory, found too little; lower --jobs"
         failure.parent.mkdir(parents=True, exist_ok=True)
         with replacing(failure) as temporary:
-            temporary.write_text(sentence + "\n")
+            temporary.write_text(sentence + "\n", encoding="utf-8")
         return Outcome(pair.id, sentence)
     failure.unlink(missing_ok=True)
     return Outcome(pair.id)
@@ -127,7 +127,7 @@ def _run_pair(pair: PairPaths, folder: Path, work: Work, key: str) -> Outcome:
 def is_done(place: Path, key: str) -> bool:
     """Tell whether a pair's folder holds the result of the images and settings of a key."""
     try:
-        return json.loads((place / RESULT).read_text())["key"] == key
+        return json.loads((place / RESULT).read_text(encoding="utf-8"))["key"] == key
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 

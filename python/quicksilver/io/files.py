@@ -217,7 +217,7 @@ def _identify(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 def write_json(path: str | os.PathLike[str], content: object) -> None:
     """Write an object as indented JSON, complete or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def unwritable(path: Path, error: OSError) -> QuicksilverError:

@@ -45,7 +45,7 @@ def load_registration(folder: str | os.PathLike[str]) -> Result:
     folder = Path(folder)
     try:
         file = require_file(folder / RESULT, "the summary of a registration")
-        summary = json.loads(file.read_text())
+        summary = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(summary, dict):
             raise ValueError(f"a {type(summary).__name__}")
     except (QuicksilverError, OSError, ValueError, RecursionError) as error:

@@ -234,7 +234,7 @@ class Group:
         """Return the folders of what was registered, and why other registrations failed."""
         kept, left_out = {}, {}
         for subject in self.subjects:
-            summary = json.loads((folder / subject.name / RESULT).read_text())
+            summary = json.loads((folder / subject.name / RESULT).read_text(encoding="utf-8"))
             verdict = Verdict.from_json(summary["verdict"])
             if verdict.level == "failed":
                 left_out[subject.name] = "; ".join(verdict.reasons)

@@ -84,7 +84,7 @@ def save_round(folder: Path, image: Image, record: Mapping[str, Any]) -> None:
 
 def load_round(folder: Path) -> tuple[Image, dict[str, Any]]:
     """Read the template of a round and what is known of it."""
-    return read_image(folder / TEMPLATE), json.loads((folder / RESULT).read_text())
+    return read_image(folder / TEMPLATE), json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
 def save_template(found: Template, folder: Path, about: Mapping[str, Any]) -> None:

@@ -49,4 +49,4 @@ def write_card(config: ModelConfig, name: str, path: str | Path) -> None:
         yaml.safe_dump(config.settings, sort_keys=False) + "```",
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

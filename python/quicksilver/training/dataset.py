@@ -123,7 +123,7 @@ def _read_matrices(
         return [np.eye(4)] * len(names)
     path = require_file(folder / settings.matrices, "the matrices")
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         return [np.array(stored[prefix + name]["M"], dtype=float).reshape(4, 4) for name in names]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise QuicksilverError(

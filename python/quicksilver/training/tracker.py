@@ -91,7 +91,7 @@ class Tracker:
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Read the records of a log; a line that a killed program cut is left out."""
     records = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         with suppress(ValueError):
             records.append(json.loads(line))
     return [record for record in records if isinstance(record, dict) and "loss" in record]

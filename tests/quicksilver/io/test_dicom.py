@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import locale
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -20,6 +22,7 @@ VALUES = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6) - 20
 def write_slices(folder, places, uid="1.2.3.4", values=VALUES):
     """Write slices (X, Y) of `values` at places (LPS), under names that say nothing of order."""
     folder.mkdir(exist_ok=True)
+    before = locale.setlocale(locale.LC_ALL)  # ITK's writer of DICOM sets it to C
     for number, place in enumerate(places):
         image = sitk.GetImageFromArray(values[None, :, :, number].transpose(0, 2, 1))
         image.SetSpacing((*SPACING, 1.0))
@@ -38,6 +41,7 @@ def write_slices(folder, places, uid="1.2.3.4", values=VALUES):
         writer.KeepOriginalImageUIDOn()
         writer.SetFileName(str(folder / f"{(number * 7) % 11:02}-{uid}.dcm"))
         writer.Execute(image)
+    locale.setlocale(locale.LC_ALL, before)
     return folder
 
 
