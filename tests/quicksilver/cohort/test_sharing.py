@@ -55,7 +55,9 @@ def test_jobs_share_the_threads(tmp_path):
 
 def run_for_real(pairs, out: Path, model) -> None:
     torch.set_num_threads(1)  # the fork has none of the parent's
-    work = partial(register_listed, about={}, options=Options(model, device="cpu", **OPTIONS))
+    work = partial(
+        register_listed, about={}, out_format="itk", options=Options(model, device="cpu", **OPTIONS)
+    )
     run_cohort(pairs, out, work, {"model": model.digest(), **OPTIONS}, jobs=2)
 
 
