@@ -8,7 +8,7 @@ SOURCE ?= .
 # Most tests are too small for two threads: two processes take little more than half the time. Their threads must not spin.
 # Modules of bridges need packages that are not installed here; what they show is tested by docs/bridges.md.
 PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctest-modules \
-	--ignore-glob='*-packages/quicksilver/bridges/*'
+	--ignore-glob='/*-packages/quicksilver/bridges/*'
 
 .PHONY: demo test test-full lint docs gallery benchmark clean
 
