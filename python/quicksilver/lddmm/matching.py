@@ -124,7 +124,8 @@ def fit(
         >>> blob = torch.zeros(1, 1, 16, 16, 16); blob[..., 5:11, 5:11, 5:11] = 1
         >>> short = FitSettings(levels=(1,), iterations=(3,))
         >>> result = fit(Images(blob, blob.roll(1, 2)), qs.FluidMetric(), short)
-        >>> result.energies[0][0][-1] < result.energies[0][0][0]
+        >>> (level,) = result.energies[0]
+        >>> level[-1] < level[0]
         True
     """
     settings = settings or FitSettings()
