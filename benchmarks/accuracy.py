@@ -119,17 +119,32 @@ def align(data: Path, folder: Path, pairs: list[Pair], space: str = "mni1") -> N
         subprocess.run([sys.executable, data / "align.py", folder, space, *absent], check=True)
 
 
-def parse() -> argparse.Namespace:
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser of what every table on pairs asks for: images, pairs, data, threads."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("pairs", nargs="*", metavar="MOVING:TARGET")
     parser.add_argument("--data", type=Path, help="folder with align.py, to fill FOLDER from")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every method")
+    return parser
+
+
+def prepare(arguments: argparse.Namespace) -> list[Pair]:
+    """Set the threads and return the pairs, whose images are aligned where they were absent."""
+    torch.set_num_threads(arguments.threads)
+    pairs = read_pairs(arguments.pairs)
+    if arguments.data:
+        align(arguments.data, arguments.folder, pairs)
+    return pairs
+
+
+def parse() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument("--methods", default=",".join(NAMES), help="some of the default, by commas")
     parser.add_argument("--model", type=Path, help="model file; the one that ships by default")
     parser.add_argument("--refine", type=int, default=5, help="iterations of the method refine")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every method")
     parser.add_argument("--keep", default="", help="methods whose results of any version will do")
     parser.add_argument("--again", action="store_true", help="measure what is known already")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results.md")
@@ -138,10 +153,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    torch.set_num_threads(arguments.threads)
-    pairs = read_pairs(arguments.pairs)
-    if arguments.data:
-        align(arguments.data, arguments.folder, pairs)
+    pairs = prepare(arguments)
     known = methods(arguments.model, arguments.refine, arguments.threads)
     chosen = {name: known[name] for name in arguments.methods.split(",")}
     store = Store(arguments.output.with_suffix(".json"))

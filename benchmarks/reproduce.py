@@ -11,15 +11,12 @@ not computed again.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
-
-import torch
 
 from quicksilver.io.fields import read_field, write_field
 from quicksilver.transforms.field import WorldField
 
-from .accuracy import Store, align, describe, key_of, read_pairs, score
+from .accuracy import Store, describe, key_of, make_parser, prepare, score
 from .measuring.machine import ROOT
 from .measuring.place import Record
 from .registration.methods import Method, Subject
@@ -75,16 +72,10 @@ class Experiments:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("pairs", nargs="*", metavar="MOVING:TARGET")
-    parser.add_argument("--data", type=Path, help="folder with align.py, to fill FOLDER from")
+    parser = make_parser(__doc__)
     parser.add_argument("--methods", default="", help="names of some methods, by semicolons")
     parser.add_argument("--probabilistic", type=Path, help="file of a probabilistic model")
     parser.add_argument("--samples", type=int, default=50, help="of the probabilistic model")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every method")
     parser.add_argument("--fields", type=Path, default=ROOT / "build" / "reproduce")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "paper.md")
     return parser.parse_args()
@@ -92,10 +83,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    torch.set_num_threads(arguments.threads)
-    pairs = read_pairs(arguments.pairs)
-    if arguments.data:
-        align(arguments.data, arguments.folder, pairs)
+    pairs = prepare(arguments)
     methods = experiments(arguments.threads, arguments.samples, arguments.probabilistic)
     chosen = arguments.methods.split(";") if arguments.methods else methods
     methods = {name: methods[name] for name in methods if name in (REFERENCE, *chosen)}

@@ -25,7 +25,7 @@ from ..registration.paper import (
 )
 from .plots import STYLE
 from .published import OVERLAPS, PAIRS
-from .table import cells, head
+from .table import cells, head, name_pair
 
 Records = dict[str, list[Record]]
 """The results of every method, one a pair."""
@@ -65,10 +65,10 @@ def _overlap(records: Records) -> str:
 
 
 def _pairs(records: Records) -> str:
-    pairs = list(dict.fromkeys(_pair(record) for found in records.values() for record in found))
+    pairs = list(dict.fromkeys(name_pair(record) for found in records.values() for record in found))
     lines = head(["target overlap", *pairs])
     for found in records.values():
-        by = {_pair(record): f"{record['overlap']:.4f}" for record in found}
+        by = {name_pair(record): f"{record['overlap']:.4f}" for record in found}
         lines.append(cells([_title(found), *(by.get(pair, "") for pair in pairs)]))
     return _text(lines)
 
@@ -147,7 +147,7 @@ def _uncertainty(records: Records) -> str:
         )
     lines = head(["pair", "rank correlation of standard deviation and difference"])
     found = records[PROBABILISTIC]
-    lines += [cells([_pair(r), f"{r['uncertainty_rank']:.3f}"]) for r in found]
+    lines += [cells([name_pair(r), f"{r['uncertainty_rank']:.3f}"]) for r in found]
     return _text(lines)
 
 
@@ -173,10 +173,6 @@ def _machines(records: Records) -> str:
 
 def _title(found: list[Record]) -> str:
     return str(found[0]["method"])
-
-
-def _pair(record: Record) -> str:
-    return f"{record['moving']}:{record['target']}"
 
 
 def _mean(found: list[Record], entry: str) -> float:

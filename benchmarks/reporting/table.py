@@ -55,8 +55,10 @@ def section(records: dict[str, list[Record]], pairs: int, missing: dict[str, str
     """The section's text. records: of every chosen method, by its name on the command line."""
     found = {name: results for name, results in records.items() if results}
     means = {name: _mean(results) for name, results in found.items()}
-    common = set.intersection(*({_pair(r) for r in results} for results in found.values()))
-    alike = {name: [r for r in results if _pair(r) in common] for name, results in found.items()}
+    common = set.intersection(*({name_pair(r) for r in results} for results in found.values()))
+    alike = {
+        name: [r for r in results if name_pair(r) in common] for name, results in found.items()
+    }
     lines = [FOREWORD, *_means_table(found, means, pairs, missing), ""]
     lines += [f"### Aims, over the {len(common)} pairs that every method has", ""]
     judged = {name: _mean(results) for name, results in alike.items() if results}
@@ -98,13 +100,14 @@ def _means_table(
 def _pairs_table(found: dict[str, list[Record]]) -> list[str]:
     lines = head(["pair", "method", *(title for title, _ in COLUMNS.values())])
     everything = [record for results in found.values() for record in results]
-    order = {_pair(record): None for record in everything}
+    order = {name_pair(record): None for record in everything}
     for pair in order:
-        lines += [_row([pair, r["method"]], r) for r in everything if _pair(r) == pair]
+        lines += [_row([pair, r["method"]], r) for r in everything if name_pair(r) == pair]
     return lines
 
 
-def _pair(record: Record) -> str:
+def name_pair(record: Record) -> str:
+    """Name the pair of a record, as on the command line."""
     return f"{record['moving']}:{record['target']}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 OUTPUTS = {
     "warped.nii.gz",
@@ -50,3 +51,14 @@ def python_process(*words: object) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=tempfile.gettempdir(),
     )
+
+
+def assert_refused(command, words, folder: Path) -> None:
+    """Run the command: it ends with one sentence and exit code 2, and the folder stays as it is."""
+    before = sorted(folder.rglob("*"))
+    code, shown, error = command(*words)
+    assert code == 2
+    assert not shown
+    assert error.strip().splitlines()[-1].startswith("quicksilver: expected")
+    assert "Traceback" not in error
+    assert sorted(folder.rglob("*")) == before

@@ -34,7 +34,8 @@ def evaluate(
 
     if json_file is not None:
         read = [moving_labels, target_labels, *(saved / name for name in READ)]
-        files.require_apart([json_file], [*read, reference_map or ""])
+        read += [] if reference_map is None else [reference_map]
+        files.require_apart([json_file], read)
     result = load_registration(saved)
     moving, target = (read_image(p, labels=True) for p in (moving_labels, target_labels))
     reference = None if reference_map is None else read_field(reference_map)

@@ -153,11 +153,10 @@ def _name_files(output: Path, name: str) -> list[Path]:
 
 def _settings(options: Options, out_format: str) -> dict[str, Any]:
     """The options that decide the results of a whole list; the usual format is not among them."""
-    names = [field.name for field in fields(options) if field.name not in OF_A_PAIR]
     from quicksilver.io.exports import MapFormat, as_format
 
-    kind = as_format(out_format)
-    added = {} if kind is MapFormat.ITK else {"out_format": out_format}
+    names = [field.name for field in fields(options) if field.name not in OF_A_PAIR]
+    added = {} if as_format(out_format) is MapFormat.ITK else {"out_format": out_format}
     return {**{name: getattr(options, name) for name in names}, **added}
 
 

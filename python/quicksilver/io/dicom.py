@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from quicksilver.images.image import Grid
+from quicksilver.io.affines import LPS
 from quicksilver.io.nifti import check_claim
 
 MARK = b"DICM"
@@ -99,5 +100,5 @@ def _stack(headers: Sequence[Any], files: Sequence[Path]) -> tuple[Grid, list[Pa
                 f"slices that are between {apart.min():.3g} and {apart.max():.3g} mm apart"
             )
     affine = np.eye(4)
-    affine[:3] = np.diag([-1.0, -1.0, 1.0]) @ np.column_stack([axes, places[0]])  # LPS to RAS
-    return Grid((x, y, max(z, len(headers))), affine), [files[index] for index in order]
+    affine[:3] = np.column_stack([axes, places[0]])
+    return Grid((x, y, max(z, len(headers))), LPS @ affine), [files[index] for index in order]
