@@ -20,14 +20,19 @@ def order(length: int) -> list[int]:
     return _core.fluid_order(length)
 
 
-def is_fusable(torus: Sequence[int]) -> bool:
-    """Tell whether every size is at most 512 with factors 2, 3, 5 and 7, and the last one even.
+LONGEST = {"cpu": 2048, "cuda": 512}
+"""The longest line that each kind of device transforms."""
+
+
+def is_fusable(torus: Sequence[int], device: str) -> bool:
+    """Tell whether every size is at most `LONGEST` with factors 2, 3, 5 and 7, the last one even.
 
     Example:
-        >>> is_fusable((240, 200, 196)), is_fusable((229, 193, 193))
+        >>> is_fusable((240, 200, 196), "cuda"), is_fusable((229, 193, 193), "cuda")
         (True, False)
     """
-    return torus[-1] % 2 == 0 and all(order(n) for n in torus)
+    longest = LONGEST.get(device, 0)
+    return torus[-1] % 2 == 0 and all(n <= longest and order(n) for n in torus)
 
 
 def _count_kept(torus: Sequence[int], band: str) -> tuple[int, int]:
@@ -39,16 +44,21 @@ def _count_kept(torus: Sequence[int], band: str) -> tuple[int, int]:
 
 
 def workspace_shape(shape: Sequence[int], torus: Sequence[int], band: str) -> tuple[int, int]:
-    """(S_0, complex numbers of a plane of the kept spectrum), planes beginning at whole cache
-    lines.
+    """(S_0, complex numbers of a plane of the kept spectrum): rows of whole packets of 8, planes
+    of whole cache lines of a GPU.
 
     Example:
         >>> workspace_shape((100, 193, 193), (120, 200, 200), "full")
-        (100, 20208)
+        (100, 20800)
     """
     rows, columns = _count_kept(torus, band)
+    columns = _round_up(columns, 8)
     plane = max(rows, *shape[1:-1]) * columns if len(shape) == 3 else columns
-    return shape[0], -(-plane // 16) * 16
+    return shape[0], _round_up(plane, 16)
+
+
+def _round_up(count: int, unit: int) -> int:
+    return -(-count // unit) * unit
 
 
 def torus_of(torus: Sequence[int], band: str, block_memory: int) -> _core.FluidTorus:

@@ -10,7 +10,11 @@
 #include "core/view.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
+#include <type_traits>
 
 #if defined(QS_GPU)
 #include "core/launch.h"
@@ -168,6 +172,27 @@ void iterate_voxels(const Grid& grid, int iterations, const Queue& queue, const 
       for (int k = 0; k < count; ++k) {
         local.finish(voxel_at(e, batch, i, j, first + k), states[k]);
       }
+    }
+  }
+}
+
+// Memory of one thread, by whole cache lines.
+using CacheLine = std::aligned_storage_t<64, 64>;
+
+// Runs body(piece, memory) for every piece. Each thread has its own memory, of this many bytes: exactly as much as was
+// asked for, so that the address sanitizer catches any access outside, and in tests filled with NaNs.
+template <class Body>
+void for_each_piece(std::int64_t pieces, std::size_t bytes, int threads, const Body& body) {
+  const int useful = static_cast<int>(std::min<std::int64_t>(threads, pieces));
+#pragma omp parallel num_threads(std::max(useful, 1))
+  {
+    const std::unique_ptr<CacheLine[]> memory(new CacheLine[(bytes + sizeof(CacheLine) - 1) / sizeof(CacheLine)]);
+#pragma omp for schedule(static)
+    for (std::int64_t n = 0; n < pieces; ++n) {
+#if defined(QS_TEST_ORDER)
+      std::memset(memory.get(), 0xff, bytes);
+#endif
+      body(ordered(n, pieces), memory.get());
     }
   }
 }

@@ -10,6 +10,12 @@
 
 namespace qs::QS_TARGET {
 
+// 1 / x where x > 0, else 0.
+template <class T>
+QS_HD T reciprocal(T x) {
+  return x > T(0) ? T(1) / x : T(0);
+}
+
 template <class T, int D>
 struct Gain {
   T alpha, beta, gamma;
@@ -29,8 +35,8 @@ struct Gain {
     }
     Matrix<T, D> k = cofactor(l);
     const T det = determinant(l, k);
-    const T reciprocal = det > T(0) ? T(1) / det : T(0);  // gamma = 0: K of the zero frequency is 0
-    unroll<D>([&](auto a) QS_INLINE { unroll<D>([&](auto b) QS_INLINE { k.m[a][b] *= reciprocal; }); });
+    const T factor = reciprocal(det);  // gamma = 0: K of the zero frequency is 0
+    unroll<D>([&](auto a) QS_INLINE { unroll<D>([&](auto b) QS_INLINE { k.m[a][b] *= factor; }); });
     return k;
   }
 

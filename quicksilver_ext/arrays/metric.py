@@ -37,7 +37,7 @@ class FluidMetric(Metric):
         source = arrays.vectors(argument, array)
         shape = array.shape[2:]
         spacing, torus = self.spacing_of(op, argument, len(shape)), self.torus(shape)
-        if not _fft.is_fusable(torus):
+        if not _fft.is_fusable(torus, "cuda"):
             raise ValueError(
                 f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and "
                 f"7, the last one even, found {torus}; use pad='auto', or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -48,89 +48,49 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return torch.ops.quicksilver.fluid(grad, *ctx.how), *(None for _ in ctx.how)  # self-adjoint
 
 
-def _is_fused(field: Tensor, torus: Sequence[int]) -> bool:
-    """Use the fused transforms on CUDA alone: on the CPU torch's are faster."""
-    return field.is_cuda and _fft.is_fusable(torus)
-
-
-PART = 4 << 20
-"""Bytes of a spectrum that the CPU transforms at a time, so that they and their result stay in its
-L2 cache, and torch reuses the memory of the result instead of touching new pages.
-"""
-
-
-def _parts(spectrum: Tensor, axis: int, count: int) -> Iterator[slice]:
-    """Slice the first `count` places of an axis of a spectrum into parts."""
-    step = max(1, PART * spectrum.shape[axis] // spectrum.nbytes)
-    return (slice(first, min(first + step, count)) for first in range(0, count, step))
-
-
 def _transform(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
-    """Transform a volume that fills a corner of the torus, into `spectrum`."""
-    if volume.is_cuda:
-        torch.fft.rfftn(volume, s=torus, out=spectrum)
-        return
-    inner = tuple(range(1, len(torus)))
-    for planes in _parts(spectrum, 0, volume.shape[0]):
-        torch.fft.rfftn(volume[planes], s=torus[1:], dim=inner, out=spectrum[planes])
-    spectrum[volume.shape[0] :] = 0
-    for columns in _parts(spectrum, 1, spectrum.shape[1]):
-        torch.fft.fft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
+    """Transform a volume that fills a corner of the torus into the frequencies that `spectrum`
+    keeps.
 
-
-def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
-    """Transform back into `volume`, the corner of the torus; the spectrum is overwritten."""
-    inside = tuple(slice(n) for n in volume.shape)
-    if volume.is_cuda:
-        volume.copy_(torch.fft.irfftn(spectrum, s=torus)[inside])
-        return
-    for columns in _parts(spectrum, 1, spectrum.shape[1]):
-        torch.fft.ifft(spectrum[:, columns], dim=0, out=spectrum[:, columns])
-    for planes in _parts(spectrum, 0, volume.shape[0]):
-        part = spectrum[planes]
-        for axis in range(1, len(torus) - 1):  # not at once: see `reference.fluid`
-            part = torch.fft.ifft(part, dim=axis)
-        part = torch.fft.irfft(part, torus[-1])
-        volume[planes] = part[(slice(None), *inside[1:])]
-
-
-def _transform_low(volume: Tensor, torus: Sequence[int], spectrum: Tensor) -> None:
-    """Transform into the low frequencies alone: each axis takes only what the one before kept."""
+    One axis after the other, each taking only what the one before kept. Not at once: see
+    `reference.fluid`.
+    """
     kept = spectrum.shape
     found = torch.fft.rfft(volume, torus[-1])[..., : kept[-1]]
     for axis in reversed(range(len(torus) - 1)):
         found = torch.fft.fft(found, torus[axis], axis)
-        negative = kept[axis] // 2
-        low = found.narrow(axis, 0, kept[axis] - negative)
-        high = found.narrow(axis, torus[axis] - negative, negative)
-        found = torch.cat((low, high), axis)
+        if kept[axis] < torus[axis]:
+            negative = kept[axis] // 2
+            low = found.narrow(axis, 0, kept[axis] - negative)
+            high = found.narrow(axis, torus[axis] - negative, negative)
+            found = torch.cat((low, high), axis)
     spectrum.copy_(found)
 
 
-def _transform_low_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
-    """Transform back from the low frequencies, with zeros above, into `volume`."""
+def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> None:
+    """Transform back, with zeros for the other frequencies, into `volume`, the corner."""
     for axis, n in enumerate(torus[:-1]):
         kept = spectrum.shape[axis]
-        low, high = spectrum.split((kept - kept // 2, kept // 2), axis)
-        between = [n - kept if a == axis else m for a, m in enumerate(spectrum.shape)]
-        whole = torch.cat((low, spectrum.new_zeros(between), high), axis)
-        spectrum = torch.fft.ifft(whole, dim=axis).narrow(axis, 0, volume.shape[axis])
+        if kept < n:
+            low, high = spectrum.split((kept - kept // 2, kept // 2), axis)
+            between = [n - kept if a == axis else m for a, m in enumerate(spectrum.shape)]
+            spectrum = torch.cat((low, spectrum.new_zeros(between), high), axis)
+        spectrum = torch.fft.ifft(spectrum, dim=axis).narrow(axis, 0, volume.shape[axis])
     volume.copy_(torch.fft.irfft(spectrum, torus[-1])[..., : volume.shape[-1]])
 
 
-_TRANSFORMS = {
-    "full": (_transform, _transform_back),
-    "half": (_transform_low, _transform_low_back),
-}
-_block_memory = functools.lru_cache(maxsize=None)(_core.block_memory)
+@functools.cache
+def _block_memory(device: torch.device) -> int:
+    """The bytes of shared memory that a block may have: none on the CPU."""
+    return _core.block_memory(device.index) if device.type == "cuda" else 0
 
 
 class Smoothing:
     """Apply the symbol of a metric to fields like a given one, into given tensors.
 
     Pads, transforms, multiplies by the symbol, transforms back and crops: where the core's own
-    transforms serve, in three kernels or five and without allocating anything, elsewhere by torch's
-    transforms around the core's symbol. block_memory: bytes of shared memory that a block may have,
+    transforms serve, without allocating anything, elsewhere by torch's transforms around the
+    core's symbol. block_memory: bytes of shared memory that a block may have,
     the device's where None.
     """
 
@@ -144,13 +104,13 @@ class Smoothing:
         block_memory: int | None = None,
     ) -> None:
         self.torus, self.symbol, self.band = tuple(torus), symbol, band
-        self.fused = _is_fused(like, torus)
+        self.fused = _fft.is_fusable(torus, like.device.type)
         where = like.dtype, like.device
         self.tables = _tables(self.fused, self.torus, tuple(spacing), band, *where)
         planes: Sequence[int] = [len(kept) for kept in frequencies(torus, band)]
         if self.fused:
             planes = _fft.workspace_shape(like.shape[2:], torus, band)
-            memory = block_memory or _block_memory(like.get_device())
+            memory = block_memory or _block_memory(like.device)
             self.fused_torus = _fft.torus_of(torus, band, memory)
         shape = (*like.shape[:2], *planes)
         self.spectrum = _args.in_huge_pages(like.new_empty(shape, dtype=like.dtype.to_complex()))
@@ -173,14 +133,13 @@ class Smoothing:
     def _around_symbol(self, field: Tensor, out: Tensor) -> None:
         # One component at a time: a batched transform strides through memory, which is slower on
         # the CPU.
-        there, back = _TRANSFORMS[self.band]
         spectra = self.spectrum.flatten(0, 1)
         for volume, spectrum in zip(field.flatten(0, 1), spectra, strict=True):
-            there(volume, self.torus, spectrum)
+            _transform(volume, self.torus, spectrum)
         where = _args.field(self.spectrum), self.tables.data_ptr()
         _core.fluid_symbol(*where, self.symbol, _args.queue_of(field))
         for spectrum, volume in zip(spectra, out.flatten(0, 1), strict=True):
-            back(spectrum, self.torus, volume)
+            _transform_back(spectrum, self.torus, volume)
 
 
 @operator(
@@ -222,9 +181,9 @@ class FluidMetric(Metric):
             1) serves 2-D too.
         pad: "none": the torus of the field's own size, exactly. "auto": the next sizes with factors
             2, 3 and 5, even along the last axis. An integer n: such sizes with a gap of at least n
-            voxels between the field and its periodic images. On CUDA these take the core's own
-            transforms; so does "none" where the sizes are such (7 is a factor as well) and at most
-            512, and torch's transforms do the rest.
+            voxels between the field and its periodic images. These take the core's own transforms
+            up to 2048 voxels, on CUDA up to 512; so does "none" where the sizes are such (7 is a
+            factor as well), and torch's transforms, slower, do the rest.
         band: "full": all frequencies. "half": only those below half of Nyquist along every axis of
             the torus (index k of n where min(k, n - k) < n / 4); `sharp` and `flat` give 0 for the
             others. Half the memory traffic on CUDA, for momenta whose velocities are smooth.

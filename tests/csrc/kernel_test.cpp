@@ -215,7 +215,7 @@ struct Case {
 
   // The workspace begins as no numbers.
   void smoothing(const FluidTorus& on) {
-    const int rest = std::max(dims == 3 ? shape[1] : 1, on.kept[0]) * on.kept[1];
+    const int rest = std::max(dims == 3 ? shape[1] : 1, on.kept[0]) * ((on.kept[1] + 7) / 8 * 8);
     auto field = array(dims), out = array(dims);
     Array<T> workspace(dtype_of<T>, 2, 2, dims, {shape[0], 1, 2 * rest});
     Field view = workspace.field;

@@ -1,6 +1,4 @@
-"""The core's own transforms, which serve CUDA and run here on every device: the twin, every length,
-both forms.
-"""
+"""The core's own transforms: the twin, every length, both forms that a GPU has."""
 
 from __future__ import annotations
 
@@ -31,11 +29,6 @@ def block_memory(request) -> int:
 @pytest.fixture(params=["full", "half"])
 def band(request) -> str:
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def as_on_cuda(monkeypatch):
-    monkeypatch.setattr(fluid, "_is_fused", lambda field, torus: _fft.is_fusable(torus))
 
 
 def smoothing(field, metric, block_memory, *, inverse=True):
@@ -91,8 +84,7 @@ def test_gamma_zero(fields, grid, close, block_memory):
 def test_every_length(fields, close, band):
     """Along the first axis every length that serves, along the last one every even one."""
     metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0), band=band)
-    lengths = [n for n in range(1, 600) if _fft.order(n)]
-    assert lengths[-1] == 512
+    lengths = [n for n in range(1, 513) if _fft.order(n)]
     assert {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
     for n in lengths:
         shapes = [(n, 2), (2, n)] if n % 2 == 0 else [(n, 2)]
@@ -114,7 +106,17 @@ def test_order_is_a_permutation(length):
     assert sorted(_fft.order(length)) == list(range(length))
 
 
-@pytest.mark.parametrize("length", [0, -4, 11, 22, 513, 540, 1024])
+def test_long_lines(fields, close, band, has_gpu_code):
+    """Of the CPU alone."""
+    if has_gpu_code:
+        pytest.skip("a GPU's blocks take up to 512")
+    metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0), band=band)
+    for shape in [(1024, 6), (3, 1458), (1715, 4), (5, 2048)]:
+        field = fields.noise(shape, 2, batch=1)
+        close(smooth(field, metric, 0), reference.sharp(field, metric))
+
+
+@pytest.mark.parametrize("length", [0, -4, 11, 22, 513, 2050, 2058, 4096])
 def test_lengths_without_a_plan(length):
     assert _fft.order(length) == []
 
@@ -124,7 +126,8 @@ def test_padded_sizes_are_fusable(shape):
     for pad in ("auto", 0, 1, 7, 16):
         metric = qs.FluidMetric(pad=pad)
         torus, gap = metric.torus(shape), 0 if pad == "auto" else pad
-        assert _fft.is_fusable(torus)
+        assert _fft.is_fusable(torus, "cuda")
+        assert _fft.is_fusable(torus, "cpu")
         assert all(size >= n + gap for size, n in zip(torus, shape, strict=True))
 
 
@@ -154,11 +157,10 @@ def test_operator(fields, grid, dtype, agree, monkeypatch, band):
         assert fused == expected
 
 
-def test_where_it_serves(fields, monkeypatch):
-    monkeypatch.undo()
-    field = fields.noise((8, 10), 2)
-    assert fluid._is_fused(field, (8, 10)) == field.is_cuda
-    assert not any(map(_fft.is_fusable, [(8, 9), (11, 10), (8, 22), (8, 514)]))
+def test_where_it_serves():
+    for torus, kinds in [((8, 10), {"cpu", "cuda"}), ((8, 514), set()), ((600, 8), {"cpu"})]:
+        assert {kind for kind in ("cpu", "cuda", "meta") if _fft.is_fusable(torus, kind)} == kinds
+    assert not any(_fft.is_fusable(torus, "cpu") for torus in [(8, 9), (11, 10), (8, 22)])
 
 
 def test_tables():
@@ -186,15 +188,15 @@ def test_tables_of_the_half_band():
     cosines += [2 * math.cos(math.pi / 6 * last[place]) - 2 for place in places[5:]]
     assert numbers[:14] == pytest.approx(cosines)
     assert len(numbers) == 2 * 14 + 2 * sum(torus) + 6 + 8
-    assert _fft.workspace_shape((5, 3, 4), torus, "half") == (5, 16)  # 5 x 3
-    assert _fft.workspace_shape((5, 6, 4), torus, "half") == (5, 32)  # rows of the field: 6 x 3
+    assert _fft.workspace_shape((5, 3, 4), torus, "half") == (5, 48)  # 5 x 8
+    assert _fft.workspace_shape((5, 6, 4), torus, "half") == (5, 48)  # rows of the field: 6 x 8
 
 
 @pytest.mark.parametrize(
     ("torus", "plane", "message"),
     [
-        ((11, 10), 32, "fluid: torus: expected a torus of sizes up to 512"),
-        ((8, 9), 32, "fluid: torus: expected a torus of sizes up to 512"),
+        ((11, 10), 32, "fluid: torus: expected a torus of sizes up to 2048"),
+        ((8, 9), 32, "fluid: torus: expected a torus of sizes up to 2048"),
         ((4, 10), 32, "fluid: torus: expected a torus that holds the field"),
         ((8, 10), 5, "fluid: workspace: expected"),
         ((8, 10, 7), 32, "fluid: torus: expected a torus that keeps some of its frequencies"),

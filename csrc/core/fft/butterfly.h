@@ -1,4 +1,4 @@
-// Discrete Fourier transforms of 2 to 8 numbers in registers.
+// Discrete Fourier transforms of 2 to 8 numbers in registers, and the step between real and complex ones.
 #pragma once
 
 #include "core/fft/complex.h"
@@ -90,6 +90,54 @@ QS_HD void dft(Complex<T> (&x)[R]) {
       dft<B, Inverse>(rows[c]);
       unroll<B>([&](auto d) QS_INLINE { x[c + A * d] = rows[c][d]; });
     });
+  }
+}
+
+// Calls f with the radix of a stage (core/fft/plan.h) as a constant.
+template <class F>
+QS_HD void with_radix(int radix, const F& f) {
+  switch (radix) {
+    case 2:
+      return f(Constant<2>{});
+    case 3:
+      return f(Constant<3>{});
+    case 4:
+      return f(Constant<4>{});
+    case 5:
+      return f(Constant<5>{});
+    case 6:
+      return f(Constant<6>{});
+    case 7:
+      return f(Constant<7>{});
+    default:
+      return f(Constant<8>{});
+  }
+}
+
+// From the transform z of M pairs of reals (even + i odd) to the spectrum X_0 .. X_M of the 2 M reals, or back, both
+// times 2, in place: the frequencies k and M - k make each other,
+//
+//   2 X_k = E + w^k O,  2 X_{M-k} = conj(E - w^k O),  E = z_k + conj(z_{M-k}),  O = -i (z_k - conj(z_{M-k})),
+//
+// with w = exp(-pi i / M), and z_0 makes X_0 and X_M.
+template <bool Inverse, class T, class W>
+QS_HD void untangle_pair(Complex<T>& near, Complex<T>& far, const Complex<W>& root) {
+  const Complex<T> even = near + conjugate(far);
+  const Complex<T> difference = near - conjugate(far);
+  const Complex<T> odd =
+      Inverse ? turned(times<true>(difference, root)) : times<false>(Complex<T>{difference.im, -difference.re}, root);
+  near = even + odd;
+  far = conjugate(even - odd);
+}
+
+template <bool Inverse, class T>
+QS_HD void untangle_ends(Complex<T>& first, Complex<T>& last) {
+  if constexpr (Inverse) {
+    first = {first.re + last.re, first.re - last.re};
+  } else {
+    const Complex<T> sum{first.re + first.im, T(0)}, difference{first.re - first.im, T(0)};
+    first = sum + sum;
+    last = difference + difference;
   }
 }
 

@@ -31,9 +31,9 @@ QS_HD Complex<T> turned(const Complex<T>& a) {
   return {-a.im, a.re};
 }
 
-// a w, or a conj(w).
-template <bool Conjugate, class T>
-QS_HD Complex<T> times(const Complex<T>& a, const Complex<T>& w) {
+// a w, or a conj(w); a may be a packet of numbers.
+template <bool Conjugate, class T, class W>
+QS_HD Complex<T> times(const Complex<T>& a, const Complex<W>& w) {
   if constexpr (Conjugate) {
     return {a.re * w.re + a.im * w.im, a.im * w.re - a.re * w.im};
   } else {

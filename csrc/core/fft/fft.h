@@ -56,64 +56,25 @@ template <bool Inverse, class T>
 QS_DEVICE void transform(const Block& block, const Plan& plan, const Lines<T>& lines, const Complex<T>* roots) {
   for (int n = 0; n < plan.stages; ++n) {
     const Stage& stage = plan.stage[Inverse ? plan.stages - 1 - n : n];
-    const auto run = [&](auto radix) QS_INLINE {
+    with_radix(stage.radix, [&](auto radix) QS_INLINE {
       transform_stage<decltype(radix){}, Inverse>(block, plan.length, stage, lines, roots);
-    };
-    switch (stage.radix) {
-      case 2:
-        run(Constant<2>{});
-        break;
-      case 3:
-        run(Constant<3>{});
-        break;
-      case 4:
-        run(Constant<4>{});
-        break;
-      case 5:
-        run(Constant<5>{});
-        break;
-      case 6:
-        run(Constant<6>{});
-        break;
-      case 7:
-        run(Constant<7>{});
-        break;
-      default:
-        run(Constant<8>{});
-    }
+    });
   }
 }
 
-// From the transform z of M pairs of reals (even + i odd) to the spectrum X_0 .. X_M of the 2 M reals, or back, both
-// times 2, in place: the frequencies k and M - k make each other,
-//
-//   2 X_k = E + w^k O,  2 X_{M-k} = conj(E - w^k O),  E = z_k + conj(z_{M-k}),  O = -i (z_k - conj(z_{M-k})),
-//
-// with w = exp(-pi i / M). `places` says where a frequency is; X_M goes behind the others.
+// `untangle_pair` for all pairs of frequencies, and X_0 and X_M. `places` says where a frequency is; X_M goes behind the
+// others.
 template <bool Inverse, class T>
 QS_DEVICE void untangle(const Block& block, int half, const Lines<T>& lines, const Complex<T>* roots, const T* places) {
   block.share(lines.count.divisor * (half / 2 + 1), [&](int item) QS_INLINE {
     const int k = quotient(item, lines.count);
     Complex<T>* const line = lines.data + (item - k * lines.count.divisor) * lines.gap;
     if (k == 0) {
-      Complex<T>&first = line[0], &last = line[half * lines.step];
-      if constexpr (Inverse) {
-        first = {first.re + last.re, first.re - last.re};
-      } else {
-        const Complex<T> z = first;
-        first = {2 * (z.re + z.im), T(0)};
-        last = {2 * (z.re - z.im), T(0)};
-      }
+      untangle_ends<Inverse>(line[0], line[half * lines.step]);
       return;
     }
-    Complex<T>&near = line[static_cast<int>(places[k]) * lines.step],
-    &far = line[static_cast<int>(places[half - k]) * lines.step];
-    const Complex<T> even = near + conjugate(far);
-    const Complex<T> difference = near - conjugate(far);
-    const Complex<T> odd = Inverse ? turned(times<true>(difference, roots[k]))
-                                   : times<false>(Complex<T>{difference.im, -difference.re}, roots[k]);
-    near = even + odd;
-    far = conjugate(even - odd);
+    untangle_pair<Inverse>(line[static_cast<int>(places[k]) * lines.step],
+                           line[static_cast<int>(places[half - k]) * lines.step], roots[k]);
   });
 }
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "core/sampling/footprint.h"
-#include "core/sampling/packet.h"
+#include "core/packet.h"
 
 namespace qs::QS_TARGET {
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "core/sampling/footprint.h"
-#include "core/sampling/packet.h"
+#include "core/packet.h"
 #include "core/scatter.h"
 
 namespace qs::QS_TARGET {
