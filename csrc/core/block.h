@@ -1,20 +1,14 @@
-// Kernels of thread blocks that share memory, written as phases.
+// Kernels of thread blocks that share memory, written as phases: for a GPU alone.
 //
 // A body is a small struct with a const call operator for one block. It never sees a thread: block.share(items, f) runs
-// f for every item, spread over the block's threads, and ends with a barrier. On the CPU the threads of a block
-// are a plain loop, in an order that a test replaces (core/parallel.h): a result that changes lacks a barrier.
+// f for every item, spread over the block's threads, and ends with a barrier.
 #pragma once
 
 #include "core/parallel.h"
 
 #include <cstddef>
 
-#if defined(QS_GPU)
 #define QS_DEVICE __device__ __forceinline__
-#else
-#include <cstring>
-#define QS_DEVICE inline
-#endif
 
 namespace qs::QS_TARGET {
 
@@ -35,12 +29,8 @@ inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory
 
 class Block {
  public:
-#if defined(QS_GPU)
-  __device__ __forceinline__ Block(int index, unsigned char* memory)
+  QS_DEVICE Block(int index, unsigned char* memory)
       : index_(index), memory_(memory), threads_(static_cast<int>(blockDim.x)) {}
-#else
-  Block(int index, unsigned char* memory, int threads) : index_(index), memory_(memory), threads_(threads) {}
-#endif
 
   QS_DEVICE int index() const { return index_; }
 
@@ -52,14 +42,8 @@ class Block {
   // Runs f on every thread, then a barrier.
   template <class F>
   QS_DEVICE void each_thread(const F& f) const {
-#if defined(QS_GPU)
     f(static_cast<int>(threadIdx.x));
     __syncthreads();
-#else
-    for (int n = 0; n < threads_; ++n) {
-      f(static_cast<int>(ordered(n, threads_)));
-    }
-#endif
   }
 
   // Runs f(item) for every item, then a barrier. The loops are not unrolled: unrolled they would begin with a division.
@@ -101,8 +85,6 @@ class Block {
   int threads_;
 };
 
-#if defined(QS_GPU)
-
 template <class Body>
 __global__ void __launch_bounds__(Body::most_threads, 1) block_kernel(const Body body) {
   QS_SHARED_MEMORY(memory);
@@ -120,22 +102,5 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
   launch_kernel(block_kernel<Body>, dim3(static_cast<unsigned>(blocks.count)),
                 dim3(static_cast<unsigned>(blocks.threads)), blocks.shared, queue, body);
 }
-
-#else
-
-// The memory is on the heap and exactly as large as requested, so that the address sanitizer catches any access
-// outside, and filled with NaNs, so that reading what was never written shows.
-template <class Body>
-void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) {
-#pragma omp parallel for num_threads(queue.threads) schedule(static)
-  for (std::int64_t n = 0; n < blocks.count; ++n) {
-    unsigned char* const memory = new unsigned char[blocks.shared];
-    std::memset(memory, 0xff, blocks.shared);
-    body(Block(static_cast<int>(ordered(n, blocks.count)), memory, blocks.threads));
-    delete[] memory;
-  }
-}
-
-#endif
 
 }  // namespace qs::QS_TARGET

@@ -1,5 +1,5 @@
-// Eight floats or four doubles in one register, of neighbouring voxels or of lines side by side: CPU only. Arithmetic is
-// by lane, so that code written for one number works on a packet.
+// Eight floats or four doubles in one register, of neighbouring voxels or of lines side by side: CPU only. Arithmetic
+// is by lane, so that code written for one number works on a packet.
 #pragma once
 
 #include "core/host_device.h"
@@ -26,7 +26,7 @@ struct Packet {
 
   Packet() = default;
   QS_HD Packet(Vector lanes) : x(lanes) {}
-  template <class N, class = std::enable_if_t<std::is_arithmetic_v<N>>>
+  template <class N, class = std::enable_if_t<std::is_arithmetic_v<N> > >
   QS_HD explicit Packet(N value) : x(static_cast<T>(value) - Vector{}) {}  // in every lane
 
   friend QS_HD Packet operator+(const Packet& a, const Packet& b) { return a.x + b.x; }

@@ -1,5 +1,5 @@
-// K or L of a real vector field by Fourier transforms on a padded torus: on a GPU by blocks (ops/fluid_blocks.h), on the
-// CPU by packets of lines (ops/fluid_packets.h).
+// K or L of a real vector field by Fourier transforms on a padded torus: on a GPU by blocks (ops/fluid_blocks.h), on
+// the CPU by packets of lines (ops/fluid_packets.h).
 #include <algorithm>
 
 #include "core/dispatch.h"

@@ -68,8 +68,10 @@ struct BlockSmoothing {
   void middle() const {
     constexpr int width = columns_width<T>;
     const int chunks = (call.kept[1] + width - 1) / width;
-    const Middle<T, Inverse> body{call.spectrum, call.stride,    call.kept[1], chunks,        call.present[1], plan_of(call.size[1], call.size[1]),
-                                  call.roots[1], call.kept_rows, call.kept[0], divider(width)};
+    const Middle<T, Inverse> body{call.spectrum, call.stride,     call.kept[1],
+                                  chunks,        call.present[1], plan_of(call.size[1], call.size[1]),
+                                  call.roots[1], call.kept_rows,  call.kept[0],
+                                  divider(width)};
     run(call.batch * D * call.present[0] * chunks, call.size[1] * width * sizeof(Complex<T>), body);
   }
 

@@ -6,7 +6,7 @@
 // component in float32; in a half band 2 and 3.
 #pragma once
 
-#include "core/fft/fft.h"
+#include "core/fft/blocks.h"
 #include "ops/fluid_gain.h"
 
 namespace qs::QS_TARGET {

@@ -2,11 +2,12 @@
 //
 //   rows and middle axis of each plane -> first axis, symbol, first axis back -> middle axis and rows of each plane.
 //
-// The spectrum between them is a workspace of whole packets of neighbouring frequencies of the last axis, 64 bytes each:
-// a plane's packets are next to each other along the middle axis (in 2-D along the first). Digit-reversed along every
-// axis: only the symbol's tables are permuted. Rows and planes of zeros around the field are neither transformed nor
-// stored. A plane stays in a core's second-level cache and a line in the first, so that each pass reads and writes
-// memory once: 72 bytes per voxel of an unpadded 3-D float32 field, and a quarter to a half less in a half band.
+// The spectrum between them is a workspace of whole packets of neighbouring frequencies of the last axis, 64 bytes
+// each: a plane's packets are next to each other along the middle axis (in 2-D along the first). Digit-reversed along
+// every axis: only the symbol's tables are permuted. Rows and planes of zeros around the field are neither transformed
+// nor stored. A plane stays in a core's second-level cache and a line in the first, so that each pass reads and writes
+// memory once: 72 bytes per voxel of an unpadded 3-D float32 field, half of it in a half band. Memory and instructions
+// bound it alike (docs/kernels.md).
 #pragma once
 
 #include <algorithm>
@@ -27,9 +28,9 @@ struct PacketSmoothing {
 
   FluidCall<T, D> call;
   Plan rows, middle, first;
-  int groups;                   // packets of the kept frequencies of the last axis
-  std::int64_t plane, group;    // packets between planes and between groups of the spectrum
-  std::int64_t component;       // and between components
+  int groups;                 // packets of the kept frequencies of the last axis
+  std::int64_t plane, group;  // packets between planes and between groups of the spectrum
+  std::int64_t component;     // and between components
 
   explicit PacketSmoothing(const FluidCall<T, D>& given)
       : call(given),
@@ -156,7 +157,8 @@ struct PacketSmoothing {
       const T* const first = samples + z;
       Packet<T> block[width];
       if (z + width <= present) {
-        unroll<width>([&](auto n) QS_INLINE { block[n] = Packet<T>::load(first + std::min<int>(n, count - 1) * present); });
+        unroll<width>([&](auto n)
+                          QS_INLINE { block[n] = Packet<T>::load(first + std::min<int>(n, count - 1) * present); });
       } else {
         unroll<width>([&](auto n) QS_INLINE {
           block[n] = Packet<T>::load(first + std::min<int>(n, count - 1) * present, present - z);
@@ -236,6 +238,7 @@ struct PacketSmoothing {
 
   void load_line(const ComplexPacket<T>* from, Line line) const {
     for (int x = 0; x < call.present[0]; ++x) {
+      __builtin_prefetch(from + x * plane + 1, 1, 2);  // of the next piece
       line[x] = from[x * plane];
     }
     std::fill(line + call.present[0], line + call.size[0], ComplexPacket<T>{});

@@ -7,7 +7,7 @@
 // places apart, so that neighbouring rows meet different banks.
 #pragma once
 
-#include "core/fft/fft.h"
+#include "core/fft/blocks.h"
 
 namespace qs::QS_TARGET {
 

@@ -1,6 +1,6 @@
 // Transforms of a packet of lines, which lie side by side: number n of all of them is one place of an array.
 //
-// In place, of the same plans and orders as a block's (core/fft/fft.h): forward from natural to digit-reversed order,
+// In place, of the same plans and orders as a block's (core/fft/blocks.h): forward from natural to digit-reversed order,
 // back from it, neither scaled. All lanes share a root, which is broadcast from its table. A line of 240 numbers is 15
 // KB: it stays in the first-level cache, and instructions bound it.
 #pragma once
@@ -23,7 +23,8 @@ void transform_stage(int length, const Stage& stage, ComplexPacket<T>* line, con
       ComplexPacket<T> x[R];
       const auto rotate = [&] QS_INLINE {
         if (j > 0) {
-          unroll<R - 1>([&](auto r) QS_INLINE { x[r + 1] = times<Inverse>(x[r + 1], roots[(r + 1) * j * stage.turn]); });
+          unroll<R - 1>([&](auto r)
+                            QS_INLINE { x[r + 1] = times<Inverse>(x[r + 1], roots[(r + 1) * j * stage.turn]); });
         }
       };
       unroll<R>([&](auto r) QS_INLINE { x[r] = data[r * spread]; });
@@ -43,13 +44,13 @@ template <bool Inverse, class T>
 void transform(const Plan& plan, ComplexPacket<T>* line, const Complex<T>* roots) {
   for (int n = 0; n < plan.stages; ++n) {
     const Stage& stage = plan.stage[Inverse ? plan.stages - 1 - n : n];
-    with_radix(stage.radix, [&](auto radix) {
-      transform_stage<decltype(radix){}, Inverse>(plan.length, stage, line, roots);
-    });
+    with_radix(stage.radix,
+               [&](auto radix) { transform_stage<decltype(radix){}, Inverse>(plan.length, stage, line, roots); });
   }
 }
 
-// Between the transform of 2 `half` real numbers taken as `half` complex ones, and their spectrum (core/fft/butterfly.h).
+// Between the transform of 2 `half` real numbers taken as `half` complex ones, and their spectrum
+// (core/fft/butterfly.h).
 template <bool Inverse, class T>
 void untangle(int half, ComplexPacket<T>* line, const Complex<T>* roots, const T* places) {
   untangle_ends<Inverse>(line[0], line[half]);

@@ -8,7 +8,7 @@ namespace qs {
 constexpr int longest_transform = 2048;  // a line must fit into the cache of a core; a GPU's blocks take shorter ones
 constexpr int most_stages = 6;           // 1458 = 6 * 3 * 3 * 3 * 3 * 3
 
-// Division by a number known only at run time, as a multiplication (see quotient in core/fft/fft.h).
+// Division by a number known only at run time, as a multiplication (see quotient in core/fft/blocks.h).
 struct Divider {
   int divisor;
   std::uint32_t reciprocal;  // 2^31 / divisor, rounded up

@@ -62,8 +62,8 @@ QS_DEVICE void transform(const Block& block, const Plan& plan, const Lines<T>& l
   }
 }
 
-// `untangle_pair` for all pairs of frequencies, and X_0 and X_M. `places` says where a frequency is; X_M goes behind the
-// others.
+// `untangle_pair` for all pairs of frequencies, and X_0 and X_M. `places` says where a frequency is; X_M goes behind
+// the others.
 template <bool Inverse, class T>
 QS_DEVICE void untangle(const Block& block, int half, const Lines<T>& lines, const Complex<T>* roots, const T* places) {
   block.share(lines.count.divisor * (half / 2 + 1), [&](int item) QS_INLINE {
