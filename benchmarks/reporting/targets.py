@@ -116,7 +116,9 @@ SCATTER = (
     "the splat: 24 additions to memory per voxel, in an order that makes the sum the same for any "
     "number of threads"
 )
-TRANSFORMS = "reading and writing the spectrum between its three passes, and the butterflies, half each"
+TRANSFORMS = (
+    "reading and writing the spectrum between its three passes, and the butterflies, half each"
+)
 MEMORY = (
     "the eight fields that one step back works in, the state it starts from and the states held"
 )

@@ -8,7 +8,11 @@
 
 #include <cstddef>
 
+#if defined(QS_GPU)
 #define QS_DEVICE __device__ __forceinline__
+#else
+#define QS_DEVICE inline
+#endif
 
 namespace qs::QS_TARGET {
 
@@ -26,6 +30,25 @@ inline Blocks blocks_of(std::int64_t count, std::size_t shared, int block_memory
   const int threads = most / (resident > 1 ? resident : 1) / 32 * 32;
   return {count, threads < 128 ? 128 : threads, shared};
 }
+
+#if !defined(QS_GPU)
+
+// Declared only: bodies of blocks must parse everywhere and are never instantiated for the CPU.
+class Block {
+ public:
+  int index() const;
+  template <class T>
+  T* memory() const;
+  template <class F>
+  void share(int items, const F& f) const;
+  template <class Load, class Store>
+  void move(int items, const Load& load, const Store& store) const;
+};
+
+template <class Body>
+void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body);
+
+#else
 
 class Block {
  public:
@@ -102,5 +125,7 @@ void for_each_block(const Blocks& blocks, const Queue& queue, const Body& body) 
   launch_kernel(block_kernel<Body>, dim3(static_cast<unsigned>(blocks.count)),
                 dim3(static_cast<unsigned>(blocks.threads)), blocks.shared, queue, body);
 }
+
+#endif
 
 }  // namespace qs::QS_TARGET

@@ -40,6 +40,13 @@
 
 namespace qs::QS_TARGET {
 
+// Whether work is by blocks of threads with memory of their own (core/block.h), or by packets (core/packet.h).
+#if defined(QS_GPU)
+constexpr bool has_blocks = true;
+#else
+constexpr bool has_blocks = false;
+#endif
+
 // std::integral_constant, whose conversion is not a device function.
 template <int I>
 struct Constant {

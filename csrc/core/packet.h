@@ -25,7 +25,7 @@ struct Packet {
   Vector x;
 
   Packet() = default;
-  QS_HD Packet(Vector lanes) : x(lanes) {}
+  QS_HD Packet(const Vector& lanes) : x(lanes) {}
   template <class N, class = std::enable_if_t<std::is_arithmetic_v<N> > >
   QS_HD explicit Packet(N value) : x(static_cast<T>(value) - Vector{}) {}  // in every lane
 

@@ -4,15 +4,14 @@
 
 #include "core/dispatch.h"
 #include "ops/declarations.h"
-#if defined(QS_GPU)
 #include "ops/fluid_blocks.h"
-#else
 #include "ops/fluid_packets.h"
-#endif
 
 namespace qs::QS_TARGET {
 
 namespace {
+
+constexpr int longest_line = has_blocks ? 512 : longest_transform;  // that fits into the memory of a block
 
 void check(const Field& field, const Field& out, const Field& workspace, const FluidTorus& torus) {
   const char* const op = "fluid";
@@ -40,7 +39,12 @@ void fluid(const Field& field, const Field& out, const Field& workspace, const v
   dispatch(field, "fluid", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    smooth(FluidCall<T, D>(field, workspace, static_cast<const T*>(tables), torus, queue), field, out, symbol);
+    const FluidCall<T, D> call(field, workspace, static_cast<const T*>(tables), torus, queue);
+    if constexpr (has_blocks) {
+      smooth_by_blocks(call, field, out, symbol);
+    } else {
+      smooth_by_packets(call, field, out, symbol);
+    }
   });
 }
 

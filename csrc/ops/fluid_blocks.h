@@ -19,8 +19,6 @@
 
 namespace qs::QS_TARGET {
 
-constexpr int longest_line = 512;
-
 template <class T, int D>
 struct BlockSmoothing {
   FluidCall<T, D> call;
@@ -104,7 +102,7 @@ struct BlockSmoothing {
 };
 
 template <class T, int D>
-void smooth(const FluidCall<T, D>& call, const Field& field, const Field& out, const FluidSymbol& symbol) {
+void smooth_by_blocks(const FluidCall<T, D>& call, const Field& field, const Field& out, const FluidSymbol& symbol) {
   const BlockSmoothing<T, D> smoothing{call};
   const bool with_middle = D == 3 && !smoothing.has_slabs();
   smoothing.template rows<RowsForward<T>>(field);

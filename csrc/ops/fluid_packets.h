@@ -19,8 +19,6 @@
 
 namespace qs::QS_TARGET {
 
-constexpr int longest_line = longest_transform;
-
 template <class T, int D>
 struct PacketSmoothing {
   static constexpr int width = Packet<T>::size;
@@ -280,7 +278,7 @@ struct PacketSmoothing {
 };
 
 template <class T, int D>
-void smooth(const FluidCall<T, D>& call, const Field& field, const Field& out, const FluidSymbol& symbol) {
+void smooth_by_packets(const FluidCall<T, D>& call, const Field& field, const Field& out, const FluidSymbol& symbol) {
   PacketSmoothing<T, D>(call).smooth(static_cast<const T*>(field.data), static_cast<T*>(out.data), symbol);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ TITLES = (
     "standard deviation (mm)",
 )
 LEFT, RIGHT = 0.022, 0.998  # of the pictures, as parts of the width
+GAP = 0.02  # between pictures, as a part of the widest
 LINES_MM = 8.0  # between the lines of the deformation grid
 INK, PAPER, FOLD = "#e8e8e8", "#101014", "#f0e442"
 
@@ -38,39 +40,67 @@ def draw(volumes: Views, headline: str, path: str | os.PathLike[str]) -> None:
     """
     columns = len(TITLES) - (volumes.deviation is None)
     sections = [_cut_section(volumes, axis) for _, axis, _ in PLANES]
-    figure, grid = _make_canvas([section["target"].shape for section in sections], columns)
-    for row, ((name, _, sides), section) in enumerate(zip(PLANES, sections, strict=True)):
-        axes = [figure.add_subplot(grid[row, column]) for column in range(columns)]
-        _draw_row(axes, section, volumes.spacing)
+    figure, axes, rows = _make_canvas([section["target"].shape for section in sections], columns)
+    for panels, (name, _, sides), section in zip(rows, PLANES, sections, strict=True):
+        _draw_row(panels, section, volumes.spacing)
         if volumes.deviation is not None:
-            _draw_deviation(axes[7], section, volumes.largest_deviation)
-        axes[0].set_ylabel(name, color=INK, fontsize=11)
-        axes[0].text(0.02, 0.5, sides[0], color=INK, transform=axes[0].transAxes, fontsize=9)
-        axes[0].text(0.94, 0.5, sides[1], color=INK, transform=axes[0].transAxes, fontsize=9)
-        if row == 0:
-            for axis, title in zip(axes, TITLES, strict=False):
-                axis.set_title(title, color=INK, fontsize=11)
+            _draw_deviation(panels[7], section, volumes.largest_deviation)
+        first = panels[0]
+        middle = first.bottom + first.height / 2
+        look = {"color": INK, "va": "center"}
+        axes.text(-GAP * first.across, middle, name, rotation=90, ha="right", fontsize=11, **look)
+        axes.text(first.left + 1, middle, sides[0], fontsize=9, **look)
+        axes.text(first.left + first.width - 1, middle, sides[1], ha="right", fontsize=9, **look)
+    for panel, title in zip(rows[0], TITLES, strict=False):
+        centre, top = panel.left + panel.width / 2, panel.bottom + panel.height
+        axes.text(centre, top + 4, title, color=INK, ha="center", fontsize=11)
     _draw_scales(figure, columns, volumes.largest_deviation)
     figure.suptitle(headline, color=INK, fontsize=12, x=LEFT, ha="left", y=0.985)
     figure.savefig(path, facecolor=PAPER, pil_kwargs={"compress_level": 3})
 
 
-def _make_canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any]:
+@dataclass(frozen=True)
+class Panel:
+    """The place of one picture: all are in one axes, because making those takes matplotlib long.
+
+    left, bottom, width, height: In voxels; across: of the widest picture.
+    """
+
+    axes: Any
+    left: float
+    bottom: float
+    width: int
+    height: int
+    across: int
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        return (self.left, self.left + self.width, self.bottom, self.bottom + self.height)
+
+    def show(self, picture: np.ndarray, cmap: Any, **how: Any) -> None:
+        """Show a picture (U, V)."""
+        self.axes.imshow(picture.T, cmap=cmap, origin="lower", extent=self.extent, **how)
+
+
+def _make_canvas(shapes: list[tuple[int, int]], columns: int) -> tuple[Any, Any, list[list[Panel]]]:
     """Make a figure with places for a row of `columns` pictures of each shape (U, V)."""
     widths, heights = zip(*shapes, strict=True)
-    size = (columns * 2.6 + 0.5, sum(heights) * 2.6 / max(widths) + 1.35)
-    figure = make_figure(figsize=size, facecolor=PAPER, dpi=100)
-    return figure, figure.add_gridspec(
-        len(shapes),
-        columns,
-        height_ratios=heights,
-        left=LEFT,
-        right=RIGHT,
-        top=1 - 0.8 / figure.get_figheight(),
-        bottom=0.45 / figure.get_figheight(),
-        wspace=0.02,
-        hspace=0.02,
-    )
+    across, gap = max(widths), GAP * max(widths)
+    whole = (columns * (across + gap) - gap, sum(heights) + gap * (len(shapes) - 1))
+    width = columns * 2.6 + 0.5
+    height = width * (RIGHT - LEFT) * whole[1] / whole[0] + 1.25
+    figure = make_figure(figsize=(width, height), facecolor=PAPER, dpi=100)
+    axes = figure.add_axes((LEFT, 0.45 / height, RIGHT - LEFT, 1 - 1.25 / height))
+    rows, top = [], whole[1]
+    for u, v in shapes:
+        left = (across - u) / 2
+        steps = [column * (across + gap) for column in range(columns)]
+        rows.append([Panel(axes, left + step, top - v, u, v, across) for step in steps])
+        top -= v + gap
+    axes.set(xlim=(0, whole[0]), ylim=(0, whole[1]))
+    axes.set_axis_off()
+    axes.autoscale(enable=False)
+    return figure, axes, rows
 
 
 def _cut_section(volumes: Views, axis: int) -> dict[str, Any]:
@@ -83,51 +113,43 @@ def _cut_section(volumes: Views, axis: int) -> dict[str, Any]:
     return {**cut, "field": np.take(volumes.field, middle, axis=1 + axis)[plane]}
 
 
-def _draw_row(axes: list[Any], section: dict[str, Any], spacing: float) -> None:
-    for axis in axes:
-        axis.set_facecolor(PAPER)
-        axis.set(xticks=[], yticks=[])
-        axis.set_anchor("C")
-        for spine in axis.spines.values():
-            spine.set_visible(False)
+def _draw_row(panels: list[Panel], section: dict[str, Any], spacing: float) -> None:
     target, imaged = section["target"], section.get("imaged", True)
-    for axis, name in zip(axes, ("moving", "target", "warped"), strict=False):
-        axis.imshow(
-            section[name].T, cmap="gray", vmin=0, vmax=1.1, origin="lower", interpolation="bilinear"
-        )
-    for axis, name in zip(axes[3:5], ("moving", "warped"), strict=True):
+    smooth = {"vmin": 0, "interpolation": "bilinear"}
+    for panel, name in zip(panels, ("moving", "target", "warped"), strict=False):
+        panel.show(section[name], "gray", vmax=1.1, **smooth)
+    for panel, name in zip(panels[3:5], ("moving", "warped"), strict=True):
         difference = np.where(imaged, np.abs(section[name] - target), 0)
-        axis.imshow(
-            difference.T, cmap="inferno", vmin=0, vmax=0.7, origin="lower", interpolation="bilinear"
-        )
-    _draw_grid(axes[5], target, section["field"], spacing)
-    _draw_jacobian(axes[6], np.where(imaged, target, 0), section["jacobian"])
+        panel.show(difference, "inferno", vmax=0.7, **smooth)
+    _draw_grid(panels[5], target, section["field"], spacing)
+    _draw_jacobian(panels[6], np.where(imaged, target, 0), section["jacobian"])
 
 
-def _draw_grid(axis: Any, target: np.ndarray, field: np.ndarray, spacing: float) -> None:
+def _draw_grid(panel: Panel, target: np.ndarray, field: np.ndarray, spacing: float) -> None:
     """Draw the lines of a regular grid of the moving image, warped to the target."""
-    axis.imshow(target.T, cmap="gray", vmin=0, vmax=1.8, origin="lower")
+    panel.show(target, "gray", vmin=0, vmax=1.8)
     step = LINES_MM / spacing
     for component, color in zip(range(2), ("#5ec8ff", "#ffc35e"), strict=True):
         position = np.indices(target.shape)[component] + field[component]
         levels = np.arange(step / 2, target.shape[component], step)
-        axis.contour(position.T, levels=levels, colors=color, linewidths=0.7)
+        panel.axes.contour(
+            position.T, levels=levels, colors=color, linewidths=0.7, extent=panel.extent
+        )
 
 
-def _draw_jacobian(axis: Any, target: np.ndarray, jacobian: np.ndarray) -> None:
+def _draw_jacobian(panel: Panel, target: np.ndarray, jacobian: np.ndarray) -> None:
     """Draw log2 of the determinant inside the brain, and folds in yellow."""
     from matplotlib.colors import ListedColormap
 
     logarithm = np.log2(np.maximum(jacobian, 1e-3))
-    shown = np.ma.masked_where(target <= 0.02, logarithm)
-    axis.imshow(shown.T, cmap="RdBu_r", vmin=-1.5, vmax=1.5, origin="lower")
+    panel.show(np.ma.masked_where(target <= 0.02, logarithm), "RdBu_r", vmin=-1.5, vmax=1.5)
     folds = np.ma.masked_where(jacobian > 0, np.ones_like(jacobian))
-    axis.imshow(folds.T, cmap=ListedColormap([FOLD]), origin="lower")
+    panel.show(folds, ListedColormap([FOLD]))
 
 
-def _draw_deviation(axis: Any, section: dict[str, Any], largest: float) -> None:
+def _draw_deviation(panel: Panel, section: dict[str, Any], largest: float) -> None:
     shown = np.ma.masked_where(section["target"] <= 0.02, section["deviation"])
-    axis.imshow(shown.T, cmap="viridis", vmin=0, vmax=largest, origin="lower")
+    panel.show(shown, "viridis", vmin=0, vmax=largest)
 
 
 def _draw_scales(figure: Any, columns: int, largest: float) -> None:
