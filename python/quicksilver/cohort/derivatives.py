@@ -68,6 +68,8 @@ def _link(file: Path, name: Path) -> None:
 
 
 def write_ignored(folder: Path) -> None:
-    """Tell validators of a folder of derivatives what in it has no BIDS names."""
+    """Tell validators of a folder of derivatives what BIDS has no names for, maps among it (its
+    extension proposal 14 has).
+    """
     with replacing(folder / ".bidsignore") as temporary:
-        temporary.write_text(f"{REGISTRATIONS}/\n", encoding="utf-8")
+        temporary.write_text(f"{REGISTRATIONS}\n*_xfm.nii.gz\n", encoding="utf-8")

@@ -84,7 +84,7 @@ def test_the_derivatives_say_what_they_are(out, data):
     )
     assert sidecar["Sources"] == ["bids:raw:sub-01/anat/sub-01_T1w.nii.gz"]
     assert sidecar["SkullStripped"] is True
-    assert (out / ".bidsignore").read_text() == "registrations/\n"
+    assert (out / ".bidsignore").read_text() == "registrations\n*_xfm.nii.gz\n"
 
 
 def test_the_maps_are_those_of_the_registrations(out, tmp_path):
