@@ -80,7 +80,13 @@ def test_embedding(number, capsys):
     exec(block, {})
 
 
-@pytest.mark.parametrize("line", lines("bids.md"))
+APP = [
+    line if "--target" in line else pytest.param(line, marks=pytest.mark.slow)  # a 1 mm template
+    for line in lines("bids.md")
+]
+
+
+@pytest.mark.parametrize("line", APP)
 def test_bids(line, folder, monkeypatch, brains):
     for label in ("01", "02"):
         (folder / f"BIDS/sub-{label}/anat").mkdir(parents=True)
