@@ -16,8 +16,8 @@ namespace qs::QS_TARGET {
 template <Mode M>
 constexpr int taps_of = M == Mode::nearest ? 1 : (M == Mode::linear ? 2 : 4);
 
-// The padding of bodies for images that repeat themselves, with the period of their grid or of their grid and its mirror
-// image: one body for both, since the period, which their extent holds, is all that differs.
+// The padding of bodies for images that repeat themselves, with the period of their grid or of their grid and its
+// mirror image: one body for both, since the period, which their extent holds, is all that differs.
 constexpr Padding periodic = Padding::wrap;
 
 template <Padding P>
