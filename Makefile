@@ -12,25 +12,44 @@ PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctes
 
 .PHONY: demo test test-full lint docs gallery benchmark clean
 
-# Tests run against what is installed, not against the sources.
-$(VENV)/installed: setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
+# Compiling needs no torch: one core fetches and unpacks it while the others compile.
+MAKEFLAGS += --jobs=2
+
+$(VENV)/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/torch: $(VENV)/pip
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet "$(SOURCE)[test]"
+	touch $@
+
+$(VENV)/wheel: $(VENV)/pip setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
+	rm -rf $@.new
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir $@.new "$(SOURCE)"
+	rm -rf $@ && mv $@.new $@
+
+# Tests run against what is installed, not against the sources.
+$(VENV)/installed: $(VENV)/torch $(VENV)/wheel
+	$(BIN)/pip install --quiet --force-reinstall --no-deps $(VENV)/wheel/*.whl
+	$(BIN)/pip install --quiet $(VENV)/wheel/*.whl
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/pip install --quiet "$$(echo $(VENV)/wheel/*.whl)[test]"
 	touch $@
 
 demo: $(VENV)/installed
 	$(BIN)/quicksilver demo
 
-test: $(VENV)/installed
+test: $(VENV)/tested
 	$(PYTEST) -m "not slow" tests --pyargs quicksilver_ext quicksilver
 
-test-full: $(VENV)/installed
-	$(BIN)/pip install --quiet ".[peers]"
+test-full: $(VENV)/tested
+	$(BIN)/pip install --quiet "$$(echo $(VENV)/wheel/*.whl)[peers]"
 	$(PYTEST) tests --pyargs quicksilver_ext quicksilver
 
-lint: $(VENV)/installed
+lint: $(VENV)/tested
 	$(BIN)/pip install --quiet --group dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/csrc -name '*.h' -o -name '*.cu' -o -name '*.cpp')

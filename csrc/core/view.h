@@ -25,13 +25,25 @@ QS_HD constexpr int axis_of(int component) {
   return D == 3 ? component : 2 * component;
 }
 
+// The sizes of a volume, and where it continues beyond its border the period along each axis, by its padding.
 struct Extent {
   int n[3];
+  int period[3] = {};
   QS_HD int stride(int axis) const { return axis == 0 ? n[1] * n[2] : (axis == 1 ? n[2] : 1); }
   QS_HD int voxels() const { return n[0] * n[1] * n[2]; }
 };
 
 inline Extent extent_of(const Field& field) { return {{field.shape[0], field.shape[1], field.shape[2]}}; }
+
+// The extent of a field that continues: with itself, or (reflect) with its mirror image about the border samples.
+inline Extent extent_of(const Field& field, Padding padding) {
+  Extent e = extent_of(field);
+  for (int axis = 0; axis < 3; ++axis) {
+    const int n = e.n[axis];
+    e.period[axis] = padding == Padding::reflect ? (n > 1 ? 2 * n - 2 : 1) : n;
+  }
+  return e;
+}
 
 // Channels of a field; volumes have fewer than 2^31 voxels, offsets across channels and batch are 64-bit. A batch of
 // one stands for every entry of a larger one.

@@ -86,8 +86,8 @@ void warp_labels(const Field& labels, const Field& displacement, const Field& ou
       dispatch_padding(padding, [&](auto pad) {
         for_each_voxel(grid_of(out), queue,
                        WarpLabels<T, Bits, D, decltype(pad)::value>{
-                           view<const Bits>(labels), view<const T>(displacement), view<Bits>(out), extent_of(labels),
-                           static_cast<int>(labels.channels)});
+                           view<const Bits>(labels), view<const T>(displacement), view<Bits>(out),
+                           extent_of(labels, padding), static_cast<int>(labels.channels)});
       });
     });
   });

@@ -31,10 +31,10 @@ struct Splat {
   template <class Slab>
   QS_HD void operator()(const Voxel& v, const Slab& slab) const {
     const T u0 = displacement.at(v, 0);
-    const auto outer = taps_at<T, S::mode, S::padding>(T(v.x[0]) + u0, extent.n[0]);
+    const auto outer = taps_at<T, S::mode, S::padding>(T(v.x[0]) + u0, extent, 0);
     bool mine = false;
     unroll<S::taps>([&](auto a)
-                        QS_INLINE { mine = mine || slab.owns(sample_at<S::padding>(outer.base + a, extent.n[0])); });
+                        QS_INLINE { mine = mine || slab.owns(sample_at<S::padding>(outer.base + a, extent, 0)); });
     if (!mine) {
       return;
     }
@@ -71,8 +71,8 @@ struct Splat {
       low = u0[n] < low ? u0[n] : low;
       high = u0[n] > high ? u0[n] : high;
     }
-    const auto first = taps_at<T, S::mode, S::padding>(T(i) + low, extent.n[0]);
-    const auto last = taps_at<T, S::mode, S::padding>(T(i) + high, extent.n[0]);
+    const auto first = taps_at<T, S::mode, S::padding>(T(i) + low, extent, 0);
+    const auto last = taps_at<T, S::mode, S::padding>(T(i) + high, extent, 0);
     // A NaN lands at the low end whatever the comparisons above made of it; beyond a seam or a mirror planes come in no
     // order.
     const bool inside = T(i) + low >= T(S::taps) && T(i) + high <= T(extent.n[0] - 1 - S::taps);
@@ -105,7 +105,7 @@ void splat(const Field& values, const Field& displacement, const Field& out, con
         scatter_voxels({extent_of(displacement), batch}, out.shape[0], queue,
                        Splat<T, R, D, decltype(group)::value, decltype(sampler)>{
                            view<const T>(values, first), view<const T>(displacement), view<R>(out, first),
-                           extent_of(displacement), extent_of(out), scale});
+                           extent_of(displacement), extent_of(out, sampling.padding), scale});
       };
       if (scale == nullptr) {
         for_channel_groups<D>(values.channels, [&](auto group, std::int64_t first) { run(T{}, group, first); });

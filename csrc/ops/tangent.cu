@@ -113,7 +113,7 @@ void warp_tangent(const Field& image, const Field& displacement, const Field& di
     for_each_voxel(grid_of(out), queue,
                    WarpTangent<T, decltype(dims)::value, decltype(sampler)>{
                        view<const T>(image, c), view<const T>(displacement), view<const T>(direction), view<T>(out, c),
-                       extent_of(image)});
+                       extent_of(image, sampling.padding)});
   });
 }
 
@@ -125,7 +125,7 @@ void splat_tangent(const Field& values, const Field& displacement, const Field& 
     scatter_voxels(grid_of(displacement), out.shape[0], queue,
                    SplatTangent<T, decltype(dims)::value, decltype(sampler)>{
                        view<const T>(values, c), view<const T>(displacement), view<const T>(direction), view<T>(out, c),
-                       extent_of(out)});
+                       extent_of(out, sampling.padding)});
   });
 }
 
@@ -138,7 +138,7 @@ void warp_hessian(const Field& image, const Field& displacement, const Field& va
     for_each_voxel(grid_of(out), queue,
                    WarpHessian<T, decltype(dims)::value, decltype(sampler)>{
                        view<const T>(image, c), view<const T>(displacement), view<const T>(values, c),
-                       view<const T>(direction), view<T>(out), extent_of(image), c > 0});
+                       view<const T>(direction), view<T>(out), extent_of(image, sampling.padding), c > 0});
   });
 }
 

@@ -142,7 +142,7 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
         for_each_voxel(
             grid_of(out), queue,
             Warp<T, D, decltype(group)::value, S, false>{view<const T>(image, first), view<const T>(displacement),
-                                                         view<T>(out, first), extent_of(image)});
+                                                         view<T>(out, first), extent_of(image, sampling.padding)});
       });
     });
   });
@@ -160,7 +160,7 @@ void warp_bits(const Field& image, const Field& displacement, const Field& out, 
       dispatch_padding(padding, [&](auto pad) {
         for_each_voxel(grid_of(out), queue,
                        WarpBits<T, Bits, D, decltype(pad)::value>{view<const Bits>(image), view<const T>(displacement),
-                                                                  view<Bits>(out), extent_of(image),
+                                                                  view<Bits>(out), extent_of(image, padding),
                                                                   static_cast<int>(image.channels)});
       });
     });
@@ -183,7 +183,7 @@ void warp_displacement_gradient(const Field& image, const Field& displacement, c
         for_each_voxel(grid_of(out), queue,
                        WarpGradient<T, D, decltype(group)::value, S>{
                            view<const T>(image, first), view<const T>(displacement), view<const T>(grad, first),
-                           view<T>(out), extent_of(image), first > 0});
+                           view<T>(out), extent_of(image, sampling.padding), first > 0});
       });
     });
   });
@@ -201,7 +201,7 @@ void compose(const Field& outer, const Field& inner, const Field& out, const Sam
     dispatch_sampling(sampling, [&](auto sampler) {
       for_each_voxel(grid_of(out), queue,
                      Warp<T, D, D, decltype(sampler), true>{view<const T>(outer), view<const T>(inner), view<T>(out),
-                                                            extent_of(outer)});
+                                                            extent_of(outer, sampling.padding)});
     });
   });
 }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import sys
-from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from quicksilver.commands.apply import apply
+from quicksilver.commands.common import show_version
 from quicksilver.commands.demo import demo
 from quicksilver.commands.doctor import doctor
 from quicksilver.commands.evaluate import evaluate
@@ -19,14 +15,12 @@ from quicksilver.commands.fit import fit
 from quicksilver.commands.import_weights import import_weights
 from quicksilver.commands.jacobian import jacobian
 from quicksilver.commands.label import label
+from quicksilver.commands.program import run_program
 from quicksilver.commands.register import register
 from quicksilver.commands.strip import strip
 from quicksilver.commands.template import template
 from quicksilver.commands.train import train
 from quicksilver.commands.view import view
-from quicksilver.errors import QuicksilverError
-from quicksilver.runtime import allocator
-from quicksilver.runtime.threads import let_waiting_threads_sleep
 
 app = typer.Typer(
     help="Fast diffeomorphic registration of brain images.",
@@ -57,20 +51,12 @@ for command, summary, example in (
     )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
-        from quicksilver_ext import __version__
-
-        typer.echo(f"quicksilver {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def _take_options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+            "--version", callback=show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -79,54 +65,4 @@ def _take_options(
 
 def main() -> None:
     """Run the command line; a QuicksilverError is one sentence and exit code 2."""
-    try:
-        _refuse_empty_words(sys.argv[1:])
-        _end_by_signals()
-        let_waiting_threads_sleep()
-        with allocator.keep_freed_memory():
-            app()
-    except QuicksilverError as error:
-        _end(error)
-    except (OSError, MemoryError, RecursionError) as error:
-        found = str(error) or type(error).__name__
-        _end(
-            QuicksilverError(
-                f"expected files and memory that can be used, found '{found}'; make room, or check "
-                "the files"
-            )
-        )
-
-
-def _end(error: QuicksilverError) -> NoReturn:
-    """Print an error and exit with code 2; what is left unwritten of the output is dropped."""
-    with suppress(OSError):
-        print(f"quicksilver: {error}", file=sys.stderr)
-    try:
-        sys.stdout.flush()
-    except OSError:  # a full disk: Python would try again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(2) from None
-
-
-def _end_by_signals() -> None:
-    """Let the signals that end a program unwind it, so that temporary files are removed."""
-
-    def stop(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores the second
-            signal.signal(number, stop)
-
-
-def _refuse_empty_words(words: list[str]) -> None:
-    """Refuse arguments of nothing, as unset variables of a shell leave them: no file has that
-    name, and a path of nothing would be the working folder.
-    """
-    for before, word in zip(["", *words], words, strict=False):
-        if not word or re.fullmatch("--[a-z-]+=", word):
-            after = f" after {before}" if before else ""
-            raise QuicksilverError(
-                f"expected a value in every argument, found an empty one{after}; fill it in or "
-                "leave it out"
-            )
+    run_program(app)

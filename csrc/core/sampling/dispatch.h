@@ -14,7 +14,7 @@ struct Sampler {
   static constexpr int taps = taps_of<M>;
 };
 
-// Calls f(std::integral_constant<Padding, padding>{}).
+// Calls f(std::integral_constant<Padding, padding>{}), with `periodic` for both of those that repeat the image.
 template <class F>
 void dispatch_padding(Padding padding, F&& f) {
   switch (padding) {
@@ -23,9 +23,8 @@ void dispatch_padding(Padding padding, F&& f) {
     case Padding::zeros:
       return f(std::integral_constant<Padding, Padding::zeros>{});
     case Padding::reflect:
-      return f(std::integral_constant<Padding, Padding::reflect>{});
     case Padding::wrap:
-      return f(std::integral_constant<Padding, Padding::wrap>{});
+      return f(std::integral_constant<Padding, periodic>{});
   }
 }
 

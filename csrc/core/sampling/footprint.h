@@ -77,13 +77,13 @@ QS_HD Footprint<T, D, taps_of<M>, is_periodic<P>> footprint(const Voxel& v, cons
   Footprint<T, D, taps_of<M>, is_periodic<P>> f;
   unroll<D>([&](auto c) QS_INLINE {
     const int a = axis_of<D>(c);
-    f.axis[c] = taps_at<T, M, P>(T(v.x[a]) + u[c], e.n[a]);
+    f.axis[c] = taps_at<T, M, P>(T(v.x[a]) + u[c], e, a);
   });
   if constexpr (is_periodic<P>) {
     unroll<D>([&](auto c) QS_INLINE {
       const int a = axis_of<D>(c);
       unroll<taps_of<M>>([&](auto k) QS_INLINE {
-        const int sample = sample_at<P>(f.axis[c].base + k, e.n[a]);
+        const int sample = sample_at<P>(f.axis[c].base + k, e, a);
         f.place.offset[c][k] = sample * e.stride(a);
         if constexpr (c == 0) {
           f.place.sample0[k] = sample;

@@ -16,9 +16,12 @@ namespace qs::QS_TARGET {
 template <Mode M>
 constexpr int taps_of = M == Mode::nearest ? 1 : (M == Mode::linear ? 2 : 4);
 
-// Whether an image with this padding repeats itself: with the period of its grid, or of its grid and the mirror image.
+// The padding of bodies for images that repeat themselves, with the period of their grid or of their grid and its
+// mirror image: one body for both, since the period, which their extent holds, is all that differs.
+constexpr Padding periodic = Padding::wrap;
+
 template <Padding P>
-constexpr bool is_periodic = P == Padding::reflect || P == Padding::wrap;
+constexpr bool is_periodic = P == periodic;
 
 // Positions and weights, with the weights' first and second derivatives where those of the interpolant are wanted.
 template <class T, int N>
@@ -122,37 +125,31 @@ QS_HD Taps<T, 4> cubic_taps(T position, int n) {
   return taps;
 }
 
-template <Padding P>
-QS_HD int period_of(int n) {
-  return P == Padding::wrap ? n : (n > 1 ? 2 * n - 2 : 1);
-}
-
 // The position less whole periods: from 0 to one period.
-template <Padding P, class T>
-QS_HD T reduced(T position, int n) {
-  const T period = T(period_of<P>(n));
+template <class T>
+QS_HD T reduced(T position, T period) {
   const T turns = clamp(position / period, T(-1e9), T(1e9));  // those of an int
   const int truncated = static_cast<int>(turns);
   const T whole = T(truncated - (turns < T(truncated) ? 1 : 0));
   return clamp(position - whole * period, T(0), period);
 }
 
-// The sample of the grid that a tap is, at index i of its line.
+// The sample of the grid that a tap is, at index i of its line along an axis.
 template <Padding P>
-QS_HD int sample_at(int i, int n) {
+QS_HD int sample_at(int i, const Extent& e, int axis) {
   if constexpr (is_periodic<P>) {
-    const int period = period_of<P>(n);
+    const int period = e.period[axis];
     i += i < 0 ? period : 0;
     i -= i >= period ? period : 0;
-    return P == Padding::reflect && i >= n ? period - i : i;
+    return i >= e.n[axis] ? period - i : i;  // in the mirror image, if there is one
   } else {
     return i;
   }
 }
 
-template <class T, Mode M, Padding P>
-QS_HD Taps<T, taps_of<M>> periodic_taps(T position, int n) {
-  const T p = reduced<P>(position, n);
+template <class T, Mode M>
+QS_HD Taps<T, taps_of<M>> periodic_taps(T position, int period) {
+  const T p = reduced(position, T(period));
   if constexpr (M == Mode::nearest) {
     return {static_cast<int>(p + T(0.5)), {T(1)}, {T(0)}, {T(0)}};
   } else {
@@ -167,9 +164,10 @@ QS_HD Taps<T, taps_of<M>> periodic_taps(T position, int n) {
 }
 
 template <class T, Mode M, Padding P>
-QS_HD Taps<T, taps_of<M>> taps_at(T position, int n) {
+QS_HD Taps<T, taps_of<M>> taps_at(T position, const Extent& e, int axis) {
+  const int n = e.n[axis];
   if constexpr (is_periodic<P>) {
-    return periodic_taps<T, M, P>(position, n);
+    return periodic_taps<T, M>(position, e.period[axis]);
   } else if constexpr (M == Mode::nearest) {
     return nearest_taps<T, P>(position, n);
   } else if constexpr (M == Mode::linear) {

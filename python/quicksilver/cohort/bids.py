@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from quicksilver.cohort.pairs import PairPaths, require_name
@@ -13,6 +14,9 @@ from quicksilver_ext import __version__
 IMAGES = ("sub-*/anat/sub-*_T1w.nii*", "sub-*/ses-*/anat/sub-*_T1w.nii*")
 STRIPPED = "_desc-brain_"
 """Part of the names of skull-stripped images, and of masks beside whole heads."""
+
+RAW = "raw"
+"""Name of the source in the BIDS URIs of a folder of derivatives."""
 
 
 def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
@@ -48,6 +52,27 @@ def find_pairs(folder: Path, target: Path) -> list[PairPaths]:
     return list(pairs.values())
 
 
+def choose_participants(pairs: Sequence[PairPaths], labels: Sequence[str]) -> list[PairPaths]:
+    """Choose the pairs of participants by their labels, with or without `sub-`; all if none given.
+
+    Raises:
+        QuicksilverError: There is no image of a participant.
+
+    Example:
+        >>> pairs = [PairPaths(f"sub-{n}_T1w", Path(), Path()) for n in ("01", "02")]
+        >>> [pair.id for pair in choose_participants(pairs, ["sub-02"])]
+        ['sub-02_T1w']
+    """
+    wanted = {"sub-" + label.removeprefix("sub-") for label in labels}
+    known = {pair.id.split("_")[0] for pair in pairs}
+    if wanted - known:
+        raise QuicksilverError(
+            f"expected labels of participants with T1w images ({', '.join(sorted(known))}), found "
+            f"{', '.join(sorted(wanted - known))}; give others"
+        )
+    return [pair for pair in pairs if not wanted or pair.id.split("_")[0] in wanted]
+
+
 def _find_mask(image: Path) -> Path | None:
     """Find the brain mask beside an image of a whole head."""
     entities = re.sub(r"(_desc-[^_]+)?_T1w\.nii.*", "", image.name)
@@ -63,5 +88,6 @@ def write_description(folder: Path, source: Path) -> None:
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "quicksilver", "Version": __version__}],
         "SourceDatasets": [{"URL": source.resolve().as_uri()}],
+        "DatasetLinks": {RAW: source.resolve().as_uri()},
     }
     write_json(folder / "dataset_description.json", content)

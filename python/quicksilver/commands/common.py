@@ -29,6 +29,15 @@ def say(text: str, err: bool = False) -> None:
     typer.echo(escape(text), err=err)
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and exit, where that is asked for."""
+    if asked:
+        from quicksilver_ext import __version__
+
+        typer.echo(f"quicksilver {__version__}")
+        raise typer.Exit
+
+
 Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")]
 Saved = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that register or fit wrote.")]
 Strict = Annotated[

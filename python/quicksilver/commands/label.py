@@ -41,8 +41,9 @@ def label(
 ) -> None:
     """Label an image by atlases: register each to it, warp its labels, fuse them.
 
-    Writes labels.nii.gz on the image's own grid and volumes.csv. Atlases that are registered
-    already are left as they are; started by torchrun, every process takes its share of them.
+    Writes labels.nii.gz on the image's own grid, volumes.csv and report.html. Atlases that are
+    registered already are left as they are; started by torchrun, every process takes its share of
+    them.
     """
     from quicksilver.commands import console
     from quicksilver.io import files
@@ -73,3 +74,4 @@ def label(
         say(f"note: {note}")
     say(f"{output / 'labels.nii.gz'}: {len(found.volumes)} labels of {len(atlases)} atlases")
     say(f"volumes: {output / 'volumes.csv'}")
+    say(f"report: {output / 'report.html'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -111,15 +112,37 @@ def _register_list(
     """Register the pairs of a CSV file, or a BIDS folder to a target."""
     from quicksilver.cohort import bids
     from quicksilver.cohort.page import write_page
-    from quicksilver.cohort.pairs import check_outputs, read_list
-    from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
+    from quicksilver.cohort.pairs import read_list
     from quicksilver.io import files
-    from quicksilver.registration.predict import open_checked
-    from quicksilver.runtime import devices
 
     source, target = images
     files.require_writable(output)
     listed = read_list(source, missing=True) if target is None else bids.find_pairs(source, target)
+    outcomes = register_pairs(listed, source, output, jobs, options, voice, out_format)
+    rows = write_page(listed, output)
+    if target is not None:
+        bids.write_description(output, source)
+    voice.report_list(rows, len(outcomes), output)
+    end(rows, outcomes, strict)
+
+
+def register_pairs(
+    listed: Sequence[PairPaths],
+    source: Path,
+    output: Path,
+    jobs: int | None,
+    options: Options,
+    voice: Voice,
+    out_format: str = "itk",
+) -> list[Outcome]:
+    """Register this process's share of the pairs of a list that are not done; `source` is the file
+    or folder that lists them.
+    """
+    from quicksilver.cohort.pairs import check_outputs
+    from quicksilver.cohort.run import choose_jobs, require_places, run_cohort
+    from quicksilver.registration.predict import open_checked
+    from quicksilver.runtime import devices
+
     require_places(listed, output)
     check_outputs(listed, partial(_name_files, output), source, *options.files())
     device = devices.pick_device(options.device)
@@ -131,14 +154,9 @@ def _register_list(
     # Samples draw from one stream of random numbers: one pair at a time.
     jobs = 1 if options.samples else jobs or choose_jobs(device)
     with voice.progress() as progress:
-        outcomes = run_cohort(
+        return run_cohort(
             listed, output, work, settings, jobs=jobs, tell=partial(progress, "register")
         )
-    rows = write_page(listed, output)
-    if target is not None:
-        bids.write_description(output, source)
-    voice.report_list(rows, len(outcomes), output)
-    _end(rows, outcomes, strict)
 
 
 def _name_files(output: Path, name: str) -> list[Path]:
@@ -181,7 +199,7 @@ def register_listed(
     found.save(folder, about=about, out_format=out_format)
 
 
-def _end(rows: list[dict[str, Any]], outcomes: list[Outcome], strict: bool) -> None:
+def end(rows: list[dict[str, Any]], outcomes: list[Outcome], strict: bool) -> None:
     """Say which pairs failed; exit with 1 where one did, with `NOT_GOOD` where `strict` and one is
     not good.
     """

@@ -35,6 +35,7 @@ from quicksilver.io.results import load_registration
 from quicksilver.labelling.atlases import Atlas
 from quicksilver.labelling.fusion import Fusion, fuse_by_majority, fuse_jointly
 from quicksilver.labelling.options import LabelOptions
+from quicksilver.labelling.report import write_report
 from quicksilver.labelling.result import FILES, Labelling, measure_volumes, save_labelling
 from quicksilver.networks.model import Model
 from quicksilver.registration.options import Options
@@ -106,7 +107,8 @@ def label_image(
         labels.data[box] = fused
         volumes = measure_volumes(labels, names or {})
     found = Labelling(labels, volumes, verdicts, stripped, stages.seconds)
-    save_labelling(found, folder, {**_describe(image, atlases, options), **(about or {})})
+    page = partial(write_report, found, brain, title=f"{image.name}, labelled")
+    save_labelling(found, folder, {**_describe(image, atlases, options), **(about or {})}, page)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from quicksilver.registration.stripping import Stripped
 from quicksilver.registration.verdict import Verdict
 from quicksilver.results.folder import collect_versions
 
-FILES = ("labels.nii.gz", "mask.nii.gz", "volumes.csv", RESULT)
+FILES = ("labels.nii.gz", "mask.nii.gz", "volumes.csv", "report.html", RESULT)
 """All files that a labelling may have, beside the registrations of the atlases."""
 
 
@@ -86,13 +86,16 @@ def measure_volumes(labels: Image, names: Mapping[int, str]) -> tuple[Volume, ..
     )
 
 
-def save_labelling(found: Labelling, folder: Path, about: dict[str, Any]) -> None:
-    """Write the labels, their volumes and the summary, all of them or none.
+def save_labelling(
+    found: Labelling, folder: Path, about: dict[str, Any], write_page: Callable[[Path], None]
+) -> None:
+    """Write the labels, their volumes, the page and the summary, all of them or none.
 
     Args:
         found: What to write.
         folder: Folder for the files.
         about: Further entries for result.json.
+        write_page: Writes the page.
     """
     with filling(folder) as place:
         nifti.save(place / "labels.nii.gz", found.labels.data, found.labels.affine)
@@ -103,6 +106,7 @@ def save_labelling(found: Labelling, folder: Path, about: dict[str, Any]) -> Non
             writer = csv.DictWriter(file, [field.name for field in fields(Volume)])
             writer.writeheader()
             writer.writerows(volume.to_json() for volume in found.volumes)
+        write_page(place / "report.html")
         summary = {
             **about,
             "labels": len(found.volumes),

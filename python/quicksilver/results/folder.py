@@ -89,7 +89,7 @@ def save_registration(
     with filling(folder) as place:
         with stages("write"):
             summary = _summarise(registration, stages.seconds, about or {})
-            run_in_threads(_list_writes(registration, summary, place))
+            run_in_threads(_list_writes(registration, summary, place, out_format))
             if out_format is not MapFormat.ITK:
                 _export(registration, place, out_format)
         summary = _summarise(registration, stages.seconds, about or {})
@@ -100,9 +100,10 @@ def save_registration(
 
 
 def _list_writes(
-    registration: Registration, summary: dict[str, Any], place: Path
+    registration: Registration, summary: dict[str, Any], place: Path, out_format: MapFormat
 ) -> Iterator[Callable[[], None]]:
-    """Yield what writes each file but result.json, as soon as it can begin, the longest first.
+    """Yield what writes each file but result.json and exports, as soon as it can begin, the longest
+    first.
 
     Reports have the seconds until now.
     """
@@ -118,7 +119,7 @@ def _list_writes(
     named = [Path(str(summary[name])).name for name in ("moving", "target") if name in summary]
     title = " to ".join(named) or "a registration"
     page = place / "report.html"
-    linked = [name for name in _list_files(registration) if name != page.name]
+    linked = [name for name in _list_files(registration, out_format) if name != page.name]
     tables, line = make_tables(summary), " · ".join(facts)
     yield partial(html.write, pictured, tables, page, title, line, linked)
     warped = registration.warped
@@ -144,12 +145,13 @@ def _export(registration: Registration, place: Path, kind: MapFormat) -> None:
         write_map(place / name, field, kind, image.grid)
 
 
-def _list_files(registration: Registration) -> list[str]:
-    """List the files that this registration has."""
+def _list_files(registration: Registration, out_format: MapFormat) -> list[str]:
+    """List the files that this registration has, with its maps for another program."""
     absent = {file for name, file in MASKS.items() if name not in registration.stripped}
     if registration.uncertainty is None:
         absent.update(SAMPLED)
-    return [name for name in FILES if name not in absent]
+    exported = [] if out_format is MapFormat.ITK else list_exports(MAPS, out_format)
+    return [*(name for name in FILES if name not in absent), *exported]
 
 
 def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> None:

@@ -52,7 +52,7 @@ def labelled(files, model_file, tmp_path_factory) -> Path:
 
 def test_labels_volumes_and_record(labelled, files):
     assert {path.name for path in labelled.iterdir()} == {
-        *("labels.nii.gz", "volumes.csv", "result.json", "atlases")
+        *("labels.nii.gz", "volumes.csv", "report.html", "result.json", "atlases")
     }
     found, image = read_image(labelled / "labels.nii.gz", True), read_image(files / "image.nii.gz")
     assert found.grid.matches(image.grid)

@@ -178,3 +178,5 @@ def test_maps_for_another_program_lie_beside(registration, tmp_path):
     names = [f"{name}_fsl.nii.gz" for name in MAPS]
     assert all(nib.load(tmp_path / "out" / name).header["intent_code"] == 2006 for name in names)
     assert set(names) <= set(EXPORTED)
+    page = (tmp_path / "out/report.html").read_text()
+    assert all(f'"{name}"' in page for name in names)
