@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -182,6 +183,7 @@ class Stage(Part):
         learning_rate: The largest one.
         warm_up: Steps in which it rises.
         decay: Part of the steps, at the end, in which it falls to zero.
+        dropout_ramp: Steps in which the probability of dropout rises from zero to the network's.
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         average: Decay per step of the mean of the weights, which is what is validated and kept.
@@ -202,6 +204,7 @@ class Stage(Part):
     learning_rate: PositiveFloat = 5e-4
     warm_up: PositiveInt = 30
     decay: Annotated[float, Field(gt=0, le=1)] = 0.25
+    dropout_ramp: NonNegativeInt = 0
     weight_decay: NonNegativeFloat = 0.0
     clip: PositiveFloat = 0.5
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995

@@ -17,6 +17,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.io.tensors import write_state
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, Source
 from quicksilver.training.settings import Stage
@@ -54,6 +55,7 @@ class Trainer:
         self.device, self.checkpoint, self.seed = torch.device(device), Path(checkpoint), seed
         self.batches = Batches(source, stage.batch, seed)
         self.average = copy.deepcopy(self.network).eval()
+        self.dropout = [(layer, layer.p) for layer in find_dropout(network)]
         self.optimiser = torch.optim.AdamW(
             network.parameters(), betas=(0.9, 0.99), weight_decay=stage.weight_decay
         )
@@ -92,6 +94,8 @@ class Trainer:
         rate = self.stage.learning_rate * learning_rate(self.step, self.stage)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+        for layer, probability in self.dropout:
+            layer.p = probability * ramp_dropout(self.step, self.stage)
         self.network.train()
         torch.manual_seed(derive_seed(self.seed, self.step, 1))  # for dropout and what a loss draws
         loss = self.loss(self.network, batch.to(self.device))
@@ -218,3 +222,8 @@ def learning_rate(step: int, stage: Stage) -> float:
     rise = (step + 1) / stage.warm_up
     fall = (stage.steps - step) / (stage.decay * stage.steps)
     return min(1.0, rise, fall)
+
+
+def ramp_dropout(step: int, stage: Stage) -> float:
+    """Return the probability of dropout relative to the network's: a linear rise from zero."""
+    return min(1.0, step / stage.dropout_ramp) if stage.dropout_ramp else 1.0
