@@ -8,61 +8,30 @@ help.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
-from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from quicksilver.errors import QuicksilverError
+from quicksilver.registration.option_fields import (
+    DEVICE,
+    MANY,
+    MODEL,
+    REFINE,
+    SEED,
+    STEPS,
+    check_ranges,
+    shown,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from _typeshed import DataclassInstance
 
     from quicksilver.io.images import ImageLike
     from quicksilver.lddmm.losses import Loss
     from quicksilver.lddmm.matching import FitSettings
     from quicksilver.networks.model import Model
     from quicksilver.runtime.stages import Progress
-
-
-STEPS = 1000
-"""Time steps of a geodesic at most: many more than any image needs."""
-
-MANY = 100_000
-"""Samples and iterations at most."""
-
-SEED = 2**63 - 1
-"""The largest seed that torch takes."""
-
-
-def shown(
-    help: str,
-    kind: Any = None,
-    flags: str | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-) -> Mapping[str, Any]:
-    """Metadata of a field that the command line shows.
-
-    Args:
-        help: One sentence on the option.
-        kind: Its type on the command line, where that is not the type of the default.
-        flags: Its flags, where they are not made of its name.
-        minimum: The smallest value that is accepted.
-        maximum: The largest.
-    """
-    return {"help": help, "kind": kind, "flags": flags, "minimum": minimum, "maximum": maximum}
-
-
-MODEL = shown(
-    "Model file, or a model that ships: default-2mm (the default), default-1mm, quicksilver-2017.",
-    Path | None,
-)
-DEVICE = shown("auto, cpu, cuda or cuda:N.", str)
-REFINE = shown("Iterations of LDDMM that start from the prediction.", minimum=0, maximum=MANY)
 
 
 @dataclass(frozen=True)
@@ -131,29 +100,6 @@ class PairOptions:
         """List the paths among the options and `more`: the files that a registration reads."""
         values = [*more, *(getattr(self, each.name) for each in fields(self) if each.init)]
         return [value for value in values if isinstance(value, str | os.PathLike)]
-
-
-def check_ranges(options: DataclassInstance) -> None:
-    """Check that the numbers among options, a dataclass whose fields are `shown`, are in range."""
-    for each in fields(options):
-        if each.metadata and each.metadata["minimum"] is not None:
-            _check_range(each.name, getattr(options, each.name), each.metadata)
-
-
-def _check_range(name: str, value: Any, about: Mapping[str, Any]) -> None:
-    """Check that an option, or each of its numbers, is a number in its range; an integer where the
-    smallest one is.
-    """
-    low, high = about["minimum"], about["maximum"]
-    kind, named = (Integral, "an integer") if isinstance(low, int) else (Real, "a number")
-    for number in value if isinstance(value, tuple | list) else (value,):
-        if number is None:
-            continue
-        if not isinstance(number, kind) or not low <= number <= high:
-            raise QuicksilverError(
-                f"expected {name} to be {named} from {low:g} to {high:g}, found {number!r}; "
-                "choose one of these"
-            )
 
 
 @dataclass(frozen=True)
