@@ -19,6 +19,7 @@ def make_model_config(recipe: Recipe) -> ModelConfig:
         coarse_corrections=recipe.network.coarse_corrections,
         corrections=recipe.network.corrections,
         dropout=recipe.network.dropout,
+        dropout_rate=recipe.network.dropout_rate,
         sharpness=recipe.network.sharpness,
         relative=recipe.network.relative,
         spacing=recipe.data.spacing,

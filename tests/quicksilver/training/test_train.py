@@ -15,6 +15,7 @@ from quicksilver.images.intensity import normalise
 from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
 from quicksilver.lddmm.metric import coarsen_metric
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.files import load_model
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
@@ -94,11 +95,12 @@ def test_the_paper_s_training_with_fits_residuals_and_patches(data, tmp_path):
 @pytest.mark.parametrize("architecture", ["patch", "horizontal"])
 def test_training_on_geodesics_with_dropout(architecture, data, tmp_path):
     stage = {"steps": 2, "source": "geodesics", "objective": "momentum", "validations": 1}
-    network = {"architecture": architecture, "features": 1, "dropout": True}
+    network = {"architecture": architecture, "features": 1, "dropout": True, "dropout_rate": 0.1}
     recipe = recipe_file(tmp_path, network=network, prediction=stage, correction=None)
     model = train(read_recipe(recipe), data, tmp_path / "out")
     assert model.correction is None
     assert model.config.dropout
+    assert {layer.p for layer in find_dropout(model.prediction)} == {0.1}
     assert len(losses(tmp_path / "out")) == 2
 
 
