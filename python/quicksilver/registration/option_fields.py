@@ -20,7 +20,10 @@ STEPS = 1000
 """Time steps of a geodesic at most: many more than any image needs."""
 
 MANY = 100_000
-"""Samples and iterations at most."""
+"""Samples, iterations and patches per pass at most."""
+
+PATCH = 15
+"""Voxels between patches at most: the edge of one, so that none are left out."""
 
 SEED = 2**63 - 1
 """The largest seed that torch takes."""

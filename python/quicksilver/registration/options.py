@@ -16,6 +16,7 @@ from quicksilver.registration.option_fields import (
     DEVICE,
     MANY,
     MODEL,
+    PATCH,
     REFINE,
     SEED,
     STEPS,
@@ -116,6 +117,8 @@ class Options(PairOptions):
             variance is kept; None: one prediction without dropout.
         seed: Random seed of the samples.
         refine: Iterations of LDDMM matching that start from the predicted momentum.
+        stride: Voxels between the patches of a network that sees patches; None: the model's own.
+        batch_size: Patches per pass; None: what suits the device. For those networks only, too.
     """
 
     model: Model | str | os.PathLike[str] | None = field(default=None, metadata=MODEL)
@@ -152,6 +155,24 @@ class Options(PairOptions):
         default=0, metadata=shown("Random seed for --samples.", minimum=0, maximum=SEED)
     )
     refine: int = field(default=0, metadata=REFINE)
+    stride: int | None = field(
+        default=None,
+        metadata=shown(
+            "Voxels between patches, for networks of patches; the model's by default.",
+            int | None,
+            minimum=1,
+            maximum=PATCH,
+        ),
+    )
+    batch_size: int | None = field(
+        default=None,
+        metadata=shown(
+            "Patches per pass, for networks of patches; what suits the device by default.",
+            int | None,
+            minimum=1,
+            maximum=MANY,
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ MEANINGS = {
     "descent": "how the energy is lowered",
     "samples": "momenta drawn with dropout on",
     "seed": "of their random numbers",
+    "stride": "voxels between the patches that the networks saw",
     "kept_corrections": "corrections that gained energy",
     "kept_scale": "part of the momentum that was shot",
     "metric": "how smooth deformations are",

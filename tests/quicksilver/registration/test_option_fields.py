@@ -18,6 +18,8 @@ from quicksilver.registration.options import FitOptions, Options
         (Options, {"refine": -1}),
         (Options, {"samples": 1}),
         (Options, {"seed": 2**64}),
+        (Options, {"stride": 16}),
+        (Options, {"batch_size": 0}),
         (Options, {"seed": "one"}),
         (FitOptions, {"spacing": 0}),
         (FitOptions, {"spacing": float("nan")}),
