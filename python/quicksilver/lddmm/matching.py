@@ -43,6 +43,7 @@ class FitSettings(Record):
             value.
         folding: Weight of the penalty of folds.
         descent: `Descent` (L-BFGS) or `FixedStep`.
+        step_size: Of the descent, in its own unit; None: its own.
     """
 
     loss: Loss = field(default_factory=LNCC)
@@ -52,6 +53,7 @@ class FitSettings(Record):
     tolerance: float = 3e-4
     folding: float = 100.0
     descent: type[Descent] = Descent
+    step_size: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.iterations):
@@ -192,8 +194,9 @@ class Matching:
             # What another grid bears may fold this one, and out of folds, which it pays for, no
             # descent finds.
             start = unfold(start, self.shoot).momentum
-        options = self.metric, iterations, self.settings.tolerance
-        return [self.settings.descent(row, *options) for row in start.split(1)]
+        settings = self.settings
+        options = self.metric, iterations, settings.tolerance, settings.step_size
+        return [settings.descent(row, *options) for row in start.split(1)]
 
     def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
         """Return the momenta that descents have reached, on the finest grid."""

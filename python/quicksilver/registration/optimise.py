@@ -87,6 +87,7 @@ def fit_settings(options: FitOptions) -> FitSettings:
         QUICKSILVER if original else FitSettings(iterations=options.iterations),
         loss=make_loss(loss, options.sigma, options.window) if isinstance(loss, str) else loss,
         steps=options.steps,
+        step_size=options.step_size,
     )
 
 

@@ -189,11 +189,15 @@ class FitOptions(PairOptions):
         steps: Time steps of the geodesic.
         iterations: Largest number of iterations, at half and at full resolution.
         method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
+        step_size: Of "lbfgs": the change of the initial velocity, in voxels, that the first
+            iteration on each level tries (it is halved while the energy does not fall) and that no
+            later one exceeds; of "quicksilver": what multiplies the gradient in every step. None:
+            0.5 and 4e-6.
         alpha: Weight of the Laplacian in the metric's operator L = -alpha Laplacian - beta grad div
             + gamma, in voxels of the working grid (`quicksilver_ext.FluidMetric`).
         beta: Weight of the gradient of the divergence.
         gamma: Weight of the identity.
-        settings: All settings of the fit at once, in place of `loss` to `method`.
+        settings: All settings of the fit at once, in place of `loss` to `step_size`.
         state: A file in which the fit is saved about every minute and from which it resumes.
     """
 
@@ -237,6 +241,16 @@ class FitOptions(PairOptions):
         metadata=shown(
             "quicksilver: the original's 50 equal steps, whatever --iterations.",
             Literal["lbfgs", "quicksilver"],
+        ),
+    )
+    step_size: float | None = field(
+        default=None,
+        metadata=shown(
+            "lbfgs: first and largest change of the velocity by an iteration, voxels (0.5); "
+            "quicksilver: factor of the gradient (4e-6).",
+            float | None,
+            minimum=1e-12,
+            maximum=1e3,
         ),
     )
     alpha: float = field(

@@ -44,6 +44,7 @@ MEANINGS = {
     "tolerance": "gain of an iteration, as a part of the energy, below which a grid is done",
     "folding": "weight of the penalty of folds",
     "descent": "how the energy is lowered",
+    "step_size": "of the descent: voxels of velocity (L-BFGS), or a factor of the gradient",
     "samples": "momenta drawn with dropout on",
     "seed": "of their random numbers",
     "stride": "voxels between the patches that the networks saw",

@@ -27,6 +27,7 @@ from quicksilver.registration.options import FitOptions, Options
         (FitOptions, {"sigma": 1e300}),
         (FitOptions, {"window": 10**6}),
         (FitOptions, {"iterations": (1, -1)}),
+        (FitOptions, {"step_size": 0.0}),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(options, changes):

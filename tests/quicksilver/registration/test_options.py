@@ -51,5 +51,6 @@ def test_the_settings_of_a_fit_follow_from_its_options():
     assert original.descent is FixedStep
     assert original.iterations == (50,)
     assert original.loss == SSD(0.2)
+    assert fit_settings(FitOptions(step_size=0.1)).step_size == 0.1
     given = FitSettings(steps=3)
     assert fit_settings(FitOptions(settings=given, steps=7)) is given
