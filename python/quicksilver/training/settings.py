@@ -142,10 +142,13 @@ class Variation(Part):
 
 
 class Fits(Part):
-    """Random pairs for the teacher, and how each is fitted (`quicksilver fit`).
+    """Random pairs for the teacher and how each is fitted (`quicksilver fit`), or a folder of fits.
 
     Args:
         pairs: Number of pairs.
+        folder: Folder that `quicksilver fit --pairs` wrote, relative to the images' (--data), in
+            place of all others here: fits on the recipe's frame, by its metric, of no subject that
+            is held out.
         method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
         levels: Of "lbfgs": how much coarser each level is.
         iterations: Of "lbfgs": largest number of iterations on each level.
@@ -154,7 +157,8 @@ class Fits(Part):
             zero.
     """
 
-    pairs: PositiveInt
+    pairs: PositiveInt | None = None
+    folder: str | None = None
     method: Literal["lbfgs", "quicksilver"] = "lbfgs"
     levels: tuple[PositiveInt, ...] = (2, 1)
     iterations: tuple[PositiveInt, ...] = (20, 15)
@@ -163,6 +167,10 @@ class Fits(Part):
 
     @model_validator(mode="after")
     def _starts_as_it_can(self) -> Fits:
+        if (self.pairs is None) == (self.folder is None):
+            raise ValueError("give either pairs, to be fitted, or a folder of fits")
+        if self.folder is not None and self.model_fields_set != {"folder"}:
+            raise ValueError("the fits of a folder are made already: leave all but folder out")
         if self.start is not None and self.method == "quicksilver":
             raise ValueError("the original's descent starts from zero: leave start out")
         return self

@@ -35,7 +35,7 @@ from quicksilver.training.objectives import EnergyObjective, MomentumObjective, 
 from quicksilver.training.patches import CutPatches, FittedPatches
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.settings import Stage
-from quicksilver.training.teacher import fit_pairs, write_residuals
+from quicksilver.training.teacher import check_fits, fit_pairs, write_residuals
 from quicksilver.training.tracker import Tracker
 from quicksilver.training.trainer import Record, Trainer
 from quicksilver.training.validation import Validation
@@ -83,6 +83,7 @@ class Training:
             volumes.part(slice(0, -held_out)),
             volumes.part(slice(-held_out, None)),
         )
+        self.fits = self._given_fits(data)
         self.config = make_model_config(recipe)
         self.metric = self.config.fluid_metric()
         self.start = (
@@ -104,6 +105,16 @@ class Training:
             write_card(model.config, self.recipe.name, self.folder / "model.md")
         distributed.wait()
         return model
+
+    def _given_fits(self, data: Path) -> Path | None:
+        """Return the folder of fits that the recipe names, once they are checked; None: it names
+        none.
+        """
+        if self.recipe.fits is None or self.recipe.fits.folder is None:
+            return None
+        folder = data / self.recipe.fits.folder
+        check_fits(folder, self.recipe, self.held_out.names)
+        return folder
 
     def _prediction(self) -> MomentumNetwork:
         if self.recipe.prediction is not None:
@@ -200,8 +211,9 @@ class Training:
     def _fitted_patches(self, first: Model | None) -> FittedPatches:
         """Return patches of the teacher's pairs, or of what `first` leaves of them."""
         assert self.recipe.fits is not None
-        folder = self.folder / "fits"
-        fit_pairs(self.subjects, self.recipe.fits, self.metric, folder, self.recipe.seed)
+        folder = self.fits or fit_pairs(
+            self.subjects, self.recipe.fits, self.metric, self.folder / "fits", self.recipe.seed
+        )
         if first is not None:
             folder = write_residuals(
                 folder, first.prediction, self.config, self.folder / "residuals"
