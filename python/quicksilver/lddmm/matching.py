@@ -63,6 +63,10 @@ class FitSettings(Record):
                 "other"
             )
 
+    def work(self) -> list[float]:
+        """Return the largest number of iterations of every level, in those of the finest grid."""
+        return [n / level**3 for n, level in zip(self.iterations, self.levels, strict=True)]
+
     def part_done(self, level: int, iteration: int) -> float:
         """Return the part of the work that is done, at least: a level may end before its last
         iteration.
@@ -71,9 +75,8 @@ class FitSettings(Record):
             >>> FitSettings(levels=(2, 1), iterations=(8, 3)).part_done(level=1, iteration=1)
             0.5
         """
-        voxels = [coarser**-3 for coarser in self.levels]
-        work = [count * size for count, size in zip(self.iterations, voxels, strict=True)]
-        done = sum(work[:level]) + iteration * voxels[level]
+        work = self.work()
+        done = sum(work[:level]) + iteration / self.levels[level] ** 3
         return done / max(sum(work), done) if done > 0 else 0.0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from quicksilver.images.image import Grid
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX, FittedPair, load_pair, pair_files, save_pair
 from quicksilver.lddmm.fitting import FitJob, fit_batch
+from quicksilver.lddmm.matching import Matching
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
@@ -21,6 +23,7 @@ from quicksilver.networks.shipped import open_model
 from quicksilver.networks.tiling import predict_momentum
 from quicksilver.runtime import distributed
 from quicksilver.training.dataset import Volumes, make_frame
+from quicksilver.training.forecast import Work
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.settings import Fits
 
@@ -55,6 +58,29 @@ def fit_pairs(
             fit_batch([FitJob(file, images, names, start)], metric, settings.fitting())
     distributed.wait()
     return folder
+
+
+def plan_fits(
+    subjects: Volumes, settings: Fits, metric: qs.FluidMetric, folder: Path
+) -> Iterator[Work]:
+    """List the works of the fits that `fit_pairs` would make, for a forecast."""
+    assert settings.pairs is not None  # checked by the recipe
+    missing = settings.pairs - len(list(folder.glob(f"*{SUFFIX}")))
+    if missing <= 0:
+        return
+    images, fitting = Images(subjects.image(0), subjects.image(1)), settings.fitting()
+    matching = Matching.at(images, metric, fitting, 1)
+    still = torch.zeros(1, 3, *images.moving.shape[2:], requires_grad=True)
+
+    def evaluate() -> None:
+        matching.energies(still, [0]).sum().backward()
+
+    # A level evaluates its start, too, before it iterates.
+    yield Work("fits", missing * (1 + sum(fitting.work())) / distributed.count(), evaluate)
+    if settings.start is not None:
+        model = open_model(settings.start)
+        start = partial(infer_momenta, model, images.moving, images.target)
+        yield Work("fits", missing / distributed.count(), start)
 
 
 def check_fits(folder: Path, recipe: Recipe, held_out: Sequence[str]) -> None:

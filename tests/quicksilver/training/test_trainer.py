@@ -11,9 +11,9 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.patch import PatchNetwork
+from quicksilver.training.loss import predict_patches
 from quicksilver.training.patches import FittedPatches
 from quicksilver.training.settings import Stage
-from quicksilver.training.train import predict_patches
 from quicksilver.training.trainer import Trainer, derive_seed, learning_rate, ramp_dropout
 from tests.quicksilver.training_data import fitted_pair
 
