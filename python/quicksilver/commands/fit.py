@@ -76,6 +76,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice:
             fit_metric(options),
             fit_settings(options),
             batch=batch,
+            intensity="equalised" if options.equalise else "percentile",
             device=devices.pick_device(options.device),
             tell=partial(progress, "fit"),
         )

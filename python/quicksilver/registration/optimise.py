@@ -52,6 +52,7 @@ def optimise(
             target,
             options.spacing,
             device,
+            "equalised" if options.equalise else "percentile",
             placement=placement,
             histogram_matching=options.histogram_matching,
             memory=fitting_memory(settings.steps),

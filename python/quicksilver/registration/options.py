@@ -48,6 +48,8 @@ class PairOptions:
         target_mask: An image that is zero where the target is background.
         strip: Whether the skull is stripped first (`quicksilver.strip`) from each image that has no
             mask and is no bare brain.
+        equalise: Whether the histograms of both images are equalised for the network or the fit,
+            whatever the model says of intensities (`quicksilver.images.intensity`).
         histogram_matching: Whether the moving image gets the target's distribution of intensities.
         reference: An image on whose grid results lie instead of the target's.
         progress: Called with the name of each stage as it starts, and with details.
@@ -80,6 +82,12 @@ class PairOptions:
         default=False,
         metadata=shown(
             "Strip the skull of whole heads that have no mask (needs deepbet).", flags="--strip"
+        ),
+    )
+    equalise: bool = field(
+        default=False,
+        metadata=shown(
+            "Equalise the histograms of both images, for models trained so.", flags="--equalise"
         ),
     )
     histogram_matching: bool = field(

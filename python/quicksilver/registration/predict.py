@@ -82,7 +82,7 @@ def register(
                 target,
                 config.spacing,
                 device,
-                config.intensity,
+                "equalised" if options.equalise else config.intensity,
                 placement,
                 options.histogram_matching,
                 memory,

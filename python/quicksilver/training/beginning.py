@@ -23,6 +23,7 @@ def make_model_config(recipe: Recipe) -> ModelConfig:
         sharpness=recipe.network.sharpness,
         relative=recipe.network.relative,
         spacing=recipe.data.spacing,
+        intensity=recipe.data.intensity,
         metric=shooting.model_dump(include={"alpha", "beta", "gamma", "power"}),
         method=shooting.method,
         steps=shooting.steps,

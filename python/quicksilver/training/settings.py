@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from quicksilver.images.intensity import Intensity
 from quicksilver.images.resampling import MAX_SIZE
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
 from quicksilver.networks.patch import DROPOUT
@@ -38,6 +39,8 @@ class Data(Part):
         shape: Voxels of the frame.
         spacing: Of the frame, mm.
         origin: Of the frame, mm.
+        intensity: How images are scaled, in training and by whoever uses the model
+            (`quicksilver.images.intensity.normalise`).
         held_out: Number of subjects, the last by name and at least two, used for validation only.
         validation_pairs: Number of pairs on which networks are validated.
     """
@@ -48,6 +51,7 @@ class Data(Part):
     shape: tuple[Size, Size, Size]
     spacing: Annotated[float, Field(ge=0.01, le=100)]
     origin: tuple[float, float, float]
+    intensity: Intensity = "percentile"
     held_out: Annotated[int, Field(ge=2)]
     validation_pairs: PositiveInt = 6
 
@@ -58,6 +62,8 @@ class Data(Part):
                 raise ValueError("a pattern has one * for the subject's name")
         if self.images is None and self.labels is None:
             raise ValueError("give images or labels")
+        if self.images is None and self.intensity != "percentile":
+            raise ValueError("painted images are scaled already: leave intensity out")
         return self
 
     @property

@@ -103,6 +103,7 @@ def check_fits(folder: Path, recipe: Recipe, held_out: Sequence[str]) -> None:
         try:
             affine = np.array(pair.about.get("affine", frame.affine), dtype=float).reshape(4, 4)
             metric = {name: pair.about["metric"][name] for name in METRIC}
+            intensity = pair.about.get("intensity", "percentile")
             images = [Path(pair.about[name]) for name in ("moving", "target")]
         except (KeyError, TypeError, ValueError) as error:
             raise _unlike(file, "that say what they are of", f"'{error}'") from error
@@ -111,6 +112,8 @@ def check_fits(folder: Path, recipe: Recipe, held_out: Sequence[str]) -> None:
             raise _unlike(file, "on its frame", "one of another shape or position")
         if metric != wanted:
             raise _unlike(file, f"by its metric {wanted}", str(metric))
+        if intensity != recipe.data.intensity:
+            raise _unlike(file, f"of {recipe.data.intensity} intensities", str(intensity))
         for image in images:
             if image.name in held_out or any(map(image.match, patterns)):
                 raise _unlike(file, "of no subject that is held out", image.name)

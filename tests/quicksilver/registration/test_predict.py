@@ -60,6 +60,19 @@ def test_stride_and_batch_size_are_those_of_every_prediction(brains, model, monk
     assert max(passes) > 5
 
 
+def test_equalised_images_are_what_network_and_energy_see(brains, model):
+    found = register(*brains, Options(model, device="cpu", decide=False, equalise=True))
+    pair = prepare(*brains, 2.0, intensity="equalised")
+    assert torch.equal(found.pair.moving, pair.moving)
+    assert torch.equal(found.pair.target, pair.target)
+    taught = dataclasses.replace(model.config, intensity="equalised")
+    same = register(
+        *brains,
+        Options(dataclasses.replace(model, config=taught), device="cpu", decide=False),
+    )
+    assert torch.equal(same.momentum, found.momentum)
+
+
 def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model):
     twice = dataclasses.replace(model, config=dataclasses.replace(model.config, corrections=2))
     pair = prepare(*brains, 2.0)

@@ -85,6 +85,7 @@ def test_a_training_learns_from_a_folder_of_fits(data, tmp_path):
         ({"affine": "none"}, "that say what they are of"),
         ({"metric": {"alpha": 0.02, "beta": 0.01, "gamma": 0.001, "power": 1}}, "by its metric"),
         ({"metric": 3}, "that say what they are of"),
+        ({"intensity": "equalised"}, "of percentile intensities, found equalised"),
         ({"target": "elsewhere/p5_t1.nii.gz"}, "held out, found p5_t1.nii.gz"),
         ({"moving": "5"}, "held out, found 5"),
     ],

@@ -43,6 +43,15 @@ def test_volumes_lie_in_the_frame_and_carry_their_labels(data, tmp_path):
     assert volumes.part(slice(4, None)).names == ("4", "5")
 
 
+def test_a_recipe_says_how_intensities_are_scaled(data, tmp_path):
+    images = {"images": "p*_t1.nii.gz", "intensity": "equalised", **FRAME}
+    recipe = read_recipe(recipe_file(tmp_path, data=images))
+    image = load_volumes(data, recipe.data).image(0)
+    expected = normalise(people(1).image(0), "equalised")
+    assert (image - expected).abs().mean() < 0.01
+    assert make_model_config(recipe).intensity == "equalised"
+
+
 def test_matrices_bring_people_to_the_frame(data, tmp_path):
     shift = np.eye(4)
     shift[0, 3] = 4.0  # two voxels
