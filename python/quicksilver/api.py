@@ -210,7 +210,8 @@ def _place(moving: Image, target: Image, options: PairOptions, device: torch.dev
     elif start is not None:
         start = as_affine(start)
     if options.affine:
-        found = place(moving, target, start, device)
+        atlas = None if options.atlas is None else as_image(options.atlas)
+        found = place(moving, target, start, device, atlas)
     else:
         found = Placement() if start is None else Placement(start)
     heads = tuple(

@@ -92,6 +92,13 @@ def test_labels_go_both_ways(raw):
         assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > 0.97
 
 
+def test_an_atlas_takes_the_place_of_the_template(elsewhere, still):
+    moving, target, _ = elsewhere
+    placement = quicksilver.register(moving, target, still, atlas=target).pair.placement
+    assert placement.template_similarity > 0.99
+    assert np.allclose(placement.frame, np.eye(4), atol=0.05)
+
+
 def test_an_affine_that_is_given_can_be_kept(elsewhere, still, tmp_path):
     moving, target, true = elsewhere
     write_affine(tmp_path / "given.mat", true)

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.registration.option_fields import (
     DEVICE,
     MANY,
@@ -44,6 +45,8 @@ class PairOptions:
         affine: Whether to align the images, and the target with the template, first.
         initial_affine: A matrix (4, 4) from the target's points to the moving image's in RAS
             millimetres, or a file of one, to begin with; with `affine` false it is kept as it is.
+        atlas: A skull-stripped image with which images are aligned in place of the template ICBM152
+            2009a, for models trained in the space of another.
         moving_mask: An image that is zero where the moving image is background.
         target_mask: An image that is zero where the target is background.
         strip: Whether the skull is stripped first (`quicksilver.strip`) from each image that has no
@@ -67,6 +70,13 @@ class PairOptions:
         default=None,
         metadata=shown(
             "Affine to start from (ITK, FSL or FreeSurfer); with --no-affine it is kept as it is.",
+            Path | None,
+        ),
+    )
+    atlas: ImageLike | None = field(
+        default=None,
+        metadata=shown(
+            "Skull-stripped image to align with in place of ICBM152, for models trained so.",
             Path | None,
         ),
     )
@@ -104,6 +114,11 @@ class PairOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.atlas is not None and not self.affine:
+            raise QuicksilverError(
+                "expected images to be aligned with the atlas, found that they are used where they "
+                "lie; leave --atlas or --no-affine out"
+            )
 
     def files(self, *more: object) -> list[str | os.PathLike[str]]:
         """List the paths among the options and `more`: the files that a registration reads."""

@@ -30,6 +30,7 @@ BAD_INPUTS = [
     "a file for a folder",
     "no such device",
     "a stride without patches",
+    "an atlas without alignment",
     "applying nothing",
     "evaluating nothing",
     "fitting nothing",
@@ -80,6 +81,7 @@ def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
         "a file for a folder": ["register", brain, brain, "-o", folder / "in-the-way"],
         "no such device": registering(brain, "--device", "cuda:77"),
         "a stride without patches": registering(brain, "--stride", 7),
+        "an atlas without alignment": registering(brain, "--atlas", brain),
         "applying nothing": ["apply", folder / "empty", brain, "-o", folder / "applied.nii"],
         "evaluating nothing": [
             "evaluate",
