@@ -20,8 +20,9 @@ from quicksilver.io.affines import as_affine, read_affine
 from quicksilver.io.exports import as_format
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
 from quicksilver.registration import optimise, predict, result
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.keywords import expand_options
-from quicksilver.registration.options import FitOptions, Options, PairOptions
+from quicksilver.registration.options import Options, PairOptions
 from quicksilver.registration.pair import WRITING, Placement
 from quicksilver.registration.placement import place
 from quicksilver.registration.stripping import Stripped, require_deepbet, strip_skull

@@ -11,7 +11,7 @@ import typer
 from quicksilver.commands.common import Folder, OutFormat, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.commands.voice import Voice
-from quicksilver.registration.options import FitOptions
+from quicksilver.registration.fit_options import FitOptions
 
 
 @take_options(FitOptions)

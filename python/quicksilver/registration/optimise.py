@@ -15,7 +15,7 @@ from quicksilver.lddmm.losses import make_loss
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
 from quicksilver.lddmm.unfolding import unfold
-from quicksilver.registration.options import FitOptions
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.pair import Pair, Placement, fitting_memory, prepare
 from quicksilver.registration.result import Registration, judge_registration
 from quicksilver.runtime.devices import pick_device

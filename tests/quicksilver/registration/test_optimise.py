@@ -8,8 +8,9 @@ from quicksilver.images.image import Image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.matching import FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.optimise import optimise
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.options import Options
 from quicksilver.registration.pair import prepare
 from quicksilver.registration.predict import register
 from tests.quicksilver.phantoms import make_affine, make_brain

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.fit_options import FitOptions
+from quicksilver.registration.options import Options
 
 
 @pytest.mark.parametrize(

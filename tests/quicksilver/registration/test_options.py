@@ -13,8 +13,9 @@ from quicksilver.cli import app
 from quicksilver.lddmm.lbfgs import FixedStep
 from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.lddmm.matching import FitSettings
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.optimise import fit_settings
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.options import Options
 
 CALLS = [(quicksilver.register, Options), (quicksilver.fit, FitOptions)]
 

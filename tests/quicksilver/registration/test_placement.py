@@ -39,7 +39,7 @@ def test_an_atlas_takes_the_place_of_the_template(shared):
     turn = make_affine((10, -5, 8), (1.05, 1.0, 0.95), origin=(20, -10, 5))
     placed = place(moving, target, atlas=target.reframe(turn))
     assert distance(placed.frame, turn, target) < 0.5
-    assert placed.template_similarity > 0.99
+    assert placed.template_similarity > 0.95
     assert placed.mirror_gain is None
     assert distance(placed.frame, place(moving, target).frame, target) > 5
 
