@@ -21,7 +21,8 @@ from quicksilver.networks.files import load_model
 from quicksilver.networks.shipped import DEFAULT_MODEL, SUFFIX, WEIGHTS, shipped_models
 from quicksilver.registration import optimise, predict
 from quicksilver.registration.evaluation import measure_spread
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.fit_options import FitOptions
+from quicksilver.registration.options import Options
 from quicksilver.registration.result import Registration
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds

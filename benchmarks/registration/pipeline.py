@@ -20,8 +20,9 @@ from quicksilver.io.images import read_image, write_image
 from quicksilver.lddmm.matching import FitSettings
 from quicksilver.networks.files import load_model
 from quicksilver.networks.model import Model
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.optimise import optimise
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.options import Options
 from quicksilver.registration.placement import load_template
 from quicksilver.registration.predict import register
 from quicksilver.registration.result import Registration

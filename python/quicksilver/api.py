@@ -20,8 +20,9 @@ from quicksilver.io.affines import as_affine, read_affine
 from quicksilver.io.exports import as_format
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
 from quicksilver.registration import optimise, predict, result
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.keywords import expand_options
-from quicksilver.registration.options import FitOptions, Options, PairOptions
+from quicksilver.registration.options import Options, PairOptions
 from quicksilver.registration.pair import WRITING, Placement
 from quicksilver.registration.placement import place
 from quicksilver.registration.stripping import Stripped, require_deepbet, strip_skull
@@ -210,7 +211,8 @@ def _place(moving: Image, target: Image, options: PairOptions, device: torch.dev
     elif start is not None:
         start = as_affine(start)
     if options.affine:
-        found = place(moving, target, start, device)
+        atlas = None if options.atlas is None else as_image(options.atlas)
+        found = place(moving, target, start, device, atlas)
     else:
         found = Placement() if start is None else Placement(start)
     heads = tuple(

@@ -22,7 +22,7 @@ from quicksilver.images.image import Image
 from quicksilver.io.fields import read_field, write_field
 from quicksilver.io.images import read_image
 from quicksilver.registration import optimise
-from quicksilver.registration.options import FitOptions
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.transforms.field import WorldField
 from tests.quicksilver.phantoms import make_brain, write_nifti
 

@@ -92,6 +92,13 @@ def test_labels_go_both_ways(raw):
         assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > 0.97
 
 
+def test_an_atlas_takes_the_place_of_the_template(elsewhere, still):
+    moving, target, _ = elsewhere
+    turn = make_affine((10, -5, 8), (1.05, 1.0, 0.95), origin=(20, -10, 5))
+    found = quicksilver.register(moving, target, still, atlas=target.reframe(turn))
+    assert np.allclose(found.pair.placement.frame[:3, :3], turn[:3, :3], atol=0.02)
+
+
 def test_an_affine_that_is_given_can_be_kept(elsewhere, still, tmp_path):
     moving, target, true = elsewhere
     write_affine(tmp_path / "given.mat", true)

@@ -14,7 +14,7 @@ import quicksilver_ext as qs
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
-from quicksilver.images.intensity import normalise
+from quicksilver.images.intensity import Intensity, normalise
 from quicksilver.io.images import count_voxels, read_image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import SUFFIX
@@ -39,6 +39,7 @@ def fit_list(
     settings: FitSettings | None = None,
     *,
     batch: int = 1,
+    intensity: Intensity = "percentile",
     device: torch.device | str = "cpu",
     tell: Tell = lambda detail: None,
 ) -> list[Path]:
@@ -55,6 +56,7 @@ def fit_list(
         settings: Of the fits.
         batch: Largest number of consecutive pairs, on grids of equal sizes, that are fitted
             together.
+        intensity: How `quicksilver.images.intensity.normalise` scales the images.
         device: Computes.
         tell: Told of every iteration.
 
@@ -72,7 +74,8 @@ def fit_list(
     chosen, where = settings or FitSettings(), torch.device(device)
     done: list[Path] = []
     failed: list[QuicksilverError] = []
-    load = partial(_load_or_note, failed, fitting_memory(chosen.steps) * batch, where)
+    memory = fitting_memory(chosen.steps) * batch
+    load = partial(_load_or_note, failed, memory, where, intensity)
     for group in _batches(missing, batch, load):
         now = Fitting(chosen, [job.file.stem for job in group], len(done), len(missing))
         progress = partial(_tell, tell, now)
@@ -88,6 +91,7 @@ def _load_or_note(
     failed: list[QuicksilverError],
     memory: float,
     device: torch.device,
+    intensity: Intensity,
     paths: PairPaths,
     file: Path,
 ) -> FitJob | None:
@@ -96,7 +100,7 @@ def _load_or_note(
         voxels = count_voxels(paths.moving)
         advice = f"{paths.moving} has {voxels / 1e6:.1f} million voxels: crop it, or lower --batch"
         require_memory(memory * voxels, device, advice)
-        return _load(paths, file)
+        return _load(paths, file, intensity)
     except QuicksilverError as error:
         failed.append(error)
         return None
@@ -142,7 +146,7 @@ def _batches(
         yield group
 
 
-def _load(paths: PairPaths, file: Path) -> FitJob:
+def _load(paths: PairPaths, file: Path, intensity: Intensity) -> FitJob:
     """Read the images of a pair, which must lie on one grid."""
     given = {name: getattr(paths, name) for name in ("moving", *OTHERS)}
     read = {name: read_image(path) for name, path in given.items() if path is not None}
@@ -154,15 +158,18 @@ def _load(paths: PairPaths, file: Path) -> FitJob:
                 f"and {image.grid.shape} or other positions; resample both onto one aligned grid "
                 "first"
             )
-    images = {name: _tensor(image, name.endswith("mask")) for name, image in read.items()}
+    images = {
+        name: _tensor(image, name.endswith("mask"), intensity) for name, image in read.items()
+    }
     about = {
         **{name: str(path) for name, path in asdict(paths).items() if path},
         "affine": grid.affine.tolist(),
+        "intensity": intensity,
         "versions": collect_versions(),
     }
     return FitJob(file, Images(**images), about)
 
 
-def _tensor(image: Image, mask: bool) -> Tensor:
+def _tensor(image: Image, mask: bool, intensity: Intensity = "percentile") -> Tensor:
     data = torch.from_numpy(image.data)[None, None]
-    return (data > 0).float() if mask else normalise(data)
+    return (data > 0).float() if mask else normalise(data, intensity)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from quicksilver.errors import escape
-from quicksilver.registration.options import DEVICE, MODEL, PairOptions
+from quicksilver.registration.option_fields import DEVICE, MODEL
+from quicksilver.registration.options import PairOptions
 
 if TYPE_CHECKING:
     from quicksilver.api import Registration

@@ -11,7 +11,7 @@ import typer
 from quicksilver.commands.common import Folder, OutFormat, Strict, say, write_registration
 from quicksilver.commands.options import take_options
 from quicksilver.commands.voice import Voice
-from quicksilver.registration.options import FitOptions
+from quicksilver.registration.fit_options import FitOptions
 
 
 @take_options(FitOptions)
@@ -76,6 +76,7 @@ def _fit_list(pairs: Path, output: Path, batch: int, options: FitOptions, voice:
             fit_metric(options),
             fit_settings(options),
             batch=batch,
+            intensity="equalised" if options.equalise else "percentile",
             device=devices.pick_device(options.device),
             tell=partial(progress, "fit"),
         )

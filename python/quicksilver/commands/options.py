@@ -17,7 +17,7 @@ def take_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable
 
     Of several such dataclasses the decorators stand in the order of the parameters.
 
-    Fields without the metadata of `quicksilver.registration.options.shown` are left out.
+    Fields without the metadata of `quicksilver.registration.option_fields.shown` are left out.
     """
     own = [field for field in fields(options) if field.metadata]
 

@@ -30,8 +30,8 @@ def train(
 ) -> None:
     """Train a model by a recipe, from raw images to a model file with its card.
 
-    Stopped and called again with the same folder, training resumes. Under `torchrun`
-    several GPUs or machines train together.
+    It says first what time and memory it will take. Stopped and called again with the same folder,
+    training resumes. Under `torchrun` several GPUs or machines train together.
     """
     from quicksilver.io import files
     from quicksilver.runtime import devices
@@ -41,5 +41,5 @@ def train(
     read = read_recipe(recipe)
     files.require_apart([output / name for name in WRITTEN], [recipe, read.start or ""])
     files.require_writable(output)
-    run_training(read, data, output, devices.pick_device(device))
+    run_training(read, data, output, devices.pick_device(device), tell=say)
     say(f"model: {output / 'model.safetensors'}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from quicksilver.commands.common import say
-from quicksilver.registration.options import shown
+from quicksilver.registration.option_fields import shown
 
 if TYPE_CHECKING:
     from quicksilver.runtime.stages import Progress

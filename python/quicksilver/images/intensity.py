@@ -1,8 +1,8 @@
-"""Scale intensities for the networks, and match the histogram of one image to another."""
+"""Scale intensities for the networks; equalise a histogram, or match it to another image's."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,11 +10,8 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 
-Intensity = Literal["percentile", "maximum"]
-"""What `normalise` brings to 1: the 99th percentile of the non-zero voxels, or the maximum."""
-
-
-INTENSITIES = get_args(Intensity)
+Intensity = Literal["percentile", "maximum", "equalised"]
+"""What `normalise` makes of intensities."""
 
 
 def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
@@ -23,7 +20,8 @@ def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
     Args:
         data: Intensities of any shape, background 0.
         intensity: What is brought to 1: the 99th "percentile" of the non-zero voxels, or the
-            "maximum", as the original Quicksilver's networks were trained.
+            "maximum", as the original Quicksilver's networks were trained; or "equalised", the
+            original's option (`equalise_histogram`).
 
     Returns:
         Intensities clipped to [0, 1.2], shaped and placed as `data`.
@@ -46,7 +44,29 @@ def normalise(data: Tensor, intensity: Intensity = "percentile") -> Tensor:
             f"expected positive intensities in the brain, found the {intensity} {scale:g}; "
             "shift the image so that its background is 0"
         )
-    return (data / scale).clamp(0, 1.2)
+    return equalise_histogram(data) if intensity == "equalised" else (data / scale).clamp(0, 1.2)
+
+
+def equalise_histogram(data: Tensor) -> Tensor:
+    """Replace each non-zero intensity by the part of the non-zero voxels that are no brighter.
+
+    Args:
+        data: Intensities of any shape, background 0, which stays 0.
+
+    Returns:
+        Intensities in (0, 1], as many of each, shaped and placed as `data`.
+
+    Example:
+        >>> equalise_histogram(torch.tensor([0.0, 7.0, 3.0, 3.0, 900.0]))
+        tensor([0.0000, 0.7500, 0.5000, 0.5000, 1.0000])
+    """
+    inside = data != 0
+    values = data[inside].cpu().numpy()
+    _, level, counts = np.unique(values, return_inverse=True, return_counts=True)
+    parts = (np.cumsum(counts) / values.size).astype(np.float32)
+    equalised = torch.zeros_like(data)
+    equalised[inside] = torch.from_numpy(parts[level]).to(data)
+    return equalised
 
 
 def match_histogram(data: Tensor, reference: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.registration.options import DEVICE, MODEL, REFINE, check_ranges, shown
+from quicksilver.registration.option_fields import DEVICE, MODEL, REFINE, check_ranges, shown
 
 if TYPE_CHECKING:
     import torch

@@ -27,8 +27,8 @@ SUFFIX = ".h5"
 
 
 UNITS = {
-    "moving": "intensity, 99th percentile of the non-zero voxels at 1",
-    "target": "intensity, 99th percentile of the non-zero voxels at 1",
+    "moving": "intensity, normalised: background 0, at most 1.2",
+    "target": "intensity, normalised: background 0, at most 1.2",
     "momentum": "initial momentum in voxels of this grid, components along array axes",
 }
 """The data sets of a file."""

@@ -50,14 +50,22 @@ class Descent:
     `point` is where it is, `energies` are those at its start and after every iteration, `trial` is
     what to evaluate next. It stops after `iterations`, when an iteration lowers the energy by less
     than `tolerance` times its value, or when no lower energy is found along the direction.
+    `step_size` is the change of the initial velocity, in voxels, that the first iteration tries and
+    that no later one exceeds; None: `LARGEST_STEP`.
     """
 
     halvings = 5
 
     def __init__(
-        self, start: Tensor, metric: qs.FluidMetric, iterations: int, tolerance: float
+        self,
+        start: Tensor,
+        metric: qs.FluidMetric,
+        iterations: int,
+        tolerance: float,
+        step_size: float | None = None,
     ) -> None:
         self.point = self.trial = start.detach()
+        self.step_size = LARGEST_STEP if step_size is None else step_size
         self.metric, self.iterations, self.tolerance = metric, iterations, tolerance
         self.energies: list[float] = []
         self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=MEMORY)
@@ -118,11 +126,11 @@ class Descent:
         direction = -self._inverse_hessian(self.gradient)
         speed = self._speed(direction)
         large = speed.flatten().kthvalue(math.ceil(LARGE * speed.numel())).values.item()
-        if not self.pairs or large > LARGEST_STEP:  # the first has no scale of its own
-            scale = LARGEST_STEP / max(large, torch.finfo(direction.dtype).tiny)
+        if not self.pairs or large > self.step_size:  # the first has no scale of its own
+            scale = self.step_size / max(large, torch.finfo(direction.dtype).tiny)
             direction, speed = scale * direction, scale * speed
-        direction = direction / _limit(speed / LARGEST_STEP)
-        return direction / max(self._speed(direction).max().item() / LARGEST_STEP, 1.0)
+        direction = direction / _limit(speed / self.step_size)
+        return direction / max(self._speed(direction).max().item() / self.step_size, 1.0)
 
     def _speed(self, direction: Tensor) -> Tensor:
         """Return the largest component of the change of the initial velocity, (1, 1, X, Y, Z)."""
@@ -160,18 +168,27 @@ class Descent:
 
 
 class FixedStep(Descent):
-    """The original Quicksilver's gradient descent: a fixed number of steps of one length."""
+    """The original Quicksilver's gradient descent: a fixed number of steps of one length.
+
+    `step_size` is what the gradient is multiplied by; None: `QUICKSILVER_STEP`.
+    """
 
     halvings = 0
 
     def __init__(
-        self, start: Tensor, metric: qs.FluidMetric, iterations: int, tolerance: float
+        self,
+        start: Tensor,
+        metric: qs.FluidMetric,
+        iterations: int,
+        tolerance: float,
+        step_size: float | None = None,
     ) -> None:
-        super().__init__(start, metric, iterations, -math.inf)
+        length = QUICKSILVER_STEP if step_size is None else step_size
+        super().__init__(start, metric, iterations, -math.inf, length)
         self.pairs = deque(maxlen=0)
 
     def _direction(self) -> Tensor:
-        return -QUICKSILVER_STEP * self.gradient
+        return -self.step_size * self.gradient
 
     def _accepts(self, energy: float) -> bool:
         return math.isfinite(energy)

@@ -43,6 +43,7 @@ class FitSettings(Record):
             value.
         folding: Weight of the penalty of folds.
         descent: `Descent` (L-BFGS) or `FixedStep`.
+        step_size: Of the descent, in its own unit; None: its own.
     """
 
     loss: Loss = field(default_factory=LNCC)
@@ -52,6 +53,7 @@ class FitSettings(Record):
     tolerance: float = 3e-4
     folding: float = 100.0
     descent: type[Descent] = Descent
+    step_size: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.iterations):
@@ -61,6 +63,10 @@ class FitSettings(Record):
                 "other"
             )
 
+    def work(self) -> list[float]:
+        """Return the largest number of iterations of every level, in those of the finest grid."""
+        return [n / level**3 for n, level in zip(self.iterations, self.levels, strict=True)]
+
     def part_done(self, level: int, iteration: int) -> float:
         """Return the part of the work that is done, at least: a level may end before its last
         iteration.
@@ -69,9 +75,8 @@ class FitSettings(Record):
             >>> FitSettings(levels=(2, 1), iterations=(8, 3)).part_done(level=1, iteration=1)
             0.5
         """
-        voxels = [coarser**-3 for coarser in self.levels]
-        work = [count * size for count, size in zip(self.iterations, voxels, strict=True)]
-        done = sum(work[:level]) + iteration * voxels[level]
+        work = self.work()
+        done = sum(work[:level]) + iteration / self.levels[level] ** 3
         return done / max(sum(work), done) if done > 0 else 0.0
 
 
@@ -192,8 +197,9 @@ class Matching:
             # What another grid bears may fold this one, and out of folds, which it pays for, no
             # descent finds.
             start = unfold(start, self.shoot).momentum
-        options = self.metric, iterations, self.settings.tolerance
-        return [self.settings.descent(row, *options) for row in start.split(1)]
+        settings = self.settings
+        options = self.metric, iterations, settings.tolerance, settings.step_size
+        return [settings.descent(row, *options) for row in start.split(1)]
 
     def momentum(self, descents: Sequence[Descent], shape: Sequence[int]) -> Tensor:
         """Return the momenta that descents have reached, on the finest grid."""

@@ -129,12 +129,15 @@ def sample(
     return Uncertainty(seed, momentum.mean, psi, phi)
 
 
+def find_dropout(network: nn.Module) -> list[nn.Dropout | nn.Dropout3d]:
+    """List the dropout layers of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.Dropout | nn.Dropout3d)]
+
+
 @contextmanager
 def _dropout_on(networks: Collection[nn.Module], seed: int) -> Iterator[None]:
     """Turn dropout on and seed the random numbers within a block, and restore both afterwards."""
-    layers = [
-        m for net in networks for m in net.modules() if isinstance(m, nn.Dropout | nn.Dropout3d)
-    ]
+    layers = [layer for network in networks for layer in find_dropout(network)]
     cards = {p.device for net in networks for p in net.parameters() if p.is_cuda}
     with torch.random.fork_rng(cards):
         torch.manual_seed(seed)

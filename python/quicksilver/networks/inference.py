@@ -27,6 +27,7 @@ def infer_momenta(
     *,
     steps: int | None = None,
     correction: bool = True,
+    batch_size: int | None = None,
     stages: Stages | None = None,
 ) -> list[Tensor]:
     """Predict an initial momentum, and correct it where the model has networks for that.
@@ -37,6 +38,7 @@ def infer_momenta(
         target: As `moving`.
         steps: Of the integrator; None: the model's own.
         correction: Whether the networks that correct are asked, where there are some.
+        batch_size: Patches per pass of a network of patches; None: what suits the device.
         stages: Measures the parts.
 
     Returns:
@@ -53,7 +55,7 @@ def infer_momenta(
     config, stages = model.config, stages or Stages(device=moving.device)
     factor = config.prediction_factor
     coarse = Inference(
-        config, downsample(moving, factor), downsample(target, factor), factor, stages
+        config, downsample(moving, factor), downsample(target, factor), factor, stages, batch_size
     )
     with stages("predict") as tell:
         momentum = coarse.ask(model.prediction, coarse.target, tell)
@@ -61,7 +63,7 @@ def infer_momenta(
         return [upsample_momentum(momentum, factor, moving.shape[2:])]
     momenta = coarse.correct(momentum, model.coarse_correction, config.coarse_corrections, steps)
     momentum = upsample_momentum(momenta[-1], factor, moving.shape[2:])
-    fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages)
+    fine = coarse if factor == 1 else Inference(config, moving, target, 1, stages, batch_size)
     return fine.correct(momentum, model.correction, config.corrections, steps)
 
 
@@ -77,6 +79,7 @@ class Inference:
         target: (1, 1, X, Y, Z).
         factor: How much coarser the images' grid is than the model's.
         stages: Measures the parts.
+        batch_size: Patches per pass of a network of patches; None: what suits the device.
     """
 
     def __init__(
@@ -86,8 +89,10 @@ class Inference:
         target: Tensor,
         factor: int = 1,
         stages: Stages | None = None,
+        batch_size: int | None = None,
     ) -> None:
         self.config, self.moving, self.target, self.factor = config, moving, target, factor
+        self.batch_size = batch_size
         self.stages = stages or Stages(device=moving.device)
         self.region = find_brains(moving, target)
         self.evidence = find_evidence(moving, target) if config.relative else None
@@ -142,9 +147,14 @@ class Inference:
 
         if torch.is_grad_enabled():
             return predict_with_gradient(network, self.moving, target, region=self.region)
-        stride = self.config.stride
         return predict_momentum(
-            network, self.moving, target, stride, progress=report, region=self.region
+            network,
+            self.moving,
+            target,
+            self.config.stride,
+            self.batch_size,
+            progress=report,
+            region=self.region,
         )
 
 

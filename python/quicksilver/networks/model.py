@@ -18,8 +18,9 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import Intensity
 from quicksilver.lddmm.metric import coarsen_metric, pad_metric
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.horizontal import HorizontalNetwork
-from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
+from quicksilver.networks.patch import DROPOUT, PATCH_SIZE, PatchNetwork
 
 
 @dataclass
@@ -36,6 +37,7 @@ class ModelConfig:
         corrections: Number of corrections, each with the target warped back along what was found so
             far.
         dropout: Whether the networks have dropout.
+        dropout_rate: Its probability.
         sharpness: See `quicksilver.networks.base.MomentumNetwork`.
         relative: Whether momenta are bound to what differs between the images
             (`quicksilver.networks.evidence`).
@@ -64,6 +66,7 @@ class ModelConfig:
     coarse_corrections: int = 0
     corrections: int = 1
     dropout: bool = False
+    dropout_rate: float = DROPOUT
     sharpness: float | None = None
     relative: bool = False
     axes_reversed: bool = False
@@ -124,6 +127,8 @@ class ModelConfig:
         else:
             network = PatchNetwork(self.features, self.dropout, self.axes_reversed)
         network.sharpness = self.sharpness
+        for layer in find_dropout(network):
+            layer.p = self.dropout_rate
         return network
 
 

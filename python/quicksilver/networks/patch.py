@@ -72,8 +72,9 @@ class PatchNetwork(MomentumNetwork):
     """Predicts the initial momentum of the geodesic from moving to target, patch by patch.
 
     `features` is the width of the first encoder block (64 in the paper: 21,826,347 parameters).
-    `dropout=True` builds the probabilistic form: dropout of 0.2, active in training mode, after
-    every activation but those of the convolutions that pool or unpool, 27 times as in the original.
+    `dropout=True` builds the probabilistic form: dropout of 0.2 (or the `dropout_rate` of a model's
+    configuration), active in training mode, after every activation but those of the convolutions
+    that pool or unpool, 27 times as in the original.
     `axes_reversed=True` is for weights trained on volumes in the order (z, y, x): the patches are
     turned around the network; its components stay, decoder_x gives the one along x.
 

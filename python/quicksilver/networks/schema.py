@@ -53,6 +53,7 @@ class ConfigSchema(Checked):
     coarse_corrections: Annotated[int, Field(ge=0, le=100)]
     corrections: Annotated[int, Field(ge=1, le=100)]
     dropout: bool
+    dropout_rate: Annotated[float, Field(gt=0, lt=1)]
     sharpness: Annotated[float, Field(gt=0)] | None
     relative: bool
     axes_reversed: bool

@@ -100,6 +100,20 @@ def predict_with_gradient(
     )
 
 
+def require_patches(network: MomentumNetwork) -> None:
+    """Check that a network sees patches, for whoever chooses how they lie.
+
+    Raises:
+        QuicksilverError: It sees whole volumes.
+    """
+    if not isinstance(network, PatchNetwork):
+        raise QuicksilverError(
+            "expected a model whose networks see patches for a stride or a batch size, found one "
+            "that sees whole volumes; give another with --model, or leave --stride and "
+            "--batch-size out"
+        )
+
+
 def find_brains(moving: Tensor, target: Tensor) -> Tensor:
     """Find where either image is not background, (N, 1, X, Y, Z)."""
     return (moving != 0) | (target != 0)

@@ -15,7 +15,7 @@ from quicksilver.lddmm.losses import make_loss
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
 from quicksilver.lddmm.unfolding import unfold
-from quicksilver.registration.options import FitOptions
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.pair import Pair, Placement, fitting_memory, prepare
 from quicksilver.registration.result import Registration, judge_registration
 from quicksilver.runtime.devices import pick_device
@@ -52,6 +52,7 @@ def optimise(
             target,
             options.spacing,
             device,
+            "equalised" if options.equalise else "percentile",
             placement=placement,
             histogram_matching=options.histogram_matching,
             memory=fitting_memory(settings.steps),
@@ -87,6 +88,7 @@ def fit_settings(options: FitOptions) -> FitSettings:
         QUICKSILVER if original else FitSettings(iterations=options.iterations),
         loss=make_loss(loss, options.sigma, options.window) if isinstance(loss, str) else loss,
         steps=options.steps,
+        step_size=options.step_size,
     )
 
 

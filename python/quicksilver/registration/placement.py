@@ -53,6 +53,7 @@ def place(
     target: Image,
     start: np.ndarray | None = None,
     device: torch.device | str = "cpu",
+    atlas: Image | None = None,
 ) -> Placement:
     """Align two skull-stripped images, and the target with the template.
 
@@ -67,10 +68,12 @@ def place(
         target: Image that it is brought to.
         start: A matrix (4, 4) to start from; None: what the headers say.
         device: Device that computes.
+        atlas: A skull-stripped image that takes the template's place.
     """
     ours, theirs = build_levels(moving, device), build_levels(target, device)
-    known = build_levels(load_template(), device)
-    to_ours, frame = (align(each, known, prior=TEMPLATE_TO_SUBJECT) for each in (ours, theirs))
+    known = build_levels(atlas or load_template(), device)
+    prior = TEMPLATE_TO_SUBJECT if atlas is None else None
+    to_ours, frame = (align(each, known, prior=prior) for each in (ours, theirs))
     trusted = start is None and _is_trusted(to_ours) and _is_trusted(frame)
     by_template = to_ours.matrix @ np.linalg.inv(frame.matrix)
     if trusted and not (to_ours.in_part or frame.in_part):
@@ -86,7 +89,9 @@ def place(
         already_aligned=pair.unmoved,
         template_similarity=round(frame.similarity, 4),
         in_part=pair.in_part or None,
-        mirror_gain=_measure_mirror_gain(pair, frame, ours, theirs) if trusted else None,
+        mirror_gain=(
+            _measure_mirror_gain(pair, frame, ours, theirs) if trusted and atlas is None else None
+        ),
         notes=tuple(write_notes(pair, frame)),
     )
 

@@ -21,6 +21,7 @@ from quicksilver.networks.dropout import Uncertainty, require_dropout, sample
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.shipped import open_model
+from quicksilver.networks.tiling import require_patches
 from quicksilver.registration.decision import decide
 from quicksilver.registration.optimise import refine_momentum
 from quicksilver.registration.options import Options
@@ -81,7 +82,7 @@ def register(
                 target,
                 config.spacing,
                 device,
-                config.intensity,
+                "equalised" if options.equalise else config.intensity,
                 placement,
                 options.histogram_matching,
                 memory,
@@ -101,18 +102,23 @@ def register(
 
 
 def open_checked(options: Options) -> Model:
-    """Open the model of options, once it is certain that what they ask for is there.
+    """Open the model of options, with their stride, once it is certain that what they ask for is
+    there.
 
     Raises:
-        QuicksilverError: There is no such model, samples are asked of one without dropout, or
-            deepbet is not installed to strip skulls.
+        QuicksilverError: There is no such model, samples are asked of one without dropout, patches
+            of one that sees whole volumes, or deepbet is not installed to strip skulls.
     """
     if options.strip:
         require_deepbet()
     model = open_model(options.model)
     if options.samples is not None:
         require_dropout(model)
-    return model
+    if options.stride is None and options.batch_size is None:
+        return model
+    require_patches(model.prediction)
+    stride = options.stride or model.config.stride
+    return replace(model, config=replace(model.config, stride=stride))
 
 
 def _choose(
@@ -158,6 +164,7 @@ def _settle(options: Options, model: Model) -> PredictionSettings:
         method=model.config.method,
         samples=options.samples,
         seed=options.seed if sampled else None,
+        stride=model.config.stride if model.config.architecture == "patch" else None,
     )
 
 
@@ -174,6 +181,7 @@ def _predict(
         pair.target,
         steps=settings.steps,
         correction=options.correction,
+        batch_size=options.batch_size,
     )
     if options.samples is None:
         return predict(stages=stages), None

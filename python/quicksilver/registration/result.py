@@ -51,6 +51,7 @@ class PredictionSettings(Record):
     kept_scale: float | None = None
     samples: int | None = None
     seed: int | None = None
+    stride: int | None = None
 
 
 @dataclass(frozen=True)

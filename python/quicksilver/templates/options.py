@@ -6,7 +6,7 @@ import os
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
-from quicksilver.registration.options import DEVICE, MODEL, REFINE, check_ranges, shown
+from quicksilver.registration.option_fields import DEVICE, MODEL, REFINE, check_ranges, shown
 
 if TYPE_CHECKING:
     import torch

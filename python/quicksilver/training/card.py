@@ -29,7 +29,7 @@ def write_card(config: ModelConfig, name: str, path: str | Path) -> None:
     metric = ", ".join(f"{key} {value}" for key, value in config.metric.items())
     rows = {
         "architecture": f"{config.architecture}, {config.features} features"
-        + (", dropout" if config.dropout else ""),
+        + (f", dropout {config.dropout_rate:g}" if config.dropout else ""),
         "grid": f"{config.spacing:g} mm",
         "metric (voxels)": metric,
         "integrator": f"`{config.method}`, {config.steps} steps",

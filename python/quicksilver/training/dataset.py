@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
-from quicksilver.images.intensity import normalise
+from quicksilver.images.intensity import Intensity, normalise
 from quicksilver.images.resampling import resample
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_image
@@ -104,7 +104,8 @@ def load_volumes(folder: str | Path, settings: Data) -> Volumes:
             return None
         found = [folder / pattern.replace("*", name) for name in names]
         pairs = zip(found, matrices, strict=True)
-        return torch.cat([_read_on_frame(file, matrix, grid, labels) for file, matrix in pairs])
+        intensity = None if labels else settings.intensity
+        return torch.cat([_read_on_frame(file, matrix, grid, intensity) for file, matrix in pairs])
 
     return Volumes(names, stack(settings.images, False), stack(settings.labels, True), grid)
 
@@ -132,9 +133,12 @@ def _read_matrices(
         ) from error
 
 
-def _read_on_frame(path: Path, matrix: np.ndarray, grid: Grid, labels: bool) -> Tensor:
-    image = read_image(path, labels=labels)
+def _read_on_frame(
+    path: Path, matrix: np.ndarray, grid: Grid, intensity: Intensity | None
+) -> Tensor:
+    """Read an image on a frame, its intensities scaled; None: a label map."""
+    image = read_image(path, labels=intensity is None)
     placed = Image(image.data, np.linalg.inv(matrix) @ image.affine)
-    if labels:
+    if intensity is None:
         return resample(placed, grid, "nearest").to(torch.int16)
-    return normalise(resample(placed, grid)).half()
+    return normalise(resample(placed, grid), intensity).half()

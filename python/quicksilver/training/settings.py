@@ -9,13 +9,16 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from quicksilver.images.intensity import Intensity
 from quicksilver.images.resampling import MAX_SIZE
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
+from quicksilver.networks.patch import DROPOUT
 
 Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 TimeSteps = Annotated[int, Field(ge=1, le=1000)]
@@ -36,6 +39,8 @@ class Data(Part):
         shape: Voxels of the frame.
         spacing: Of the frame, mm.
         origin: Of the frame, mm.
+        intensity: How images are scaled, in training and by whoever uses the model
+            (`quicksilver.images.intensity.normalise`).
         held_out: Number of subjects, the last by name and at least two, used for validation only.
         validation_pairs: Number of pairs on which networks are validated.
     """
@@ -46,6 +51,7 @@ class Data(Part):
     shape: tuple[Size, Size, Size]
     spacing: Annotated[float, Field(ge=0.01, le=100)]
     origin: tuple[float, float, float]
+    intensity: Intensity = "percentile"
     held_out: Annotated[int, Field(ge=2)]
     validation_pairs: PositiveInt = 6
 
@@ -56,6 +62,8 @@ class Data(Part):
                 raise ValueError("a pattern has one * for the subject's name")
         if self.images is None and self.labels is None:
             raise ValueError("give images or labels")
+        if self.images is None and self.intensity != "percentile":
+            raise ValueError("painted images are scaled already: leave intensity out")
         return self
 
     @property
@@ -77,6 +85,8 @@ class Network(Part):
             network of the model in `start`.
         corrections: Number of corrections, each with the target warped back once more.
         dropout: Whether the networks have dropout.
+        dropout_rate: Its probability. A mean over 16 features has with 0.06 the noise that one over
+            the paper's 64 has with 0.2.
         sharpness: Images sharper than this (`quicksilver.images.sharpness`) are softened before a
             network sees them, in training and after; None: none are.
         relative: Whether momenta are bound to what differs between the images
@@ -89,6 +99,7 @@ class Network(Part):
     coarse_corrections: Annotated[int, Field(ge=0, le=100)] = 0
     corrections: Annotated[int, Field(ge=1, le=100)] = 1
     dropout: bool = False
+    dropout_rate: Annotated[float, Field(gt=0, lt=1)] = DROPOUT
     relative: bool = False
     sharpness: PositiveFloat | None = None
 
@@ -137,10 +148,13 @@ class Variation(Part):
 
 
 class Fits(Part):
-    """Random pairs for the teacher, and how each is fitted (`quicksilver fit`).
+    """Random pairs for the teacher and how each is fitted (`quicksilver fit`), or a folder of fits.
 
     Args:
         pairs: Number of pairs.
+        folder: Folder that `quicksilver fit --pairs` wrote, relative to the images' (--data), in
+            place of all others here: fits on the recipe's frame, by its metric, of no subject that
+            is held out.
         method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
         levels: Of "lbfgs": how much coarser each level is.
         iterations: Of "lbfgs": largest number of iterations on each level.
@@ -149,7 +163,8 @@ class Fits(Part):
             zero.
     """
 
-    pairs: PositiveInt
+    pairs: PositiveInt | None = None
+    folder: str | None = None
     method: Literal["lbfgs", "quicksilver"] = "lbfgs"
     levels: tuple[PositiveInt, ...] = (2, 1)
     iterations: tuple[PositiveInt, ...] = (20, 15)
@@ -158,6 +173,10 @@ class Fits(Part):
 
     @model_validator(mode="after")
     def _starts_as_it_can(self) -> Fits:
+        if (self.pairs is None) == (self.folder is None):
+            raise ValueError("give either pairs, to be fitted, or a folder of fits")
+        if self.folder is not None and self.model_fields_set != {"folder"}:
+            raise ValueError("the fits of a folder are made already: leave all but folder out")
         if self.start is not None and self.method == "quicksilver":
             raise ValueError("the original's descent starts from zero: leave start out")
         return self
@@ -182,6 +201,7 @@ class Stage(Part):
         learning_rate: The largest one.
         warm_up: Steps in which it rises.
         decay: Part of the steps, at the end, in which it falls to zero.
+        dropout_ramp: Steps in which the probability of dropout rises from zero to the network's.
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         average: Decay per step of the mean of the weights, which is what is validated and kept.
@@ -202,6 +222,7 @@ class Stage(Part):
     learning_rate: PositiveFloat = 5e-4
     warm_up: PositiveInt = 30
     decay: Annotated[float, Field(gt=0, le=1)] = 0.25
+    dropout_ramp: NonNegativeInt = 0
     weight_decay: NonNegativeFloat = 0.0
     clip: PositiveFloat = 0.5
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995

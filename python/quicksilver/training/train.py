@@ -9,8 +9,8 @@ on where it was stopped.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,32 +23,36 @@ from quicksilver.lddmm.metric import coarsen_metric
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.files import save_model
 from quicksilver.networks.inference import Inference, infer_momenta
-from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.networks.model import Model
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, CoarseSource, Geodesics, Source, Subjects
 from quicksilver.training.beginning import load_starting_model, make_model_config
 from quicksilver.training.card import write_card
 from quicksilver.training.dataset import load_volumes
+from quicksilver.training.forecast import Work, invent_pair, make_forecast, take_step
 from quicksilver.training.initialisation import initialise
+from quicksilver.training.loss import Predict, TrainingLoss, predict_patches, predict_volumes
 from quicksilver.training.objectives import EnergyObjective, MomentumObjective, Objective
 from quicksilver.training.patches import CutPatches, FittedPatches
 from quicksilver.training.recipe import Recipe
 from quicksilver.training.settings import Stage
-from quicksilver.training.teacher import fit_pairs, write_residuals
+from quicksilver.training.teacher import check_fits, fit_pairs, plan_fits, write_residuals
 from quicksilver.training.tracker import Tracker
-from quicksilver.training.trainer import Record, Trainer
+from quicksilver.training.trainer import Record, Trainer, count_steps, place_network
 from quicksilver.training.validation import Validation
 
 CORRECTION_START = 0.5
 """The correction network begins as this part of the prediction network, which has learned from like
 images what momentum a difference wants."""
 
-Predict = Callable[[MomentumNetwork, Batch], Tensor]
-
 
 def train(
-    recipe: Recipe, data: str | Path, folder: str | Path, device: torch.device | str = "cpu"
+    recipe: Recipe,
+    data: str | Path,
+    folder: str | Path,
+    device: torch.device | str = "cpu",
+    tell: Callable[[str], None] = lambda news: None,
 ) -> Model:
     """Train the networks of a recipe and write the model, its card, log and curve into `folder`.
 
@@ -59,12 +63,16 @@ def train(
         data: Folder that the recipe's patterns of images are relative to.
         folder: Folder of the training; if it exists, training resumes from it.
         device: Device that computes.
+        tell: Told before it starts what it will take.
 
     Raises:
         QuicksilverError: Images are missing.
     """
     device = distributed.join(torch.device(device))
-    return Training(recipe, Path(data), Path(folder), device).run()
+    training = Training(recipe, Path(data), Path(folder), device)
+    if distributed.is_first() and (works := list(training.works())):
+        tell(str(make_forecast(works, device)))
+    return training.run()
 
 
 class Training:
@@ -83,6 +91,7 @@ class Training:
             volumes.part(slice(0, -held_out)),
             volumes.part(slice(-held_out, None)),
         )
+        self.fits = self._given_fits(data)
         self.config = make_model_config(recipe)
         self.metric = self.config.fluid_metric()
         self.start = (
@@ -104,6 +113,48 @@ class Training:
             write_card(model.config, self.recipe.name, self.folder / "model.md")
         distributed.wait()
         return model
+
+    def works(self) -> Iterator[Work]:
+        """List what is left to do, for a forecast."""
+        recipe, named = self.recipe, {}
+        for name, stage in (("prediction", recipe.prediction), ("correction", recipe.correction)):
+            if stage is not None and stage.steps > count_steps(self.folder / f"{name}.pt"):
+                named[name] = stage
+        if any(stage.source == "fits" for stage in named.values()) and self.fits is None:
+            assert recipe.fits is not None  # checked by the recipe
+            yield from plan_fits(self.subjects, recipe.fits, self.metric, self.folder / "fits")
+        for name, stage in named.items():
+            yield from self._stage_works(name, stage)
+
+    def _stage_works(self, name: str, stage: Stage) -> Iterator[Work]:
+        """List the steps and the validations of a stage that are left, with untrained networks."""
+        done = count_steps(self.folder / f"{name}.pt")
+        networks = [place_network(self.config.network(), self.device) for _ in range(2)]
+        first = Model(self.config, networks[0], None, self.coarse_correction)
+        corrected = replace(first, correction=networks[1])
+        whole, before = (first, None) if name == "prediction" else (corrected, first)
+        patches, held = None, 0.0
+        if stage.source == "fits":
+            assert self.recipe.fits is not None  # checked by the recipe
+            patches = FittedPatches([invent_pair(self.subjects)], self.recipe.variation.intensity)
+            count = self.recipe.fits.pairs or len(pair_files(self.fits or self.folder))
+            held = float(count * patches.volumes[0].nbytes)
+        source, loss = self._problem(stage, before, patches)
+        step = partial(take_step, networks[1], source, loss, stage, self.device)
+        yield Work(name, stage.steps - done, step, held)
+        judge = partial(self.validation.judge_pair, whole, *self.validation.pairs[0])
+        pairs = stage.validations * len(self.validation.pairs)
+        yield Work(name, pairs * (1 - done / stage.steps), judge)
+
+    def _given_fits(self, data: Path) -> Path | None:
+        """Return the folder of fits that the recipe names, once they are checked; None: it names
+        none.
+        """
+        if self.recipe.fits is None or self.recipe.fits.folder is None:
+            return None
+        folder = data / self.recipe.fits.folder
+        check_fits(folder, self.recipe, self.held_out.names)
+        return folder
 
     def _prediction(self) -> MomentumNetwork:
         if self.recipe.prediction is not None:
@@ -128,12 +179,9 @@ class Training:
         """Train one network; `first`: all that comes before a correction, which is then trained."""
         torch.manual_seed(self.recipe.seed)
         network = self.config.network()
-        source, predict = self._task(stage, first)
-        factor = self.config.prediction_factor if first is None else 1
-        if factor > 1:
-            source = CoarseSource(source, factor)
-        # Momenta of patches are small: their networks learn them in units of the mean.
-        scale = source.mean_magnitude() if isinstance(source, FittedPatches) else 1.0
+        patches = self._fitted_patches(first) if stage.source == "fits" else None
+        source, loss = self._problem(stage, first, patches)
+        scale = loss.scale
         checkpoint = self.folder / f"{name}.pt"
         begun = self._begun(first)
         if begun is not None:
@@ -142,7 +190,6 @@ class Training:
         elif isinstance(network, PatchNetwork) and not checkpoint.exists():
             begin = torch.Generator().manual_seed(self.recipe.seed)
             initialise(network, self._patches_to_begin_with(source), scale, begin)
-        loss = TrainingLoss(self._objective(stage, factor), predict, scale, stage.precision)
         seed = self.recipe.seed + (first is not None)
         trainer = Trainer(network, source, loss, stage, checkpoint, seed, self.device)
 
@@ -160,10 +207,23 @@ class Training:
             return self.start.correction
         return scale_network(first.prediction, CORRECTION_START)
 
-    def _task(self, stage: Stage, first: Model | None) -> tuple[Source, Predict]:
-        """Return the source of a stage's batches, and how a network predicts their momenta."""
-        if stage.source == "fits":
-            return self._fitted_patches(first), predict_patches
+    def _problem(
+        self, stage: Stage, first: Model | None, patches: FittedPatches | None
+    ) -> tuple[Source, TrainingLoss]:
+        """Return the source of a stage's batches, and the loss of a network; `patches`: of fits."""
+        source, predict = self._task(stage, first, patches)
+        factor = self.config.prediction_factor if first is None else 1
+        if factor > 1:
+            source = CoarseSource(source, factor)
+        # Momenta of patches are small: their networks learn them in units of the mean.
+        scale = 1.0 if patches is None else patches.mean_magnitude()
+        return source, TrainingLoss(self._objective(stage, factor), predict, scale, stage.precision)
+
+    def _task(
+        self, stage: Stage, first: Model | None, patches: FittedPatches | None
+    ) -> tuple[Source, Predict]:
+        if patches is not None:
+            return patches, predict_patches
         subjects = self.subjects.to(self.device) if stage.workers == 0 else self.subjects
         variation = self.recipe.variation
         if stage.source == "images":
@@ -200,8 +260,9 @@ class Training:
     def _fitted_patches(self, first: Model | None) -> FittedPatches:
         """Return patches of the teacher's pairs, or of what `first` leaves of them."""
         assert self.recipe.fits is not None
-        folder = self.folder / "fits"
-        fit_pairs(self.subjects, self.recipe.fits, self.metric, folder, self.recipe.seed)
+        folder = self.fits or fit_pairs(
+            self.subjects, self.recipe.fits, self.metric, self.folder / "fits", self.recipe.seed
+        )
         if first is not None:
             folder = write_residuals(
                 folder, first.prediction, self.config, self.folder / "residuals"
@@ -220,34 +281,6 @@ class Training:
         parts = (batch.moving, batch.target, batch.momentum)
         pairs = [FittedPair(*(p[None] for p in pair)) for pair in zip(*parts, strict=True)]
         return FittedPatches(pairs, self.recipe.variation.intensity)
-
-
-@dataclass(frozen=True)
-class TrainingLoss:
-    """What the trainer minimises: an objective of predicted momenta, in units of `scale`."""
-
-    objective: Objective
-    predict: Predict
-    scale: float
-    precision: str
-
-    def __call__(self, network: MomentumNetwork, batch: Batch) -> Tensor:
-        mixed = self.precision == "bfloat16"
-        with torch.autocast(batch.moving.device.type, torch.bfloat16, enabled=mixed):
-            momentum = self.predict(network, batch)
-        return self.objective(self.scale * momentum.float(), batch)
-
-
-def predict_patches(network: MomentumNetwork, batch: Batch) -> Tensor:
-    """Predict the momenta of patches."""
-    momentum: Tensor = network(batch.seen_moving, batch.seen_target)
-    return momentum
-
-
-def predict_volumes(config: ModelConfig, network: MomentumNetwork, batch: Batch) -> Tensor:
-    """Predict the momenta of whole volumes."""
-    pair = Inference(config, batch.seen_moving, batch.seen_target)
-    return pair.ask(network, batch.seen_target)
 
 
 def scale_network(network: MomentumNetwork, factor: float) -> MomentumNetwork:

@@ -41,7 +41,6 @@ class Validation:
             return self.judge_model(Model(self.config, network))
         return self.judge_model(replace(first, correction=network))
 
-    @torch.no_grad()
     def judge_model(self, model: Model) -> dict[str, Any]:
         """Average measures over the pairs.
 
@@ -50,7 +49,7 @@ class Validation:
             a registration ends with them; `folded_voxels` (the largest) and `smallest_determinant`
             of the maps before the guard (`quicksilver.lddmm.unfolding`).
         """
-        rows = [self._judge(model, *pair) for pair in self.pairs]
+        rows = [self.judge_pair(model, *pair) for pair in self.pairs]
         mismatch = sum(row["mismatch"] for row in rows) / len(rows)
         record = {
             "mismatch": round(mismatch, 4),
@@ -67,7 +66,9 @@ class Validation:
             **record,
         }
 
-    def _judge(self, model: Model, one: int, other: int) -> dict[str, float]:
+    @torch.no_grad()
+    def judge_pair(self, model: Model, one: int, other: int) -> dict[str, float]:
+        """Measure the map that a model finds from one subject to another, by their indices."""
         moving, target = self._images(one, other)
         momentum = infer_momenta(model, moving, target)[-1]
         found = unfold(momentum, self.config.shoot, self.config.prediction_factor)

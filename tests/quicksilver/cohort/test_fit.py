@@ -16,7 +16,8 @@ import quicksilver_ext as qs
 from quicksilver.cohort import fit
 from quicksilver.cohort.pairs import PairPaths, read_list
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.images import write_image
+from quicksilver.images.intensity import normalise
+from quicksilver.io.images import read_image, write_image
 from quicksilver.lddmm import checkpoint, fits, matching
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.losses import SSD
@@ -46,6 +47,14 @@ def listing(tmp_path):
 @pytest.fixture
 def pairs(listing):
     return read_list(listing)
+
+
+def test_a_list_is_fitted_on_the_intensities_that_are_asked_for(pairs, tmp_path):
+    (file,) = fit.fit_list(pairs[:1], tmp_path / "fits", METRIC, SETTINGS, intensity="equalised")
+    pair = fits.load_pair(file)
+    image = torch.from_numpy(read_image(pairs[0].moving).data)[None, None]
+    assert torch.equal(pair.moving, normalise(image, "equalised").half())
+    assert pair.about["intensity"] == "equalised"
 
 
 def test_every_pair_of_a_list_gets_a_file_that_shoots_it_nearer(pairs, tmp_path):

@@ -67,7 +67,7 @@ def test_the_options_of_fit(
     moving, target = brain_files
     (tmp_path / "pairs.csv").write_text(f"moving,target\n{moving},{target}\n")
     listed = ("fit", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path, "--batch", 3)
-    weights = ("--alpha", 0.02, "--beta", 0, "--gamma", 0.005)
+    weights = ("--alpha", 0.02, "--beta", 0, "--gamma", 0.005, "--equalise")
     code, shown, _ = command(*listed, "--steps", 7, "--iterations", 1, 2, *weights, *words)
     assert code == 0
     assert "0 fits written" in shown
@@ -77,6 +77,7 @@ def test_the_options_of_fit(
     assert made["steps"] == 7
     metric = made["metric"]
     assert (metric.alpha, metric.beta, metric.gamma) == (0.02, 0, 0.005)
+    assert made["intensity"] == "equalised"
     assert made["batch"] == 3
 
 

@@ -29,6 +29,8 @@ BAD_INPUTS = [
     "an unwritable folder",
     "a file for a folder",
     "no such device",
+    "a stride without patches",
+    "an atlas without alignment",
     "applying nothing",
     "evaluating nothing",
     "fitting nothing",
@@ -78,6 +80,8 @@ def bad_inputs(folder: Path, brain: Path) -> dict[str, list[object]]:
         "an unwritable folder": ["register", brain, brain, "-o", folder / "in-the-way" / "out"],
         "a file for a folder": ["register", brain, brain, "-o", folder / "in-the-way"],
         "no such device": registering(brain, "--device", "cuda:77"),
+        "a stride without patches": registering(brain, "--stride", 7),
+        "an atlas without alignment": registering(brain, "--atlas", brain),
         "applying nothing": ["apply", folder / "empty", brain, "-o", folder / "applied.nii"],
         "evaluating nothing": [
             "evaluate",

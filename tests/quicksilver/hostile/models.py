@@ -97,6 +97,7 @@ NUMBERS: dict[str, object] = {
     "borders": ["none"],
     "precision": ["double"],
     "dropout": ["yes"],
+    "dropout_rate": [0.0, 1.0, NAN],
     "patch_size": [14],
     "metric": [METRIC | {"power": 10**9}, METRIC | {"gamma": NAN}, METRIC | {"gamma": 1e-9}, {}],
     "training_data": [7],

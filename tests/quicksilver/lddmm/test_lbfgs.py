@@ -58,6 +58,23 @@ def test_the_first_step_changes_the_velocity_by_the_largest_step():
     assert cosine.item() == pytest.approx(1)
 
 
+def test_the_step_size_bounds_the_first_step_and_those_after_it():
+    descent = Descent(0.01 * noise(0), METRIC, 10, 0.0, step_size=0.02)
+    descent.receive(1.0, noise(1))
+    changes = []
+    for seed in (2, 3, 4):
+        changes.append(METRIC.sharp(descent.trial - descent.point).abs().max().item())
+        assert descent.receive(-1e6 * seed, noise(seed))
+    assert changes[0] == pytest.approx(0.02)
+    assert max(changes) <= 0.02 * (1 + 1e-6)
+
+
+def test_the_step_size_of_the_original_multiplies_the_gradient():
+    descent = FixedStep(noise(0), METRIC, 3, 0.0, step_size=0.5)
+    descent.receive(1.0, noise(1))
+    torch.testing.assert_close(descent.trial, noise(0) - 0.5 * noise(1))
+
+
 def test_a_trial_that_is_not_lower_is_halved_until_there_is_no_more():
     descent = started()
     here, first = descent.point, descent.trial - descent.point

@@ -118,6 +118,22 @@ def test_a_users_own_loss():
     assert levels[0][0] == pytest.approx(at_rest, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "size"), [(matching.FitSettings(SSD()), 1e-3), (matching.QUICKSILVER, 1e-7)]
+)
+def test_a_fit_takes_steps_of_the_size_it_is_told(scheme, size):
+    moving, target, _ = displaced()
+    small, usual = (
+        matching.fit(
+            Images(moving, target),
+            METRIC,
+            dataclasses.replace(scheme, levels=(1,), iterations=(1,), steps=4, step_size=step_size),
+        ).momentum
+        for step_size in (size, None)
+    )
+    assert 0 < small.abs().max() < 0.1 * usual.abs().max()
+
+
 def test_quicksilvers_own_scheme():
     moving, target, _ = displaced()
     images = Images(moving, target)

@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.files import load_model, save_model
 from quicksilver.networks.model import Model, ModelConfig
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
@@ -28,6 +29,7 @@ def test_a_model_survives_its_file(tmp_path, corrected):
     config = ModelConfig(
         features=3,
         dropout=True,
+        dropout_rate=0.05,
         spacing=1.5,
         steps=7,
         sharpness=0.7,
@@ -45,6 +47,7 @@ def test_a_model_survives_its_file(tmp_path, corrected):
         assert same_up_to_half_precision(ours, theirs)
         assert not theirs.training
         assert theirs.sharpness == 0.7
+        assert {layer.p for layer in find_dropout(theirs)} == {0.05}
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 

@@ -7,9 +7,10 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.sharpness import soften
+from quicksilver.networks.horizontal import HorizontalNetwork
 from quicksilver.networks.patch import PATCH_SIZE, PatchNetwork
 from quicksilver.networks.shipped import default_model
-from quicksilver.networks.tiling import find_occupied_corners, predict_momentum
+from quicksilver.networks.tiling import find_occupied_corners, predict_momentum, require_patches
 from tests.quicksilver.training_data import head
 
 
@@ -123,6 +124,12 @@ def test_what_overflows_half_precision_is_predicted_again():
     whole = predict_momentum(network, image, image, kind=torch.float32)
     half = predict_momentum(network, image, image, kind=torch.float16)
     torch.testing.assert_close(half, whole)
+
+
+def test_a_network_of_whole_volumes_has_no_patches_to_lay():
+    require_patches(PatchNetwork(features=1))
+    with pytest.raises(QuicksilverError, match="leave --stride and --batch-size out"):
+        require_patches(HorizontalNetwork(features=1))
 
 
 def test_a_grid_smaller_than_a_patch_is_refused_in_one_sentence():

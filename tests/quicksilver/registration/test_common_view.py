@@ -15,9 +15,10 @@ from quicksilver.lddmm.matching import FitSettings
 from quicksilver.registration.alignment import align
 from quicksilver.registration.common_view import THINNEST
 from quicksilver.registration.evaluation import measure_overlap
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.levels import build_levels
 from quicksilver.registration.optimise import optimise
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.options import Options
 from quicksilver.registration.pair import prepare
 from quicksilver.registration.placement import place
 from quicksilver.registration.predict import register

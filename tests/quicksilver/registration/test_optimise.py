@@ -8,8 +8,10 @@ from quicksilver.images.image import Image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.matching import FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
+from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.optimise import optimise
-from quicksilver.registration.options import FitOptions, Options
+from quicksilver.registration.options import Options
+from quicksilver.registration.pair import prepare
 from quicksilver.registration.predict import register
 from tests.quicksilver.phantoms import make_affine, make_brain
 
@@ -58,3 +60,11 @@ def test_refinement_goes_on_from_the_prediction(brains, model, registration):
     assert found.settings.source.refine == 3
     assert after > found.energies.mismatch_before or not found.notes
     assert found.quality.folded_voxels == found.quality.damping_rounds == 0
+
+
+def test_a_fit_of_equalised_images():
+    moving, target = make_brain(0), make_brain(1)
+    options = FitOptions(equalise=True, steps=2, iterations=(1, 0), device="cpu")
+    found = optimise(moving, target, options)
+    pair = prepare(moving, target, 2.0, intensity="equalised")
+    assert torch.equal(found.pair.moving, pair.moving)

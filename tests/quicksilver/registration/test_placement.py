@@ -9,6 +9,7 @@ from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
 from quicksilver.registration.alignment import Alignment
 from quicksilver.registration.placement import FOLDER, load_template, place, write_notes
+from tests.quicksilver.phantoms import make_affine
 from tests.quicksilver.registration.test_alignment import distance
 
 
@@ -29,6 +30,18 @@ def test_people_are_placed_in_the_frame_of_the_training(shared):
     assert distance(placed.frame, np.array(matrices["ixi_603"]["M"]), load_template()) < 3
     assert not placed.notes
     assert placed.template_similarity > 0.85
+
+
+def test_an_atlas_takes_the_place_of_the_template(shared):
+    moving, target = (
+        read_image(shared / "data" / "train_2mm" / f"ixi_{n}_t1.nii.gz") for n in (661, 603)
+    )
+    turn = make_affine((10, -5, 8), (1.05, 1.0, 0.95), origin=(20, -10, 5))
+    placed = place(moving, target, atlas=target.reframe(turn))
+    assert distance(placed.frame, turn, target) < 0.5
+    assert placed.template_similarity > 0.95
+    assert placed.mirror_gain is None
+    assert distance(placed.frame, place(moving, target).frame, target) > 5
 
 
 def test_a_part_of_a_brain_lies_along_its_own_axes(shared):

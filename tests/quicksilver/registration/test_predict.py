@@ -11,6 +11,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.metric import coarsen_metric, pad_metric
 from quicksilver.networks.model import Model
+from quicksilver.networks.patch import PatchNetwork
 from quicksilver.networks.tiling import find_brains, predict_momentum
 from quicksilver.registration.options import Options
 from quicksilver.registration.pair import prepare
@@ -33,6 +34,43 @@ def test_the_recipe(brains, model, registration):
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
     assert psi.abs().max() > 0.3, "nothing moves in this test"
     assert list(found.seconds) == ["prepare", "predict", "shoot", "correct", "shoot again", "judge"]
+
+
+def test_stride_and_batch_size_are_those_of_every_prediction(brains, model, monkeypatch):
+    pair = prepare(*brains, 2.0)
+    first = predict_momentum(model.prediction, pair.moving, pair.target, stride=7)
+    _, phi = qs.shoot(first, pad_metric(qs.FluidMetric()), steps=4, composition="linear")
+    back = qs.warp(pair.target, phi)
+    momentum = first + predict_momentum(model.correction, pair.moving, back, stride=7)
+    passes = []
+    network = PatchNetwork.forward
+
+    def count(self, moving, target):
+        passes.append(len(moving))
+        return network(self, moving, target)
+
+    monkeypatch.setattr(PatchNetwork, "forward", count)
+    found = register(*brains, Options(model, device="cpu", decide=False, stride=7, batch_size=5))
+    torch.testing.assert_close(found.momentum, momentum, rtol=1e-4, atol=1e-5)
+    assert max(passes) == 5
+    assert found.settings.to_json()["stride"] == 7
+    assert model.config.stride == 14, "the model that was given has changed"
+    usual = register(*brains, Options(model, device="cpu", decide=False))
+    assert (usual.momentum - momentum).abs().max() > 1e-4
+    assert max(passes) > 5
+
+
+def test_equalised_images_are_what_network_and_energy_see(brains, model):
+    found = register(*brains, Options(model, device="cpu", decide=False, equalise=True))
+    pair = prepare(*brains, 2.0, intensity="equalised")
+    assert torch.equal(found.pair.moving, pair.moving)
+    assert torch.equal(found.pair.target, pair.target)
+    taught = dataclasses.replace(model.config, intensity="equalised")
+    same = register(
+        *brains,
+        Options(dataclasses.replace(model, config=taught), device="cpu", decide=False),
+    )
+    assert torch.equal(same.momentum, found.momentum)
 
 
 def test_a_second_correction_sees_the_target_warped_back_once_more(brains, model):

@@ -27,6 +27,8 @@ def test_five_recipes_ship():
         ({"prediction": {**STAGE, "source": "fits", "objective": "momentum"}}, "say in `fits`"),
         ({"prediction": {**STAGE, "objective": "momentum"}}, "choose the energy"),
         ({"data": FRAME}, "give images or labels"),
+        ({"data": {**FRAME, "labels": "p*.nii", "intensity": "maximum"}}, "painted images"),
+        ({"data": {**FRAME, "images": "p*.nii", "intensity": "equal"}}, "wrong 'data.intensity'"),
         ({"data": {**FRAME, "images": "p*.nii", "held_out": 1}}, "wrong 'data.held_out'"),
         ({"data": {**FRAME, "images": "a.nii"}}, r"one \* for the subject"),
         ({"prediction": None}, "nothing to train"),

@@ -15,6 +15,7 @@ from quicksilver.images.intensity import normalise
 from quicksilver.images.pyramid import downsample, upsample
 from quicksilver.lddmm.fits import load_pair, pair_files, save_pair
 from quicksilver.lddmm.metric import coarsen_metric
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.files import load_model
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import ModelConfig
@@ -40,6 +41,15 @@ def test_volumes_lie_in_the_frame_and_carry_their_labels(data, tmp_path):
             volumes.image(k), normalise(expected.image(k)), atol=3e-3, rtol=0
         )
     assert volumes.part(slice(4, None)).names == ("4", "5")
+
+
+def test_a_recipe_says_how_intensities_are_scaled(data, tmp_path):
+    images = {"images": "p*_t1.nii.gz", "intensity": "equalised", **FRAME}
+    recipe = read_recipe(recipe_file(tmp_path, data=images))
+    image = load_volumes(data, recipe.data).image(0)
+    expected = normalise(people(1).image(0), "equalised")
+    assert (image - expected).abs().mean() < 0.01
+    assert make_model_config(recipe).intensity == "equalised"
 
 
 def test_matrices_bring_people_to_the_frame(data, tmp_path):
@@ -94,11 +104,12 @@ def test_the_paper_s_training_with_fits_residuals_and_patches(data, tmp_path):
 @pytest.mark.parametrize("architecture", ["patch", "horizontal"])
 def test_training_on_geodesics_with_dropout(architecture, data, tmp_path):
     stage = {"steps": 2, "source": "geodesics", "objective": "momentum", "validations": 1}
-    network = {"architecture": architecture, "features": 1, "dropout": True}
+    network = {"architecture": architecture, "features": 1, "dropout": True, "dropout_rate": 0.1}
     recipe = recipe_file(tmp_path, network=network, prediction=stage, correction=None)
     model = train(read_recipe(recipe), data, tmp_path / "out")
     assert model.correction is None
     assert model.config.dropout
+    assert {layer.p for layer in find_dropout(model.prediction)} == {0.1}
     assert len(losses(tmp_path / "out")) == 2
 
 

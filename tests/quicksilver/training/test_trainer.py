@@ -9,11 +9,12 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.networks.base import MomentumNetwork
+from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.patch import PatchNetwork
+from quicksilver.training.loss import predict_patches
 from quicksilver.training.patches import FittedPatches
 from quicksilver.training.settings import Stage
-from quicksilver.training.train import predict_patches
-from quicksilver.training.trainer import Trainer, derive_seed, learning_rate
+from quicksilver.training.trainer import Trainer, derive_seed, learning_rate, ramp_dropout
 from tests.quicksilver.training_data import fitted_pair
 
 SHORT = Stage(
@@ -49,16 +50,17 @@ def test_training_lowers_the_loss_on_a_batch_that_comes_again_and_again(tmp_path
     assert run.losses[-1] < 0.9 * run.losses[0]
 
 
-@pytest.mark.parametrize("dropout", [False, True])
-def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout):
-    whole = trainer(tmp_path, dropout=dropout)
+@pytest.mark.parametrize(("dropout", "ramp"), [(False, 0), (True, 0), (True, 3)])
+def test_a_killed_training_goes_on_with_the_same_losses(tmp_path, dropout, ramp):
+    stage = SHORT.model_copy(update={"dropout_ramp": ramp})
+    whole = trainer(tmp_path, stage, dropout)
     expected = whole.run(nothing, ignore)
-    killed = trainer(tmp_path, dropout=dropout, name="b.pt")
+    killed = trainer(tmp_path, stage, dropout, name="b.pt")
     for step in range(2):
         killed.train_step(killed.batches[step])
     killed.save()
     torch.manual_seed(1)
-    resumed = trainer(tmp_path, dropout=dropout, name="b.pt")
+    resumed = trainer(tmp_path, stage, dropout, name="b.pt")
     assert resumed.step == 2
     result = resumed.run(nothing, ignore)
     assert resumed.losses == whole.losses
@@ -115,6 +117,22 @@ def test_the_rate_rises_stays_and_falls_to_zero():
     assert rates[9:76] == [1.0] * 67
     assert rates[75:] == sorted(rates[75:], reverse=True)
     assert rates[100] == 0
+
+
+def test_the_dropout_rises_from_zero_to_the_network_s_and_stays():
+    stage = Stage(steps=100, dropout_ramp=50)
+    assert [ramp_dropout(k, stage) for k in (0, 25, 50, 99)] == [0, 0.5, 1, 1]
+    assert ramp_dropout(0, Stage(steps=100)) == 1
+
+
+def test_every_step_has_the_dropout_of_the_ramp(tmp_path):
+    run = trainer(tmp_path, SHORT.model_copy(update={"dropout_ramp": 4}), dropout=True)
+    for probability in (0, 0.05, 0.1, 0.15):
+        run.train_step(run.batches[run.step])
+        found = [layer.p for layer in find_dropout(run.network)]
+        assert found == pytest.approx([probability] * 10)
+    kept = [layer.p for layer in find_dropout(run.load_best())]
+    assert kept == [0.2] * 10, "the network that is kept samples with its own"
 
 
 def test_every_step_and_process_has_a_seed_of_its_own():
