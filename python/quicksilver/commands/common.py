@@ -15,8 +15,8 @@ from quicksilver.errors import escape
 from quicksilver.registration.options import DEVICE, MODEL, PairOptions
 
 if TYPE_CHECKING:
-    from quicksilver.api import Registration
     from quicksilver.commands.voice import Voice
+    from quicksilver.registration.result import Registration
 
 NOT_GOOD = 3
 """Exit code of --strict where a registration is not good."""
