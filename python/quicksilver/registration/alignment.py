@@ -194,32 +194,58 @@ def _linearise(trial: np.ndarray, moving: Level, target: Level) -> Linearisation
     """Linearise the similarities of matrices from the target's voxels to the moving image's."""
     shape, device = target.grid.shape, target.channels.device
     there = torch.cat([make_affine_displacement(matrix, shape, device) for matrix in trial])
-    contrast, brain, *gradient = qs.warp(moving.channels, there, padding_mode="zeros").unbind(1)
-    theirs, their_brain = target.channels[0, :2]
-    weight = torch.maximum(brain, their_brain)  # (K, X, Y, Z)
+    ours = qs.warp(moving.channels, there, padding_mode="zeros")
+    weight = torch.maximum(ours[:, 1], target.channels[0, 1])  # (K, X, Y, Z)
     least = 1e-9
     if _is_in_part(moving, target):
         weight = weight * target.weigh_common_view(moving, trial)
         least = SHARED * min(moving.energy, target.energy) / target.grid.voxel_volume
-    common, ours, their, voxels = (
-        _settle((weight * product).flatten(1).sum(1, dtype=torch.float64))
-        for product in (contrast * theirs, contrast * contrast, theirs * theirs, 1)
-    )
-    energy = np.sqrt(ours * their).clip(least)
-    # d contrast / d (row i, column j of the matrix) = gradient_i place_j
-    derivative = (
-        (torch.stack(gradient, 1)[:, :, None] * _make_coordinates(target)).flatten(3).flatten(1, 2)
-    ).double()
-    weighted = derivative * weight.flatten(1)[:, None]
-    hessian = weighted @ derivative.transpose(1, 2)
-    slope = weighted @ (theirs - contrast).flatten(1)[:, :, None].double()
+    theirs, places = target.channels[0, 0].flatten(), _make_coordinates(target).flatten(1)
+    each = [
+        _sum_up(*pair, theirs, places)
+        for pair in zip(weight.flatten(1), ours.flatten(2), strict=True)
+    ]
+    products, hessian, slope = (_settle(torch.stack(parts)) for parts in zip(*each, strict=True))
+    common, ours_squared, theirs_squared, voxels = products.T
+    energy = np.sqrt(ours_squared * theirs_squared).clip(least)
     return Linearisation(
         score=common / energy,
-        hessian=_settle(hessian),
-        slope=_settle(slope[..., 0]),
+        hessian=hessian,
+        slope=slope,
         energy=energy,
         volume=target.grid.voxel_volume * voxels.clip(1),
     )
+
+
+def _sum_up(
+    weight: Tensor, ours: Tensor, theirs: Tensor, places: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum up what two images have in common, in double precision.
+
+    Only voxels of some weight (V,) are visited: of a part of a brain, few.
+
+    Args:
+        weight: (V,).
+        ours: The moving image's channels (5, V).
+        theirs: The target's contrast (V,).
+        places: (4, V).
+
+    Returns:
+        Sums of products and of weights (4,), the Hessian (12, 12) and the slope (12,).
+    """
+    inside = weight.nonzero()[:, 0]
+    weight, theirs, places = weight[inside], theirs[inside], places[:, inside]
+    contrast, _, *gradient = ours[:, inside]
+    products = torch.stack(
+        [
+            (weight * product).sum(dtype=torch.float64)
+            for product in (contrast * theirs, contrast * contrast, theirs * theirs, 1)
+        ]
+    )
+    # d contrast / d (row i, column j of the matrix) = gradient_i place_j
+    derivative = (torch.stack(gradient)[:, None] * places).flatten(0, 1).double()
+    weighted = derivative * weight
+    return products, weighted @ derivative.T, weighted @ (theirs - contrast).double()
 
 
 def _settle(sums: Tensor) -> np.ndarray:
