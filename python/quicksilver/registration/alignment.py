@@ -11,7 +11,7 @@ in all 48 orders and directions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,6 +34,8 @@ ALIKE, ALIKE_IN_PART = 0.85, 0.8
 """Least similarity of two brains, and of parts of brains, at the coarsest level, 8 mm, when they
 are aligned (docs/constants.md).
 """
+LEAST = 50
+"""Voxels of the coarsest level that a part of a brain fills: four for each of the parameters."""
 UNMOVED = 0.02
 """An alignment improves the similarity at 4 mm by more, or the images were aligned already."""
 
@@ -48,6 +50,7 @@ class Alignment:
         turned: Whether the headers led to nothing alike, and the brains' own axes did.
         unmoved: Whether the images were aligned already; the matrix is then the identity.
         in_part: Whether one of the images shows a part of its brain.
+        too_small: Whether that part is too small to be aligned by what it shows.
     """
 
     matrix: np.ndarray
@@ -55,6 +58,7 @@ class Alignment:
     turned: bool = False
     unmoved: bool = False
     in_part: bool = False
+    too_small: bool = False
 
     @property
     def least(self) -> float:
@@ -74,6 +78,8 @@ def align(
     prior: Prior | None = None,
 ) -> Alignment:
     """Find the affine map from the target's points to the moving image's.
+
+    Of a part of a brain that fills fewer than `LEAST` voxels of the coarsest level it is the start.
 
     Args:
         moving: Levels of the moving image (`quicksilver.registration.levels`).
@@ -95,6 +101,9 @@ def align(
         >>> found.matrix[:3, 3].round(1).tolist()
         [7.0, -30.0, 9.0]
     """
+    if _is_too_small(moving[0], target[0]):
+        found = assess_alignment(moving, target, np.eye(4) if start is None else start)
+        return replace(found, too_small=True)
     seen = [*target[:-1], target[-1].subsample(STRIDE)]
     prior = prior or Prior()
     along = [
@@ -176,6 +185,14 @@ def _keep_best_of_each_hand(matrices: np.ndarray, scores: np.ndarray) -> np.ndar
 
 def _is_in_part(moving: Level, target: Level) -> bool:
     return not (moving.view.whole and target.view.whole)
+
+
+def _is_too_small(moving: Level, target: Level) -> bool:
+    """Tell whether a part of a brain fills too few voxels to decide on the parameters."""
+    both = moving, target
+    shown = min(len(level.find_points()) * level.grid.voxel_volume for level in both)
+    coarsest = max(level.grid.voxel_volume for level in both)
+    return _is_in_part(*both) and shown < LEAST * coarsest
 
 
 @torch.no_grad()
