@@ -234,8 +234,9 @@ def _count_columns(content: bytes) -> int:
 
 
 def last_line(error: Exception) -> str:
-    """Return the last line of a message of ITK; those before it name its source files."""
-    return str(error).strip().splitlines()[-1]
+    """Return the last line of words in a message of ITK; those before it name its source files."""
+    lines = str(error).strip().splitlines()
+    return next((line for line in reversed(lines) if re.search("[A-Za-z]{3}", line)), str(error))
 
 
 def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
