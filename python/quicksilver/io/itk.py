@@ -22,7 +22,7 @@ from quicksilver.io import metaimage
 from quicksilver.io.affines import LPS, last_line
 from quicksilver.io.dicom import holds_series, measure_series, read_slices
 from quicksilver.io.files import require_file
-from quicksilver.io.nifti import Stored, check_array, check_claim, require_room
+from quicksilver.io.nifti import Stored, check_affine, check_array, check_claim, require_room
 
 SUFFIXES = (".nrrd", ".nhdr", *metaimage.SUFFIXES)
 DETACHED = re.compile(
@@ -67,7 +67,7 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
     """Read the shape of an image and its affine to RAS millimetres from headers alone."""
     with _reading(path) as (place, plain):
         grid = measure_series(plain)[0] if place.is_dir() else find_grid(_open(place, plain))
-        return grid.shape, grid.affine
+        return grid.shape, check_affine(grid.affine, f"{place}")
 
 
 def find_doubt(path: str | os.PathLike[str]) -> str | None:

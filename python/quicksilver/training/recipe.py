@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
-from quicksilver.training.settings import Data, Fits, Network, Part, Shooting, Stage, Variation
+from quicksilver.networks.patch import PATCH_SIZE
+from quicksilver.training.settings import (
+    SMALLEST,
+    Data,
+    Fits,
+    Network,
+    Part,
+    Shooting,
+    Stage,
+    Variation,
+)
 
 RECIPES = files("quicksilver.training") / "recipes"
 SUFFIX = ".yaml"
@@ -39,8 +50,8 @@ class Recipe(Part):
         licence: For the card.
     """
 
-    name: str
-    seed: int = 0
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     data: Data
     network: Network = Network()
     shooting: Shooting = Shooting()
@@ -51,6 +62,22 @@ class Recipe(Part):
     correction: Stage | None = None
     training_data: str = ""
     licence: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("holds characters that cannot be printed")
+        return name
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Recipe:
+        least = PATCH_SIZE if self.network.architecture == "patch" else SMALLEST
+        for voxels in (self.data.shape, self.variation.window or self.data.shape):
+            coarse = min(voxels) // self.network.prediction_factor
+            if coarse < least:
+                raise ValueError(f"{coarse} voxels along an axis, where networks need {least}")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -63,6 +90,8 @@ class Recipe(Part):
         for stage in filter(None, (self.prediction, self.correction)):
             if stage.source == "fits" and self.fits is None:
                 raise ValueError("a stage trains on fits: say in `fits` how many")
+            if stage.source == "fits" and self.data.images is None:
+                raise ValueError("fits are of images: give data.images")
             if stage.source == "fits" and self.network.architecture != "patch":
                 raise ValueError("fits are for networks of patches: choose images or geodesics")
             if stage.source == "images" and stage.objective == "momentum":
