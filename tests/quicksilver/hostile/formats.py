@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import locale
 import os
 import struct
 import zlib
@@ -119,7 +120,7 @@ def dicom(
     """A folder of DICOM slices, each changed or cut short, and other files among them."""
 
     def make(folder: Path) -> Path:
-        series = folder / "series"
+        series, before = folder / "series", locale.setlocale(locale.LC_ALL)
         series.mkdir()
         for number in range(4):
             image = sitk.GetImageFromArray(np.full((1, 9, 8), 7 + number, np.int16))
@@ -135,6 +136,7 @@ def dicom(
                 assert change[0] in content
                 content = content.replace(*change)
             (series / f"{number}.dcm").write_bytes(content[:cut])
+        locale.setlocale(locale.LC_ALL, before)  # ITK's writer of DICOM sets it to C
         for name, content in more.items():
             (series / name).write_bytes(content)
         return series
