@@ -16,6 +16,7 @@ from quicksilver.io.images import read_series
 from quicksilver.training.recipe import RECIPES
 from tests.quicksilver.hostile import formats, images, models, results, texts, transforms
 from tests.quicksilver.hostile.files import good_nifti
+from tests.quicksilver.hostile.lines import words
 
 FILES = {
     "IMAGES": images.IMAGES,
@@ -44,55 +45,6 @@ def good(tmp_path_factory, model_file) -> Path:
     (folder / "model").symlink_to(model_file)
     (folder / "points.csv").write_text("x,y,z\n1,2,3\n")
     return folder
-
-
-def words(verb: str, good: Path, bad: Path, out: Path) -> list[object]:
-    """A command line that would work if the file were good."""
-    image, affine, small = good / "image.nii", good / "affine.txt", ("--model", good / "model")
-    atlas, both = ("--atlas", image, "--atlas-labels", image), (image, good / "other.nii")
-    return {
-        "register moving": ["register", bad, image, "-o", out, *small],
-        "register target": ["register", image, bad, "-o", out, *small],
-        "fit": ["fit", bad, image, "-o", out],
-        "evaluate": ["evaluate", good, "--moving-labels", bad, "--target-labels", image],
-        "apply to": ["apply", "--transform", affine, bad,
-                     "-o", f"{out}{''.join(bad.suffixes[-2:])}",
-                     *(["--reference", image] if ".nii" in bad.name else [])],
-        "apply": ["apply", "--transform", bad, image, "-o", f"{out}.nii"],
-        "apply OUT": ["apply", bad, good / "points.csv", "-o", f"{out}.csv"],
-        "apply inverse": ["apply", "--transform", f"[{bad},1]", image, "-o", f"{out}.nii"],
-        "jacobian": ["jacobian", bad, "-o", f"{out}.nii"],
-        "model": ["register", image, image, "-o", out, "--model", bad],
-        "import": ["import-weights", bad, "-o", f"{out}.safetensors"],
-        "fit pairs": ["fit", "--pairs", bad, "-o", out],
-        "register pairs": ["register", "--pairs", bad, "-o", out, *small],
-        "train": ["train", bad, "--data", good, "-o", out],
-        "import correction": ["import-weights", bad, bad, "-o", f"{out}.safetensors"],
-        "register reference": ["register", *both, "-o", out, "--reference", bad, *small],
-        "register mask": ["register", *both, "-o", out, "--moving-mask", bad, *small],
-        "register affine": ["register", *both, "-o", out, "--initial-affine", bad, *small],
-        "fit mask": ["fit", *both, "-o", out, "--target-mask", bad],
-        "fit state": ["fit", *both, "-o", out, "--state", bad, "--no-affine"],
-        "apply reference": ["apply", "--transform", affine, image, "--reference", bad,
-                            "-o", f"{out}.nii"],
-        "apply map": ["apply", "--transform", bad, "--out-format", "fsl", "--reference", image,
-                      "-o", f"{out}.nii.gz"],
-        "apply result": ["apply", bad, image, "-o", f"{out}.nii"],
-        "evaluate result": ["evaluate", bad, "--moving-labels", image, "--target-labels", image],
-        "evaluate map": ["evaluate", good, "--moving-labels", image, "--target-labels", image,
-                         "--reference-map", bad],
-        "label": ["label", bad, *atlas, "-o", out, *small],
-        "label atlas": ["label", image, "--atlas", bad, "--atlas-labels", image, "-o", out, *small],
-        "label labels": ["label", image, *atlas[:3], bad, "-o", out, *small],
-        "label mask": ["label", image, *atlas, "--mask", bad, "-o", out, *small],
-        "label names": ["label", image, *atlas, "--label-names", bad, "-o", out, *small],
-        "label model": ["label", image, *atlas, "--model", bad, "-o", out],
-        "template": ["template", bad, image, "-o", out, *small],
-        "template model": ["template", *both, "--model", bad, "-o", out],
-        "strip": ["strip", bad, "-o", f"{out}.nii"],
-        "view": ["view", bad],
-        "demo": ["demo", "-o", out, "--model", bad],
-    }[verb]  # fmt: skip
 
 
 VERBS = {

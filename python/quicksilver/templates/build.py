@@ -89,8 +89,8 @@ def build_template(
         >>> build_template(["a.nii.gz", "b.nii.gz"], "OUT").image  # doctest: +SKIP
     """
     options, folder = options or TemplateOptions(), Path(folder)
-    subjects = find_subjects(map(Path, images))
     device = pick_device(options.device)
+    subjects = find_subjects(map(Path, images))
     asked = Options(options.model, device=device, refine=options.refine)
     asked = Options(open_checked(asked), device=device, refine=options.refine)
     stages = Stages(progress)

@@ -6,6 +6,7 @@ A recipe is YAML, checked by pydantic: an unknown or misspelt entry is refused. 
 
 from __future__ import annotations
 
+import math
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
@@ -73,10 +74,17 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _has_room(self) -> Recipe:
         least = PATCH_SIZE if self.network.architecture == "patch" else SMALLEST
-        for voxels in (self.data.shape, self.variation.window or self.data.shape):
-            coarse = min(voxels) // self.network.prediction_factor
-            if coarse < least:
-                raise ValueError(f"{coarse} voxels along an axis, where networks need {least}")
+        frame, factor = self.data.shape, self.network.prediction_factor
+        grids = [(frame, factor, least), (self.variation.window or frame, factor, least)]
+        if self.fits is not None:
+            grids.append((frame, max(self.fits.levels), SMALLEST))
+        for shape, coarser, needed in grids:
+            left = math.ceil(min(shape) / coarser)
+            if left < needed:
+                raise ValueError(
+                    f"{left} voxels along an axis, where {needed} are needed: make the frame or "
+                    "the window larger, or a factor or level smaller"
+                )
         return self
 
     @model_validator(mode="after")
@@ -128,10 +136,11 @@ def _read_file(path: Path) -> Recipe:
         return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(map(str, first["loc"])) or "the file"
+        entry, reason = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        found = f"a wrong '{entry}' ({reason})" if entry else reason
         raise QuicksilverError(
-            f"expected {path} to be a recipe, found a wrong '{entry}' ({first['msg']}); "
-            f"compare it with those that ship ({', '.join(shipped_recipes())})"
+            f"expected {path} to be a recipe, found {found}; compare it with those that ship "
+            f"({', '.join(shipped_recipes())})"
         ) from error
     except (OSError, ValueError, RecursionError, OverflowError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())

@@ -130,6 +130,7 @@ ENTRIES: dict[str, str] = {
     "fits of no level": "fits: {pairs: 1, levels: [], iterations: []}",
     "fits of more levels than iterations": "fits: {pairs: 1, levels: [2, 1], iterations: [1]}",
     "fits of a level of a billion": "fits: {pairs: 1, levels: [1000000000], iterations: [1]}",
+    "fits coarser than the frame": "fits: {pairs: 1, levels: [8], iterations: [1]}",
     "fits from nothing": "fits: {pairs: 1, start: absent.safetensors}",
     "a start that is not there": "start: absent.safetensors",
     "a start that is a folder": "start: .",
