@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.images import read_series
 from quicksilver.training.recipe import RECIPES
-from tests.quicksilver.hostile import formats, images, models, results, texts, transforms
+from tests.quicksilver.hostile import bids, formats, images, models, results, texts, transforms
 from tests.quicksilver.hostile.files import good_nifti
 from tests.quicksilver.hostile.lines import words
 
@@ -137,22 +137,60 @@ OUTPUTS = {
     "below a file": "file/out.nii",
     "another suffix": "out.txt",
     "no suffix": "out",
+    "a loop": "loop.nii",
+    "a file": "file",
 }
 
 
-@pytest.mark.parametrize("name", OUTPUTS)
-@pytest.mark.parametrize("verb", ["apply", "jacobian"])
+def write_obstacles(folder: Path) -> None:
+    """Put into the way of outputs what no file or folder can take the place of."""
+    (folder / "folder.nii").mkdir()
+    (folder / "file").write_text("")
+    (folder / "link.nii").symlink_to("/dev/null")
+    (folder / "loop.nii").symlink_to("loop.nii")
+
+
+def write_to(verb: str, good: Path) -> list[object]:
+    """Return a command line that lacks its output."""
+    image, small = good / "image.nii", ("--model", good / "model")
+    return {
+        "apply": ["apply", good, image],
+        "jacobian": ["jacobian", good],
+        "strip": ["strip", image],
+        "register": ["register", image, image, *small],
+        "fit": ["fit", image, image],
+        "label": ["label", image, "--atlas", image, "--atlas-labels", image, *small],
+        "template": ["template", image, good / "other.nii", *small],
+        "demo": ["demo", *small],
+        "train": ["train", RECIPE, "--data", good],
+    }[verb]
+
+
+TAKEN = ("a loop", "a file")
+"""What a file may take the place of, and a folder may not."""
+
+FOLDERS = ("a device", "a device by a link", "a name too long", "below a file", *TAKEN)
+WRITTEN = [
+    (verb, name) for verb in ("apply", "jacobian", "strip") for name in OUTPUTS if name not in TAKEN
+] + [
+    (verb, name)
+    for verb in ("register", "fit", "label", "template", "demo", "train")
+    for name in FOLDERS
+]
+
+
+@pytest.mark.parametrize(("verb", "name"), WRITTEN)
+@pytest.mark.usefixtures("deepbet")
 def test_what_cannot_be_written(verb, name, good, tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder.nii").mkdir()
-    (tmp_path / "file").write_text("")
-    (tmp_path / "link.nii").symlink_to("/dev/null")
+    write_obstacles(tmp_path)
     before = listing(tmp_path)
-    source = [good, good / "image.nii"] if verb == "apply" else [good]
-    code, _, error = command(verb, *source, "-o", OUTPUTS[name])
+    code, _, error = command(*write_to(verb, good), "-o", OUTPUTS[name])
     assert code == 2
-    assert error.startswith("quicksilver: expected")
-    assert "found" in error
+    sentence = error.strip().splitlines()[-1]
+    assert sentence.startswith("quicksilver: expected")
+    assert "found" in sentence
+    assert "one patch" not in sentence
     assert listing(tmp_path) == before
     assert Path("/dev/null").is_char_device()
 
@@ -172,6 +210,23 @@ def test_one_sentence_of_a_process(kind, good, tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("quicksilver: expected")
+
+
+@pytest.mark.parametrize("name", bids.FOLDERS)
+def test_a_folder_of_bids(name, good, tmp_path, command):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    expected, make = bids.FOLDERS[name]
+    make(folder)
+    words = ("register", folder, good / "image.nii", "-o", out, "--model", good / "model")
+    code, _, error = command(*words)
+    assert code == expected
+    assert "Traceback" not in error
+    assert "\x1b[31m" not in error
+    sentence = error.strip().splitlines()[-1]
+    begin = "quicksilver" if code == 2 else "failed: sub-01_T1w"
+    assert sentence.startswith(f"{begin}: expected")
+    assert out.exists() == (code == 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=6))

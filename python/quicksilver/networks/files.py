@@ -69,7 +69,7 @@ def load_model(path: str | Path) -> Model:
         with safe_open(path, framework="pt") as file:
             config = _read_config((file.metadata() or {})["config"])
             names = file.keys()
-            tensors = {name: file.get_tensor(name).float() for name in names}
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise not_a_model(path, f"'{error}'") from error
 
