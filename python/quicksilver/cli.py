@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import signal
@@ -82,7 +81,6 @@ def main() -> None:
     """Run the command line; a QuicksilverError is one sentence and exit code 2."""
     try:
         _refuse_empty_words(sys.argv[1:])
-        _show_any_character()
         _end_by_signals()
         let_waiting_threads_sleep()
         with allocator.keep_freed_memory():
@@ -108,13 +106,6 @@ def _end(error: QuicksilverError) -> NoReturn:
     except OSError:  # a full disk: Python would try again at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(2) from None
-
-
-def _show_any_character() -> None:
-    """Let what a stream cannot encode, as names of files may have it, be shown by its number."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def _end_by_signals() -> None:
