@@ -18,13 +18,13 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.io import metaimage
+from quicksilver.io import metaimage, nrrd
 from quicksilver.io.affines import LPS, last_line
 from quicksilver.io.dicom import holds_series, measure_series, read_slices
 from quicksilver.io.files import require_file
 from quicksilver.io.nifti import Stored, check_affine, check_array, check_claim, require_room
 
-SUFFIXES = (".nrrd", ".nhdr", *metaimage.SUFFIXES)
+SUFFIXES = (*nrrd.SUFFIXES, *metaimage.SUFFIXES)
 DETACHED = re.compile(
     rb"^(?:data ?file|ElementDataFile)[ \t]*[:=][ \t]*(.+?)[ \t\r]*$", re.I | re.M
 )
@@ -73,7 +73,7 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
 def find_doubt(path: str | os.PathLike[str]) -> str | None:
     """Say what is doubtful about where an image lies by its header; None: nothing."""
     place = Path(path)
-    if place.suffix.lower() not in (".nrrd", ".nhdr"):
+    if place.suffix.lower() not in nrrd.SUFFIXES:
         return None
     fields = _read_header(require_file(place, "an image")).lower()
     return None if re.search(rb"^space: *\S", fields, re.M) else NO_SPACE
@@ -165,6 +165,8 @@ def _open(place: Path, plain: Path) -> Any:
 
     if place.suffix.lower() in metaimage.SUFFIXES:
         metaimage.check_header(_read_head(place))
+    else:
+        nrrd.check_header(place)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(plain))
     reader.ReadImageInformation()
