@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
 from quicksilver.images.image import Image, measure_longest_side
 from quicksilver.images.masks import apply_mask, looks_unstripped
 from quicksilver.io.affines import as_affine, read_affine
-from quicksilver.io.exports import as_format
 from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
-from quicksilver.registration import optimise, predict, result
+from quicksilver.registration import optimise, predict
 from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.keywords import expand_options
 from quicksilver.registration.options import Options, PairOptions
 from quicksilver.registration.pair import WRITING, Placement
 from quicksilver.registration.placement import place
+from quicksilver.registration.result import Registration
 from quicksilver.registration.stripping import Stripped, require_deepbet, strip_skull
 from quicksilver.results.folder import save_registration
 from quicksilver.runtime.devices import pick_device, require_memory
-from quicksilver.runtime.stages import Progress, Stages
+from quicksilver.runtime.stages import Stages
 
 LARGEST = 1000.0
 """Millimetres that no head is long."""
@@ -38,41 +38,7 @@ NOTHING_STRIPPED = (
 )
 
 SomeOptions = TypeVar("SomeOptions", bound=PairOptions)
-Compute = Callable[[Image, Image, SomeOptions, Placement, Stages], result.Registration]
-
-
-@dataclass(frozen=True)
-class Registration(result.Registration):
-    """Two registered images: maps, energies and quality, and how to save them.
-
-    What it holds and can do is documented with `quicksilver.registration.result.Registration`.
-    """
-
-    def save(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        about: dict[str, Any] | None = None,
-        progress: Progress | None = None,
-        out_format: str = "itk",
-    ) -> dict[str, Any]:
-        """Write all files that the command writes, or none.
-
-        Args:
-            folder: Folder for the files; made where it is missing.
-            about: Further entries for result.json.
-            progress: Called with the name of the stage.
-            out_format: A program for which both maps are written, too: "itk-h5", "fsl", "afni",
-                "spm" or "voxelmorph".
-
-        Returns:
-            The content of result.json.
-
-        Raises:
-            QuicksilverError: The folder cannot be written, or the program cannot use the maps.
-        """
-        kind = as_format(out_format)
-        return save_registration(self, folder, about=about, progress=progress, out_format=kind)
+Compute = Callable[[Image, Image, SomeOptions, Placement, Stages], Registration]
 
 
 def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Registration:
@@ -165,7 +131,7 @@ def _bring_together(
         placement = _place(first, second, options, device)
     placement = replace(placement, notes=(*notes, *placement.notes))
     found = compute(first, second, options, placement, stages)
-    return Registration(**{**vars(found), "reference": reference, "stripped": heads})
+    return replace(found, reference=reference, stripped=heads, writer=save_registration)
 
 
 def _require_room(*images: ImageLike | None) -> None:

@@ -15,6 +15,7 @@ from quicksilver.io.affines import read_affine, write_affine
 from quicksilver.io.fields import read_field
 from quicksilver.io.images import as_image, read_image
 from quicksilver.networks.model import Model, ModelConfig
+from quicksilver.registration.result import Registration
 from tests.quicksilver.phantoms import make_affine, write_nifti
 
 
@@ -36,7 +37,7 @@ def still() -> Model:
 
 
 @pytest.fixture(scope="module")
-def raw(elsewhere, still) -> quicksilver.api.Registration:
+def raw(elsewhere, still) -> Registration:
     moving, target, _ = elsewhere
     return quicksilver.register(moving, target, still)
 
@@ -77,6 +78,13 @@ def test_what_is_saved_is_what_was_found(raw, tmp_path):
     assert np.abs(jacobian - on_field)[inside].mean() < 0.02
     assert np.isclose(np.median(jacobian[inside]), np.linalg.det(raw.affine[:3, :3]), rtol=0.05)
     assert summary["settings"]["affine"] == raw.affine.tolist()
+
+
+def test_there_is_one_class_of_what_was_computed(raw, registration, tmp_path):
+    assert type(raw) is type(registration) is Registration is quicksilver.api.Registration
+    with pytest.raises(QuicksilverError, match="expected a registration with a writer"):
+        registration.save(tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_labels_go_both_ways(raw):

@@ -92,6 +92,8 @@ def apply(
     Everything goes from the moving image to the target, and with --inverse the other way. With
     --out-format no file is warped: the whole map is written for another program.
     """
+    if not math.isfinite(fill):
+        raise typer.BadParameter(f"--fill must be a finite number, found {fill}")
     if out_format is not None:
         if labels or majority or lps or fill:
             raise typer.BadParameter("--out-format writes the map: give no option of a file")
@@ -113,8 +115,6 @@ def apply(
         if lps:
             raise typer.BadParameter("--lps is for tables of points; images say where they are")
         mode: Mode = "majority" if majority else "nearest" if labels else "linear"
-        if not math.isfinite(fill):
-            raise typer.BadParameter(f"--fill must be a finite number, found {fill}")
         if fill and mode != "linear":
             raise typer.BadParameter("--fill is for intensities; outside of labels there are none")
         _apply_to_image(names, source, output, mode, inverse, reference, fill)

@@ -18,7 +18,8 @@ from quicksilver.commands.program import run_program
 from quicksilver.commands.register import end, register_pairs
 from quicksilver.commands.voice import Voice
 from quicksilver.errors import QuicksilverError
-from quicksilver.registration.options import DEVICE, MODEL, Options, check_ranges, shown
+from quicksilver.registration.option_fields import DEVICE, MODEL, check_ranges, shown
+from quicksilver.registration.options import Options
 
 if TYPE_CHECKING:
     from quicksilver.cohort.run import Outcome

@@ -16,8 +16,8 @@ from quicksilver.registration.option_fields import DEVICE, MODEL
 from quicksilver.registration.options import PairOptions
 
 if TYPE_CHECKING:
-    from quicksilver.api import Registration
     from quicksilver.commands.voice import Voice
+    from quicksilver.registration.result import Registration
 
 NOT_GOOD = 3
 """Exit code of --strict where a registration is not good."""

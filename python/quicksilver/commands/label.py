@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,9 @@ def label(
     from quicksilver.io import files
     from quicksilver.labelling.atlases import find_atlases, read_names
     from quicksilver.labelling.label import ATLASES, label_image, list_outputs
+    from quicksilver.runtime.devices import pick_device
 
+    options = replace(options, device=pick_device(options.device))  # before files are read
     read = [image, *atlas, *atlas_labels]
     read += [Path(path) for path in (options.mask, label_names) if path is not None]
     atlases = find_atlases(atlas, atlas_labels)

@@ -24,12 +24,14 @@ def strip(
     from quicksilver.commands import console
     from quicksilver.images.masks import looks_unstripped
     from quicksilver.io import nifti
-    from quicksilver.io.files import require_apart
+    from quicksilver.io.files import require_apart, require_place
     from quicksilver.io.images import read_image
 
     suffix = ".nii.gz" if nifti.require_nifti_name(output).suffix == ".gz" else ".nii"
     mask = output.with_name(output.name.removesuffix(suffix) + "_mask" + suffix)
     require_apart([output, mask], [image])
+    for path in (output, mask):  # both or none
+        require_place(path)
     head = read_image(image)
     with console.progress() as progress:
         progress("strip")

@@ -22,6 +22,7 @@ from quicksilver.io.files import replacing, require_file
 from quicksilver.io.freesurfer import parse_lta, parse_numbers
 from quicksilver.io.headers import is_affine
 from quicksilver.io.minc import parse_xfm
+from quicksilver.io.parameters import check_count
 
 if TYPE_CHECKING:
     from quicksilver.images.image import Grid
@@ -32,6 +33,7 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """RAS to LPS, and back."""
 
 LARGEST_FILE = 1 << 20  # bytes; an affine needs a few hundred
+PARAMETERS = re.compile(rb"^Transform: (\S*)[^\n]*\nParameters:([^\n]*)", re.MULTILINE)
 ITK_SUFFIXES = {"itk-text": ".txt", "itk-binary": ".mat"}
 
 
@@ -203,12 +205,20 @@ def _check_whole(content: bytes, suffix: str) -> None:
     """
     if suffix == ".txt":
         named = re.findall(rb"^Transform: (?!Composite)", content, re.MULTILINE)
-        if len(named) != content.count(b"\nParameters:"):
+        single = len(named)
+        if single != content.count(b"\nParameters:"):
             raise ValueError("a transform without parameters")
-        check_single(len(named), b"Transform: Composite" in content)
-        return
-    columns_found = _count_columns(content)
-    check_single(columns_found // 2, b"CompositeTransform_" in content)
+        found = [(kind, len(_parse_line(text))) for kind, text in PARAMETERS.findall(content)]
+    else:
+        columns = _read_columns(content)
+        found, single = columns[::2], len(columns) // 2
+    for kind, count in found:
+        check_count(kind.decode("latin-1").rstrip("\0"), count)
+    check_single(single, b"Transform: Composite" in content or b"CompositeTransform_" in content)
+
+
+def _parse_line(text: bytes) -> list[float]:
+    return [float(word) for word in text.split()]
 
 
 def check_single(count: int, composite: bool) -> None:
@@ -217,25 +227,28 @@ def check_single(count: int, composite: bool) -> None:
         raise ValueError(f"{count} transforms one after the other, which are no composite")
 
 
-def _count_columns(content: bytes) -> int:
-    """Count the columns of numbers in a Matlab 4 file; a transform of ITK has two."""
-    start = count = 0
+def _read_columns(content: bytes) -> list[tuple[bytes, int]]:
+    """Return the name and the rows of each column of numbers in a Matlab 4 file; a transform of ITK
+    has two, its parameters and what is fixed.
+    """
+    start, columns = 0, []
     while start < len(content):  # Matlab 4: five integers, a name, then rows x columns numbers
         if len(content) < start + 20:
             raise ValueError("a file that is cut short")
-        kind, rows, columns, imaginary, name = struct.unpack_from("<5i", content, start)
-        if kind not in (0, 10) or columns != 1 or imaginary or not 0 < name < 256 or rows < 0:
+        kind, rows, width, imaginary, name = struct.unpack_from("<5i", content, start)
+        if kind not in (0, 10) or width != 1 or imaginary or not 0 < name < 256 or rows < 0:
             raise ValueError("no columns of double or single precision")
+        columns.append((content[start + 20 : start + 20 + name], rows))
         start += 20 + name + rows * (4 if kind else 8)
-        count += 1
     if start != len(content):
         raise ValueError("a file that is cut short")
-    return count
+    return columns
 
 
 def last_line(error: Exception) -> str:
-    """Return the last line of a message of ITK; those before it name its source files."""
-    return str(error).strip().splitlines()[-1]
+    """Return the last line of words in a message of ITK; those before it name its source files."""
+    lines = str(error).strip().splitlines()
+    return next((line for line in reversed(lines) if re.search("[A-Za-z]{3}", line)), str(error))
 
 
 def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:

@@ -15,6 +15,8 @@ from quicksilver.io.nifti import check_claim
 
 MARK = b"DICM"
 MARK_AT = 128
+INDEX = "DICOMDIR"
+"""File that lists others, with their mark."""
 UNEVEN = 0.02
 """How far slices may be from where they should be, of their distance: positions are rounded."""
 
@@ -28,7 +30,7 @@ def holds_series(path: str | os.PathLike[str]) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    if not path.is_file():
+    if not path.is_file() or path.resolve().name == INDEX:
         return False
     with path.open("rb") as file:
         return file.read(MARK_AT + len(MARK))[MARK_AT:] == MARK
@@ -48,6 +50,9 @@ def measure_series(folder: Path) -> tuple[Grid, list[Path]]:
     if len(series) != 1:
         raise ValueError(f"{len(series)} series in one folder")
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+    unread = sum(_is_dicom(file) for file in folder.iterdir()) - len(names)
+    if unread > 0:
+        raise ValueError(f"{unread} files of DICOM that cannot be read")
     headers = [_read_header(name) for name in names]
     first = headers[0]
     for header in headers:

@@ -86,10 +86,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
-        if path.exists() and not path.is_file():  # a rename would take the place of /dev/null
-            raise QuicksilverError(
-                f"expected a file to write at {path}, found something else; rename it"
-            )
+        require_place(path)
         yield temporary
         temporary.chmod(0o666 & ~_HIDDEN)  # some writers keep what they write to its owner
         temporary.replace(path)
@@ -98,6 +95,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # the folder itself may be missing
             temporary.unlink(missing_ok=True)
+
+
+def require_place(path: Path) -> None:
+    """Check that a file can take the place of what is at `path`.
+
+    Raises:
+        QuicksilverError: There is a folder, or a device, whose place a rename would take.
+    """
+    if path.exists() and not path.is_file():
+        raise QuicksilverError(
+            f"expected a file to write at {path}, found something else; rename it"
+        )
 
 
 RESULT = "result.json"

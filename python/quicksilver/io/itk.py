@@ -18,12 +18,13 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
+from quicksilver.io import metaimage, nrrd
 from quicksilver.io.affines import LPS, last_line
 from quicksilver.io.dicom import holds_series, measure_series, read_slices
 from quicksilver.io.files import require_file
-from quicksilver.io.nifti import Stored, check_array, check_claim, require_room
+from quicksilver.io.nifti import Stored, check_affine, check_array, check_claim, require_room
 
-SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (*nrrd.SUFFIXES, *metaimage.SUFFIXES)
 DETACHED = re.compile(
     rb"^(?:data ?file|ElementDataFile)[ \t]*[:=][ \t]*(.+?)[ \t\r]*$", re.I | re.M
 )
@@ -56,8 +57,8 @@ def read(path: str | os.PathLike[str]) -> Stored:
             import SimpleITK as sitk
 
             reader = _open(place, plain)
-            itemsize = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
-            require_room(place, reader.GetSize(), itemsize)
+            require_room(place, reader.GetSize(), _measure_voxel(reader))
+            _check_voxels(place, reader)
             array, affine = sitk.GetArrayFromImage(reader.Execute()).T, find_grid(reader).affine
         return Stored(*check_array(array, affine, f"{place}"), None)
 
@@ -66,13 +67,13 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
     """Read the shape of an image and its affine to RAS millimetres from headers alone."""
     with _reading(path) as (place, plain):
         grid = measure_series(plain)[0] if place.is_dir() else find_grid(_open(place, plain))
-        return grid.shape, grid.affine
+        return grid.shape, check_affine(grid.affine, f"{place}")
 
 
 def find_doubt(path: str | os.PathLike[str]) -> str | None:
     """Say what is doubtful about where an image lies by its header; None: nothing."""
     place = Path(path)
-    if place.suffix.lower() not in (".nrrd", ".nhdr"):
+    if place.suffix.lower() not in nrrd.SUFFIXES:
         return None
     fields = _read_header(require_file(place, "an image")).lower()
     return None if re.search(rb"^space: *\S", fields, re.M) else NO_SPACE
@@ -95,17 +96,17 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     Names that are not UTF-8 bring SimpleITK down: it reads under names of ours.
     """
     place = Path(path) if holds_series(path) else require_file(path, "an image")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
             yield place, _link(place, Path(folder))
-    except (QuicksilverError, MemoryError):
-        raise
-    except Exception as error:  # on damaged bytes the readers may raise anything
-        raise QuicksilverError(
-            f"expected a whole image of NRRD, MetaImage or DICOM at {place}, found "
-            f"'{last_line(error) if str(error) else type(error).__name__}'; convert or export it "
-            "again"
-        ) from error
+        except (QuicksilverError, MemoryError):
+            raise
+        except Exception as error:  # on damaged bytes the readers may raise anything
+            found = last_line(error).replace(f"{folder}/", "") or type(error).__name__
+            raise QuicksilverError(
+                f"expected a whole image of NRRD, MetaImage or DICOM at {place}, found '{found}'; "
+                "convert or export it again"
+            ) from error
 
 
 def _link(place: Path, folder: Path) -> Path:
@@ -120,6 +121,12 @@ def _link(place: Path, folder: Path) -> Path:
     if (name := _name_data(place)) is not None:
         (folder / name).symlink_to((place.parent / name).resolve())
     return plain
+
+
+def _find_data(place: Path) -> Path | None:
+    """Return the file in which a detached header has its voxels; None: its own."""
+    name = _name_data(place)
+    return None if name is None else place.parent / name
 
 
 def _name_data(place: Path) -> str | None:
@@ -139,8 +146,12 @@ def _name_data(place: Path) -> str | None:
 
 
 def _read_header(place: Path) -> bytes:
+    return _read_head(place).split(b"\n\n")[0]
+
+
+def _read_head(place: Path) -> bytes:
     with place.open("rb") as file:
-        return file.read(HEADER).split(b"\n\n")[0]
+        return file.read(HEADER)
 
 
 def _open(place: Path, plain: Path) -> Any:
@@ -152,14 +163,35 @@ def _open(place: Path, plain: Path) -> Any:
     """
     import SimpleITK as sitk
 
+    if place.suffix.lower() in metaimage.SUFFIXES:
+        metaimage.check_header(_read_head(place))
+    else:
+        nrrd.check_header(place)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(plain))
     reader.ReadImageInformation()
     size, parts = reader.GetSize(), reader.GetNumberOfComponents()
     if len(size) != 3 or parts != 1:
         raise ValueError(f"{len(size)} dimensions with {parts} numbers per voxel")
-    itemsize = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
-    data = _name_data(place)
-    held = (place if data is None else place.parent / data).stat().st_size
-    check_claim(int(np.prod(size, dtype=object)) * itemsize, held)
+    check_claim(_measure_voxels(reader), (_find_data(place) or place).stat().st_size)
     return reader
+
+
+def _measure_voxel(reader: Any) -> int:
+    """Return the bytes of one voxel."""
+    import SimpleITK as sitk
+
+    size: int = sitk.Image([1, 1], reader.GetPixelID()).GetSizeOfPixelComponent()
+    return size
+
+
+def _measure_voxels(reader: Any) -> int:
+    """Return the bytes of all voxels, by the header."""
+    return int(np.prod(reader.GetSize(), dtype=object)) * _measure_voxel(reader)
+
+
+def _check_voxels(place: Path, reader: Any) -> None:
+    """Raise ValueError for damage that ITK does not see; it prints, or hands out what it has."""
+    if place.suffix.lower() in metaimage.SUFFIXES:
+        head, size = _read_head(place), _measure_voxels(reader)
+        metaimage.check_voxels(head, _find_data(place), place, size)

@@ -126,7 +126,7 @@ def check_array(array: np.ndarray, affine: np.ndarray, name: str) -> tuple[np.nd
             "convert it to a scalar image"
         )
     packed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-    return packed, _check_affine(affine, name)
+    return packed, check_affine(affine, name)
 
 
 def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray]:
@@ -139,7 +139,7 @@ def load_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.ndarray
         raise
     except Exception as error:  # on damaged bytes the readers may raise anything
         raise _unreadable(path, error) from error
-    return file.shape, _check_affine(affine, f"{path}")
+    return file.shape, check_affine(affine, f"{path}")
 
 
 def find_doubt(path: str | os.PathLike[str]) -> str | None:
@@ -226,7 +226,7 @@ def _check_extension(path: Path, file: Any) -> None:
         raise ValueError(f"an extension of {size} bytes where voxels begin")
 
 
-def _check_affine(affine: np.ndarray, name: str) -> np.ndarray:
+def check_affine(affine: np.ndarray, name: str) -> np.ndarray:
     try:
         matrix = np.asarray(affine, dtype=np.float64)
     except (TypeError, ValueError):

@@ -43,8 +43,23 @@ def load_registration(folder: str | os.PathLike[str]) -> Result:
         QuicksilverError: A file is missing or damaged.
     """
     folder = Path(folder)
+    summary = read_summary(folder)
+    return Result(
+        read_field(folder / "displacement.nii.gz"),
+        read_field(folder / "inverse_displacement.nii.gz"),
+        read_image(folder / "warped.nii.gz"),
+        summary,
+    )
+
+
+def read_summary(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read result.json of a folder that `quicksilver register` or `fit` wrote.
+
+    Raises:
+        QuicksilverError: It is missing or damaged.
+    """
     try:
-        file = require_file(folder / RESULT, "the summary of a registration")
+        file = require_file(Path(folder) / RESULT, "the summary of a registration")
         summary = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(summary, dict):
             raise ValueError(f"a {type(summary).__name__}")
@@ -53,9 +68,4 @@ def load_registration(folder: str | os.PathLike[str]) -> Result:
             f"expected a folder that `quicksilver register` wrote, found no readable result.json "
             f"in {folder}; register first"
         ) from error
-    return Result(
-        read_field(folder / "displacement.nii.gz"),
-        read_field(folder / "inverse_displacement.nii.gz"),
-        read_image(folder / "warped.nii.gz"),
-        summary,
-    )
+    return summary

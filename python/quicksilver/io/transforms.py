@@ -19,6 +19,7 @@ from quicksilver.io.fields import read_field
 from quicksilver.io.files import is_folder, require_file
 from quicksilver.io.headers import FARTHEST
 from quicksilver.io.itk import find_grid
+from quicksilver.io.parameters import check_count
 from quicksilver.io.results import READ, load_registration
 from quicksilver.transforms.chain import Chain, Transform
 from quicksilver.transforms.field import LPS, WorldField
@@ -90,7 +91,9 @@ def _read_composite(path: Path) -> list[Transform]:
             plain.symlink_to(path.resolve())
             stored = sitk.ReadTransform(str(plain))
         return [_from_itk(part, str(path)) for part in _list_parts(stored)]
-    except (RuntimeError, ValueError, OSError, KeyError) as error:
+    except (QuicksilverError, MemoryError):
+        raise
+    except Exception as error:  # on damaged bytes the readers may raise anything
         raise QuicksilverError(
             f"expected a transform of ITK in {path}, affine or a displacement field, found "
             f"'{affines.last_line(error)}'; write one of these"
@@ -108,13 +111,13 @@ def _check_single(path: Path) -> None:
 
 
 def _read_kind(group: Any) -> str:
-    """Read the type of one of ITK's transforms, which has numbers unless it is a composite."""
+    """Read the type of one of ITK's transforms, which has its numbers."""
     kind = group["TransformType"][0]
     if not isinstance(kind, bytes):
         raise ValueError(f"a type that is {kind}")
     numbers = group.get("TransformParameters", group.get("TranformParameters"))  # both are ITK's
-    if b"CompositeTransform" not in kind and (numbers is None or numbers.dtype.kind != "f"):
-        raise ValueError("a transform without numbers")
+    held = numbers is not None and numbers.dtype.kind == "f"
+    check_count(kind.decode(), numbers.size if held else 0)
     return kind.decode()
 
 

@@ -72,7 +72,10 @@ def read_names(path: Path) -> dict[int, str]:
     path = require_file(path, "a table of labels and names")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return {int(row["label"]): row["name"] or "" for row in csv.DictReader(file)}
+            reader = csv.DictReader(file)
+            if not {"label", "name"} <= set(reader.fieldnames or ()):
+                raise ValueError(f"the columns {', '.join(reader.fieldnames or ()) or 'none'}")
+            return {int(row["label"]): row["name"] or "" for row in reader}
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
         raise QuicksilverError(
             f"expected {path} to be a CSV file with the columns label, an integer, and name, found "

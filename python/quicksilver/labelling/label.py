@@ -185,8 +185,8 @@ def _fuse_atlases(
     verdicts: dict[str, Verdict] = {}
     candidates, seen = [], []
     for atlas in atlases:
+        verdicts[atlas.name] = Verdict.load(folder / atlas.name)
         result = load_registration(folder / atlas.name)
-        verdicts[atlas.name] = Verdict.from_json(result.summary["verdict"])
         if verdicts[atlas.name].level != "failed":
             labels = read_image(atlas.labels, labels=True)
             warped = result.displacement.warp(labels, "majority").data

@@ -13,12 +13,16 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
 from quicksilver.io.tensors import write_tensors
 from quicksilver.lddmm.lbfgs import Descent
 
 INTERVAL = 60.0
 """Seconds between two states."""
+
+HEADER = 1 << 20
+"""Bytes in which the names in a checkpoint are looked for."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,15 @@ class Checkpoint:
         """Read where this very fit was stopped; None if it starts.
 
         Raises:
-            QuicksilverError: In the place of the file is a folder, a pipe or a device.
+            QuicksilverError: In the place of the file is anything but the state of a fit.
         """
         if self.path is None or not self.path.exists():
             return None
-        require_file(self.path, "a checkpoint of a fit")
+        if not _holds_fit(require_file(self.path, "a checkpoint of a fit")):
+            raise QuicksilverError(
+                f"expected the state of a fit in {self.path}, found another file, in whose place "
+                "it would come; choose another --state"
+            )
         try:
             with safe_open(self.path, framework="pt", device=self.device) as file:
                 metadata = file.metadata() or {}
@@ -95,6 +103,15 @@ class Checkpoint:
             return _parse_state(json.loads(metadata["stop"]), fields)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError):
             return None
+
+
+def _holds_fit(path: Path) -> bool:
+    """Tell by its header whether a file may be replaced: it is empty, or holds the state of a fit,
+    whole or cut short.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    return not head or (b'"fit":' in head and b'"stop":' in head)
 
 
 def _parse_state(about: dict[str, Any], fields: dict[str, Tensor]) -> FitState:

@@ -69,7 +69,7 @@ def load_model(path: str | Path) -> Model:
         with safe_open(path, framework="pt") as file:
             config = _read_config((file.metadata() or {})["config"])
             names = file.keys()
-            tensors = {name: file.get_tensor(name).float() for name in names}
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise not_a_model(path, f"'{error}'") from error
 
@@ -82,7 +82,11 @@ def load_model(path: str | Path) -> Model:
 
 
 def _read_config(text: str) -> ModelConfig:
-    config = ModelConfig(**json.loads(text))
+    entries = json.loads(text)
+    unknown = set(entries) - {field.name for field in dataclasses.fields(ModelConfig)}
+    if unknown or "features" not in entries:
+        raise ValueError(f"an unknown entry {min(unknown)}" if unknown else "no entry features")
+    config = ModelConfig(**entries)
     if config.intensity == INTENSITY_0_1:
         config.intensity = "percentile"
     return check_config(config)

@@ -185,6 +185,8 @@ def fill_network(
     Raises:
         QuicksilverError: The weights are those of another network.
     """
+    if any(value.is_complex() for value in state.values() if isinstance(value, Tensor)):
+        raise not_a_model(path, "complex weights")
     try:
         with torch.device("meta"):  # allocates nothing for what a file may claim and not hold
             network = config.network()

@@ -37,11 +37,15 @@ class MetricSchema(Checked):
     def _decays(self) -> MetricSchema:
         if self.power != math.floor(self.power):
             raise ValueError("power is an integer")
-        metric = FluidMetric(self.alpha, self.beta, self.gamma, int(self.power))
-        pad = pad_metric(metric).pad
-        if isinstance(pad, int) and pad > LARGEST_PAD:
-            raise ValueError(f"it reaches {pad} voxels far")
+        check_reach(FluidMetric(self.alpha, self.beta, self.gamma, int(self.power)))
         return self
+
+
+def check_reach(metric: FluidMetric) -> None:
+    """Raise ValueError for a metric that needs more than `LARGEST_PAD` voxels around a grid."""
+    pad = pad_metric(metric).pad
+    if isinstance(pad, int) and pad > LARGEST_PAD:
+        raise ValueError(f"the metric reaches {pad} voxels far")
 
 
 class ConfigSchema(Checked):

@@ -11,7 +11,7 @@ in all 48 orders and directions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,6 +34,8 @@ ALIKE, ALIKE_IN_PART = 0.85, 0.8
 """Least similarity of two brains, and of parts of brains, at the coarsest level, 8 mm, when they
 are aligned (docs/constants.md).
 """
+LEAST = 50
+"""Voxels of the coarsest level that a part of a brain fills: four for each of the parameters."""
 UNMOVED = 0.02
 """An alignment improves the similarity at 4 mm by more, or the images were aligned already."""
 
@@ -48,6 +50,7 @@ class Alignment:
         turned: Whether the headers led to nothing alike, and the brains' own axes did.
         unmoved: Whether the images were aligned already; the matrix is then the identity.
         in_part: Whether one of the images shows a part of its brain.
+        too_small: Whether that part is too small to be aligned by what it shows.
     """
 
     matrix: np.ndarray
@@ -55,6 +58,7 @@ class Alignment:
     turned: bool = False
     unmoved: bool = False
     in_part: bool = False
+    too_small: bool = False
 
     @property
     def least(self) -> float:
@@ -74,6 +78,8 @@ def align(
     prior: Prior | None = None,
 ) -> Alignment:
     """Find the affine map from the target's points to the moving image's.
+
+    Of a part of a brain that fills fewer than `LEAST` voxels of the coarsest level it is the start.
 
     Args:
         moving: Levels of the moving image (`quicksilver.registration.levels`).
@@ -95,6 +101,9 @@ def align(
         >>> found.matrix[:3, 3].round(1).tolist()
         [7.0, -30.0, 9.0]
     """
+    if _is_too_small(moving[0], target[0]):
+        found = assess_alignment(moving, target, np.eye(4) if start is None else start)
+        return replace(found, too_small=True)
     seen = [*target[:-1], target[-1].subsample(STRIDE)]
     prior = prior or Prior()
     along = [
@@ -178,6 +187,14 @@ def _is_in_part(moving: Level, target: Level) -> bool:
     return not (moving.view.whole and target.view.whole)
 
 
+def _is_too_small(moving: Level, target: Level) -> bool:
+    """Tell whether a part of a brain fills too few voxels to decide on the parameters."""
+    both = moving, target
+    shown = min(len(level.find_points()) * level.grid.voxel_volume for level in both)
+    coarsest = max(level.grid.voxel_volume for level in both)
+    return _is_in_part(*both) and shown < LEAST * coarsest
+
+
 @torch.no_grad()
 def _descend(
     matrices: np.ndarray, moving: Level, target: Level, prior: Prior, iterations: int
@@ -194,32 +211,58 @@ def _linearise(trial: np.ndarray, moving: Level, target: Level) -> Linearisation
     """Linearise the similarities of matrices from the target's voxels to the moving image's."""
     shape, device = target.grid.shape, target.channels.device
     there = torch.cat([make_affine_displacement(matrix, shape, device) for matrix in trial])
-    contrast, brain, *gradient = qs.warp(moving.channels, there, padding_mode="zeros").unbind(1)
-    theirs, their_brain = target.channels[0, :2]
-    weight = torch.maximum(brain, their_brain)  # (K, X, Y, Z)
+    ours = qs.warp(moving.channels, there, padding_mode="zeros")
+    weight = torch.maximum(ours[:, 1], target.channels[0, 1])  # (K, X, Y, Z)
     least = 1e-9
     if _is_in_part(moving, target):
         weight = weight * target.weigh_common_view(moving, trial)
         least = SHARED * min(moving.energy, target.energy) / target.grid.voxel_volume
-    common, ours, their, voxels = (
-        _settle((weight * product).flatten(1).sum(1, dtype=torch.float64))
-        for product in (contrast * theirs, contrast * contrast, theirs * theirs, 1)
-    )
-    energy = np.sqrt(ours * their).clip(least)
-    # d contrast / d (row i, column j of the matrix) = gradient_i place_j
-    derivative = (
-        (torch.stack(gradient, 1)[:, :, None] * _make_coordinates(target)).flatten(3).flatten(1, 2)
-    ).double()
-    weighted = derivative * weight.flatten(1)[:, None]
-    hessian = weighted @ derivative.transpose(1, 2)
-    slope = weighted @ (theirs - contrast).flatten(1)[:, :, None].double()
+    theirs, places = target.channels[0, 0].flatten(), _make_coordinates(target).flatten(1)
+    each = [
+        _sum_up(*pair, theirs, places)
+        for pair in zip(weight.flatten(1), ours.flatten(2), strict=True)
+    ]
+    products, hessian, slope = (_settle(torch.stack(parts)) for parts in zip(*each, strict=True))
+    common, ours_squared, theirs_squared, voxels = products.T
+    energy = np.sqrt(ours_squared * theirs_squared).clip(least)
     return Linearisation(
         score=common / energy,
-        hessian=_settle(hessian),
-        slope=_settle(slope[..., 0]),
+        hessian=hessian,
+        slope=slope,
         energy=energy,
         volume=target.grid.voxel_volume * voxels.clip(1),
     )
+
+
+def _sum_up(
+    weight: Tensor, ours: Tensor, theirs: Tensor, places: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sum up what two images have in common, in double precision.
+
+    Only voxels of some weight (V,) are visited: of a part of a brain, few.
+
+    Args:
+        weight: (V,).
+        ours: The moving image's channels (5, V).
+        theirs: The target's contrast (V,).
+        places: (4, V).
+
+    Returns:
+        Sums of products and of weights (4,), the Hessian (12, 12) and the slope (12,).
+    """
+    inside = weight.nonzero()[:, 0]
+    weight, theirs, places = weight[inside], theirs[inside], places[:, inside]
+    contrast, _, *gradient = ours[:, inside]
+    products = torch.stack(
+        [
+            (weight * product).sum(dtype=torch.float64)
+            for product in (contrast * theirs, contrast * contrast, theirs * theirs, 1)
+        ]
+    )
+    # d contrast / d (row i, column j of the matrix) = gradient_i place_j
+    derivative = (torch.stack(gradient)[:, None] * places).flatten(0, 1).double()
+    weighted = derivative * weight
+    return products, weighted @ derivative.T, weighted @ (theirs - contrast).double()
 
 
 def _settle(sums: Tensor) -> np.ndarray:

@@ -135,14 +135,19 @@ def _measure_mirror_gain(
 def write_notes(pair: Alignment, frame: Alignment) -> list[str]:
     """Write what a user should know of both alignments, in sentences."""
     notes = []
-    if pair.unmoved:
+    if pair.too_small:
+        notes.append(
+            "the images show too little of a brain to be aligned by it: their headers say where "
+            "they lie, or --initial-affine"
+        )
+    elif pair.unmoved:
         notes.append("both images are in one space already: their places are kept")
     if pair.turned:
         notes.append(
             "by their headers the images are not turned alike, so that the shapes of the brains "
             "decided how they lie: check left and right"
         )
-    if not pair.convincing:
+    if not (pair.convincing or pair.too_small):
         notes.append(
             f"aligned by an affine map the images are still unlike, with a similarity of "
             f"{_round_down(pair.similarity):.2f} where brains have more than {pair.least:.2f}: "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,19 +15,18 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
+from quicksilver.io.exports import MapFormat, as_format
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.io.records import Record
 from quicksilver.lddmm.matching import FitSettings
 from quicksilver.lddmm.unfolding import Unfolded
 from quicksilver.networks.dropout import Uncertainty
-from quicksilver.registration.evaluation import (
-    measure_overlap,
-)
+from quicksilver.registration.evaluation import measure_overlap
 from quicksilver.registration.pair import Pair, Placement
 from quicksilver.registration.quality import Energies, Quality, measure_energies, measure_quality
 from quicksilver.registration.stripping import Stripped
 from quicksilver.registration.verdict import Verdict, reach_verdict
-from quicksilver.runtime.stages import Stages, peak_memory
+from quicksilver.runtime.stages import Progress, Stages, peak_memory
 from quicksilver.transforms.field import Mode, WorldField
 
 WORSE = (
@@ -79,9 +79,23 @@ class Settings(Record):
         }
 
 
+class Writer(Protocol):
+    """Writes a registration into a folder, as `quicksilver.results.folder.save_registration`."""
+
+    def __call__(
+        self,
+        registration: Registration,
+        folder: str | os.PathLike[str],
+        *,
+        about: dict[str, Any] | None,
+        progress: Progress | None,
+        out_format: MapFormat,
+    ) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Registration:
-    """Two registered images.
+    """Two registered images: maps, energies and quality, and how to save them.
 
     Args:
         pair: The images, on the working grid and as they were read.
@@ -98,6 +112,8 @@ class Registration:
             is then the geodesic of their mean momentum.
         reference: Grid on which moving images are warped; None: the target's.
         stripped: What was stripped of its skull: "moving", "target".
+        writer: Writes the files of `save`; given by whoever stands above the folder of results,
+            as `quicksilver.register` and `quicksilver.fit` do.
     """
 
     pair: Pair
@@ -112,6 +128,7 @@ class Registration:
     uncertainty: Uncertainty | None = None
     reference: Grid | None = None
     stripped: Mapping[str, Stripped] = field(default_factory=dict)
+    writer: Writer | None = field(default=None, repr=False, compare=False)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -200,6 +217,38 @@ class Registration:
             name: measure_overlap(field.warp(ours, "nearest").data, theirs.data)
             for name, field in maps.items()
         }
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        about: dict[str, Any] | None = None,
+        progress: Progress | None = None,
+        out_format: str = "itk",
+    ) -> dict[str, Any]:
+        """Write all files that the command writes, or none.
+
+        Args:
+            folder: Folder for the files; made where it is missing.
+            about: Further entries for result.json.
+            progress: Called with the name of the stage.
+            out_format: A program for which both maps are written, too: "itk-h5", "fsl", "afni",
+                "spm" or "voxelmorph".
+
+        Returns:
+            The content of result.json.
+
+        Raises:
+            QuicksilverError: The folder cannot be written, the program cannot use the maps, or the
+                registration has no `writer`.
+        """
+        kind = as_format(out_format)
+        if self.writer is None:
+            raise QuicksilverError(
+                "expected a registration with a writer of its files, as quicksilver.register and "
+                "quicksilver.fit return it, found none; use results.folder.save_registration"
+            )
+        return self.writer(self, folder, about=about, progress=progress, out_format=kind)
 
 
 def judge_registration(

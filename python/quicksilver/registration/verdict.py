@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from quicksilver.errors import QuicksilverError
+from quicksilver.io.files import RESULT
 from quicksilver.io.records import Record
+from quicksilver.io.results import read_summary
 from quicksilver.lddmm.unfolding import SMOOTHED
 from quicksilver.registration.alignment import ALIKE, ALIKE_IN_PART
 from quicksilver.registration.pair import Placement
@@ -51,6 +55,23 @@ class Verdict(Record):
     def from_json(cls, content: dict[str, Any]) -> Verdict:
         """Read what `to_json` wrote."""
         return cls(content["level"], tuple(content["reasons"]))
+
+    @classmethod
+    def load(cls, folder: Path) -> Verdict:
+        """Read the verdict on the registration that lies in a folder.
+
+        Raises:
+            QuicksilverError: There is none.
+        """
+        content: Any = read_summary(folder).get("verdict")
+        reasons = content.get("reasons") if isinstance(content, dict) else None
+        whole = isinstance(reasons, list) and all(isinstance(reason, str) for reason in reasons)
+        if not whole or content.get("level") not in LEVELS:
+            raise QuicksilverError(
+                f"expected a verdict on a registration in {folder / RESULT}, found none; remove "
+                "the file, and run again"
+            )
+        return cls.from_json(content)
 
 
 def reach_verdict(placement: Placement, energies: Energies, quality: Quality) -> Verdict:

@@ -24,7 +24,6 @@ from quicksilver.cohort.run import choose_jobs, is_done, make_key, require_place
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.sharpness import measure_sharpness
 from quicksilver.io.fields import read_field
-from quicksilver.io.files import RESULT
 from quicksilver.io.images import read_image
 from quicksilver.networks.model import Model
 from quicksilver.registration.evaluation import measure_spread
@@ -90,8 +89,8 @@ def build_template(
         >>> build_template(["a.nii.gz", "b.nii.gz"], "OUT").image  # doctest: +SKIP
     """
     options, folder = options or TemplateOptions(), Path(folder)
-    subjects = find_subjects(map(Path, images))
     device = pick_device(options.device)
+    subjects = find_subjects(map(Path, images))
     asked = Options(options.model, device=device, refine=options.refine)
     asked = Options(open_checked(asked), device=device, refine=options.refine)
     stages = Stages(progress)
@@ -99,8 +98,8 @@ def build_template(
     rounds = [group.start()]
     for number in range(1, options.rounds + 1):
         rounds.append(group.improve(number))
-    image, record = load_round(group.locate(options.rounds))
-    found = Template(image, tuple(rounds), record["left_out"], stages.seconds)
+    image, _, left_out = load_round(group.locate(options.rounds))
+    found = Template(image, tuple(rounds), left_out, stages.seconds)
     if distributed.is_first():
         save_template(found, folder, {**_describe(subjects, options), **(about or {})})
     return found
@@ -182,7 +181,7 @@ class Group:
             record = {"number": number, "sharpness": sharpness, "deviation": made.deviation}
             save_round(place, made.image, {**record, "left_out": {}, **more, "key": key})
         _wait_for(lambda: is_done(place, key))
-        return Round.from_json(load_round(place)[1])
+        return load_round(place)[1]
 
     def _make_key(self, pairs: Sequence[PairPaths]) -> str:
         """Return what is the same of equal images, templates and settings alone."""
@@ -234,8 +233,7 @@ class Group:
         """Return the folders of what was registered, and why other registrations failed."""
         kept, left_out = {}, {}
         for subject in self.subjects:
-            summary = json.loads((folder / subject.name / RESULT).read_text(encoding="utf-8"))
-            verdict = Verdict.from_json(summary["verdict"])
+            verdict = Verdict.load(folder / subject.name)
             if verdict.level == "failed":
                 left_out[subject.name] = "; ".join(verdict.reasons)
             else:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.io import nifti
 from quicksilver.io.files import RESULT, filling, write_json
 from quicksilver.io.images import read_image
 from quicksilver.io.records import Record
+from quicksilver.io.results import read_summary
 from quicksilver.registration.evaluation import Spread
 from quicksilver.results.folder import collect_versions
 
@@ -82,9 +83,21 @@ def save_round(folder: Path, image: Image, record: Mapping[str, Any]) -> None:
         write_json(place / RESULT, record)
 
 
-def load_round(folder: Path) -> tuple[Image, dict[str, Any]]:
-    """Read the template of a round and what is known of it."""
-    return read_image(folder / TEMPLATE), json.loads((folder / RESULT).read_text(encoding="utf-8"))
+def load_round(folder: Path) -> tuple[Image, Round, dict[str, str]]:
+    """Read the template of a round, what the round made of it, and the images that it left out.
+
+    Raises:
+        QuicksilverError: A file is missing or damaged.
+    """
+    record = read_summary(folder)
+    try:
+        found, left_out = Round.from_json(record), dict(record["left_out"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise QuicksilverError(
+            f"expected the record of a round in {folder / RESULT}, found another file; remove it, "
+            "and run again"
+        ) from error
+    return read_image(folder / TEMPLATE), found, left_out
 
 
 def save_template(found: Template, folder: Path, about: Mapping[str, Any]) -> None:

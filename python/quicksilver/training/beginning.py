@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
+
 from quicksilver.errors import QuicksilverError
 from quicksilver.networks.model import Model, ModelConfig, fill_network
+from quicksilver.networks.patch import PATCH_SIZE
 from quicksilver.networks.shipped import open_model
+from quicksilver.runtime.devices import require_memory
 from quicksilver.training.card import find_commit
+from quicksilver.training.dataset import WORK
 from quicksilver.training.recipe import Recipe
+
+WEIGHT = 24
+"""Bytes per weight of a training: itself, its gradient, two moments, its mean and the best one."""
 
 
 def make_model_config(recipe: Recipe) -> ModelConfig:
@@ -54,3 +64,24 @@ def load_starting_model(name: str, config: ModelConfig) -> Model:
         for part, network in model.networks().items()
     }
     return Model(config, **networks)
+
+
+def require_parts(recipe: Recipe, config: ModelConfig, device: torch.device) -> None:
+    """Check, before images are read, that a training has all that it will need.
+
+    Raises:
+        QuicksilverError: The model that fits start from is none, or memory is not enough for the
+            networks and their batches.
+    """
+    if recipe.fits is not None and recipe.fits.start is not None:
+        open_model(recipe.fits.start)
+    with torch.device("meta"):
+        weights = sum(parameter.numel() for parameter in config.network().parameters())
+    frame = math.prod(recipe.variation.window or recipe.data.shape)
+    for stage in filter(None, (recipe.prediction, recipe.correction)):
+        voxels = stage.batch * (PATCH_SIZE**3 if stage.source == "fits" else frame)
+        advice = (
+            f"a network of {weights / 1e6:.0f} million weights, and batches of "
+            f"{voxels / 1e6:.1f} million voxels, are too many: lower features, batch or shape"
+        )
+        require_memory(float(WEIGHT * weights + WORK * voxels), device, advice)

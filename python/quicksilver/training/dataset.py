@@ -16,6 +16,7 @@ from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.intensity import Intensity, normalise
 from quicksilver.images.resampling import resample
+from quicksilver.io.affines import check_affine
 from quicksilver.io.files import require_file
 from quicksilver.io.images import read_image
 from quicksilver.runtime.devices import require_memory
@@ -125,8 +126,9 @@ def _read_matrices(
     path = require_file(folder / settings.matrices, "the matrices")
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return [np.array(stored[prefix + name]["M"], dtype=float).reshape(4, 4) for name in names]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = [np.array(stored[prefix + name]["M"], dtype=float) for name in names]
+        return [check_affine(matrix.reshape(4, 4)) for matrix in found]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise QuicksilverError(
             f"expected {path} to hold a 4 x 4 matrix M for every image, found '{error}'; "
             "align the missing images, or take them out of the folder"
@@ -139,6 +141,17 @@ def _read_on_frame(
     """Read an image on a frame, its intensities scaled; None: a label map."""
     image = read_image(path, labels=intensity is None)
     placed = Image(image.data, np.linalg.inv(matrix) @ image.affine)
-    if intensity is None:
-        return resample(placed, grid, "nearest").to(torch.int16)
-    return normalise(resample(placed, grid), intensity).half()
+    found = resample(placed, grid, "nearest" if intensity is None else "linear")
+    if not found.any():
+        raise QuicksilverError(
+            f"expected {path} on the frame of the recipe, found nothing of it there; check origin, "
+            "spacing, shape and matrices"
+        )
+    if intensity is not None:
+        return normalise(found, intensity).half()
+    if found.min() < 0 or found.max() > torch.iinfo(torch.int16).max:
+        raise QuicksilverError(
+            f"expected labels from 0 to {torch.iinfo(torch.int16).max} in {path}, found "
+            f"{int(found.min())} to {int(found.max())}; renumber them"
+        )
+    return found.to(torch.int16)

@@ -6,15 +6,27 @@ A recipe is YAML, checked by pydantic: an unknown or misspelt entry is refused. 
 
 from __future__ import annotations
 
+import math
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import require_file
-from quicksilver.training.settings import Data, Fits, Network, Part, Shooting, Stage, Variation
+from quicksilver.networks.patch import PATCH_SIZE
+from quicksilver.training.settings import (
+    SMALLEST,
+    Data,
+    Fits,
+    Network,
+    Part,
+    Shooting,
+    Stage,
+    Variation,
+)
 
 RECIPES = files("quicksilver.training") / "recipes"
 SUFFIX = ".yaml"
@@ -39,8 +51,8 @@ class Recipe(Part):
         licence: For the card.
     """
 
-    name: str
-    seed: int = 0
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     data: Data
     network: Network = Network()
     shooting: Shooting = Shooting()
@@ -51,6 +63,29 @@ class Recipe(Part):
     correction: Stage | None = None
     training_data: str = ""
     licence: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("holds characters that cannot be printed")
+        return name
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Recipe:
+        least = PATCH_SIZE if self.network.architecture == "patch" else SMALLEST
+        frame, factor = self.data.shape, self.network.prediction_factor
+        grids = [(frame, factor, least), (self.variation.window or frame, factor, least)]
+        if self.fits is not None:
+            grids.append((frame, max(self.fits.levels), SMALLEST))
+        for shape, coarser, needed in grids:
+            left = math.ceil(min(shape) / coarser)
+            if left < needed:
+                raise ValueError(
+                    f"{left} voxels along an axis, where {needed} are needed: make the frame or "
+                    "the window larger, or a factor or level smaller"
+                )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -63,6 +98,8 @@ class Recipe(Part):
         for stage in filter(None, (self.prediction, self.correction)):
             if stage.source == "fits" and self.fits is None:
                 raise ValueError("a stage trains on fits: say in `fits` how many")
+            if stage.source == "fits" and self.data.images is None:
+                raise ValueError("fits are of images: give data.images")
             if stage.source == "fits" and self.network.architecture != "patch":
                 raise ValueError("fits are for networks of patches: choose images or geodesics")
             if stage.source == "images" and stage.objective == "momentum":
@@ -99,10 +136,11 @@ def _read_file(path: Path) -> Recipe:
         return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
-        entry = ".".join(map(str, first["loc"])) or "the file"
+        entry, reason = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        found = f"a wrong '{entry}' ({reason})" if entry else reason
         raise QuicksilverError(
-            f"expected {path} to be a recipe, found a wrong '{entry}' ({first['msg']}); "
-            f"compare it with those that ship ({', '.join(shipped_recipes())})"
+            f"expected {path} to be a recipe, found {found}; compare it with those that ship "
+            f"({', '.join(shipped_recipes())})"
         ) from error
     except (OSError, ValueError, RecursionError, OverflowError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())

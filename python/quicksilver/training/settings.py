@@ -8,10 +8,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -19,13 +18,32 @@ from quicksilver.images.intensity import Intensity
 from quicksilver.images.resampling import MAX_SIZE
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings
 from quicksilver.networks.patch import DROPOUT
+from quicksilver.networks.schema import Weight, check_reach
+from quicksilver_ext import FluidMetric
 
-Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+SMALLEST = 4
+"""Voxels along an axis that a geodesic needs, on the grid of the prediction too."""
+
+Size = Annotated[int, Field(ge=8, le=MAX_SIZE)]
+Place = Annotated[float, Field(ge=-1e5, le=1e5)]  # mm
 TimeSteps = Annotated[int, Field(ge=1, le=1000)]
+Updates = Annotated[int, Field(ge=1, le=10_000_000)]
+Iterations = Annotated[int, Field(ge=1, le=100_000)]
+Factor = Annotated[int, Field(ge=1, le=16)]
+Positive = Annotated[float, Field(ge=1e-9, le=1e6)]
 
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse YAML's `true`, `yes` and `on` for numbers, as which pydantic would take them."""
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"not true or false: {str(value).lower()}")
+        return value
 
 
 class Data(Part):
@@ -50,7 +68,7 @@ class Data(Part):
     matrices: str | None = None
     shape: tuple[Size, Size, Size]
     spacing: Annotated[float, Field(ge=0.01, le=100)]
-    origin: tuple[float, float, float]
+    origin: tuple[Place, Place, Place]
     intensity: Intensity = "percentile"
     held_out: Annotated[int, Field(ge=2)]
     validation_pairs: PositiveInt = 6
@@ -95,26 +113,31 @@ class Network(Part):
 
     architecture: Literal["patch", "horizontal"] = "horizontal"
     features: Annotated[int, Field(ge=1, le=1024)] = 16
-    prediction_factor: Annotated[int, Field(ge=1, le=16)] = 1
+    prediction_factor: Factor = 1
     coarse_corrections: Annotated[int, Field(ge=0, le=100)] = 0
     corrections: Annotated[int, Field(ge=1, le=100)] = 1
     dropout: bool = False
     dropout_rate: Annotated[float, Field(gt=0, lt=1)] = DROPOUT
     relative: bool = False
-    sharpness: PositiveFloat | None = None
+    sharpness: Positive | None = None
 
 
 class Shooting(Part):
     """Metric, in voxels of the frame, and integrator of the model."""
 
-    alpha: NonNegativeFloat = 0.01
-    beta: NonNegativeFloat = 0.01
-    gamma: PositiveFloat = 0.001
+    alpha: Weight = 0.01
+    beta: Weight = 0.01
+    gamma: Positive = 0.001
     power: Literal[1, 2] = 1
     method: Literal["ab2", "rk4"] = "ab2"
     steps: TimeSteps = 10
     borders: Literal["extended", "original"] = "extended"
     inverse_iterations: TimeSteps = 5
+
+    @model_validator(mode="after")
+    def _reaches_not_too_far(self) -> Shooting:
+        check_reach(FluidMetric(self.alpha, self.beta, self.gamma, self.power))
+        return self
 
 
 class Variation(Part):
@@ -137,14 +160,14 @@ class Variation(Part):
             geodesic has moved something.
     """
 
-    scanner: NonNegativeFloat = 1.0
-    intensity: NonNegativeFloat = 0.4
-    rotation: NonNegativeFloat = 5.0
-    scale: NonNegativeFloat = 0.04
-    shift: NonNegativeFloat = 1.0
-    misalignment: NonNegativeFloat = 0.015
+    scanner: Annotated[float, Field(ge=0, le=10)] = 1.0
+    intensity: Annotated[float, Field(ge=0, le=10)] = 0.4
+    rotation: Annotated[float, Field(ge=0, le=360)] = 5.0
+    scale: Annotated[float, Field(ge=0, le=1)] = 0.04
+    shift: Annotated[float, Field(ge=0, le=MAX_SIZE)] = 1.0
+    misalignment: Annotated[float, Field(ge=0, le=1)] = 0.015
     rescans: Annotated[float, Field(ge=0, le=1)] = 0.0
-    window: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    window: tuple[Size, Size, Size] | None = None
 
 
 class Fits(Part):
@@ -163,11 +186,11 @@ class Fits(Part):
             zero.
     """
 
-    pairs: PositiveInt | None = None
+    pairs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     folder: str | None = None
     method: Literal["lbfgs", "quicksilver"] = "lbfgs"
-    levels: tuple[PositiveInt, ...] = (2, 1)
-    iterations: tuple[PositiveInt, ...] = (20, 15)
+    levels: Annotated[tuple[Factor, ...], Field(min_length=1, max_length=8)] = (2, 1)
+    iterations: tuple[Iterations, ...] = (20, 15)
     steps: TimeSteps = 10
     start: str | None = None
 
@@ -179,6 +202,8 @@ class Fits(Part):
             raise ValueError("the fits of a folder are made already: leave all but folder out")
         if self.start is not None and self.method == "quicksilver":
             raise ValueError("the original's descent starts from zero: leave start out")
+        if len(self.levels) != len(self.iterations):
+            raise ValueError("each level has its number of iterations")
         return self
 
     def fitting(self) -> FitSettings:
@@ -217,20 +242,20 @@ class Stage(Part):
 
     source: Literal["images", "geodesics", "fits"] = "images"
     objective: Literal["energy", "momentum"] = "energy"
-    steps: PositiveInt
-    batch: PositiveInt = 1
-    learning_rate: PositiveFloat = 5e-4
-    warm_up: PositiveInt = 30
+    steps: Updates
+    batch: Annotated[int, Field(ge=1, le=4096)] = 1
+    learning_rate: Annotated[float, Field(ge=1e-12, le=1)] = 5e-4
+    warm_up: Updates = 30
     decay: Annotated[float, Field(gt=0, le=1)] = 0.25
-    dropout_ramp: NonNegativeInt = 0
-    weight_decay: NonNegativeFloat = 0.0
-    clip: PositiveFloat = 0.5
+    dropout_ramp: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 0.0
+    clip: Positive = 0.5
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     loss: Literal["ssd", "lncc"] = "lncc"
-    sigma: PositiveFloat = 0.7
+    sigma: Annotated[float, Field(ge=1e-3, le=1e3)] = 0.7
     shooting_steps: TimeSteps = 5
-    unfolding: NonNegativeFloat = 0.0
-    velocity: NonNegativeFloat = 1.0
-    validations: PositiveInt = 10
-    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    unfolding: Weight = 0.0
+    velocity: Weight = 1.0
+    validations: Annotated[int, Field(ge=1, le=10_000)] = 10
+    workers: Annotated[int, Field(ge=0, le=256)] = 0

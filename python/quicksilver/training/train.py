@@ -27,7 +27,7 @@ from quicksilver.networks.model import Model
 from quicksilver.networks.patch import PatchNetwork
 from quicksilver.runtime import distributed
 from quicksilver.training.batches import Batch, CoarseSource, Geodesics, Source, Subjects
-from quicksilver.training.beginning import load_starting_model, make_model_config
+from quicksilver.training.beginning import load_starting_model, make_model_config, require_parts
 from quicksilver.training.card import write_card
 from quicksilver.training.dataset import load_volumes
 from quicksilver.training.forecast import Work, invent_pair, make_forecast, take_step
@@ -80,6 +80,12 @@ class Training:
 
     def __init__(self, recipe: Recipe, data: Path, folder: Path, device: torch.device) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
+        self.config = make_model_config(recipe)
+        self.metric = self.config.fluid_metric()
+        self.start = (
+            None if recipe.start is None else load_starting_model(recipe.start, self.config)
+        )
+        require_parts(recipe, self.config, device)
         volumes = load_volumes(data, recipe.data)
         held_out = recipe.data.held_out
         if len(volumes) < held_out + 2:
@@ -92,11 +98,6 @@ class Training:
             volumes.part(slice(-held_out, None)),
         )
         self.fits = self._given_fits(data)
-        self.config = make_model_config(recipe)
-        self.metric = self.config.fluid_metric()
-        self.start = (
-            None if recipe.start is None else load_starting_model(recipe.start, self.config)
-        )
         self.coarse_correction = self._coarse_correction()
         folder.mkdir(parents=True, exist_ok=True)
         self.validation = Validation(self.held_out, recipe, self.config, device)

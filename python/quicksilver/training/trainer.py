@@ -97,7 +97,11 @@ class Trainer:
         torch.manual_seed(derive_seed(self.seed, self.step, 1))  # for dropout and what a loss draws
         loss = self.loss(self.network, batch.to(self.device))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
+        else:  # a window of background alone: every process still gives its share
+            for parameter in self.network.parameters():
+                parameter.grad = torch.zeros_like(parameter)
         distributed.average_gradients(self.network)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stage.clip)
         if bool(norm.isfinite()):  # skip batches whose loss overflowed

@@ -105,3 +105,14 @@ def test_a_state_that_is_no_file_is_refused(kind, brain_files, tmp_path, command
     assert code == 2
     assert f"found {kind}" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_state_takes_the_place_of_no_other_file(brain_files, tmp_path, command):
+    precious = brain_files[0].read_bytes()
+    (tmp_path / "mine.nii.gz").write_bytes(precious)
+    words = ("fit", *brain_files, "-o", tmp_path / "out", "--no-affine", "--iterations", 1, 1)
+    code, _, error = command(*words, "--state", tmp_path / "mine.nii.gz")
+    assert code == 2
+    assert "expected the state of a fit" in error
+    assert (tmp_path / "mine.nii.gz").read_bytes() == precious
+    assert not (tmp_path / "out").exists()

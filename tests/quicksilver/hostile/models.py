@@ -8,11 +8,13 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from quicksilver.networks.model import ModelConfig
 from tests.quicksilver.hostile.files import (
     INF,
     NAN,
@@ -108,6 +110,38 @@ MODELS |= {
     f"{name} {value}": safetensors({"features": 2, name: value})
     for name, values in NUMBERS.items()
     for value in values
+}
+
+
+def spoiled(change: Callable[[dict[str, torch.Tensor]], object]) -> Maker:
+    """A whole model, some of whose tensors are others, missing, or too many."""
+
+    def make(folder: Path) -> Path:
+        config = ModelConfig(features=2, architecture="horizontal", steps=2)
+        state = config.network().state_dict()
+        tensors = {f"prediction.{name}": value.clone() for name, value in state.items()}
+        change(tensors)
+        save_file(tensors, folder / "bad.safetensors", {"config": json.dumps(asdict(config))})
+        return folder / "bad.safetensors"
+
+    return make
+
+
+ENTRY = "prediction.entry.weight"
+MODELS |= {
+    "a tensor of another shape": spoiled(lambda t: t.update({ENTRY: t[ENTRY][:1].clone()})),
+    "a tensor of one axis more": spoiled(lambda t: t.update({ENTRY: t[ENTRY][None].clone()})),
+    "a tensor of nothing": spoiled(lambda t: t.update({ENTRY: torch.zeros(0)})),
+    "a tensor of NaN": spoiled(lambda t: t[ENTRY].fill_(NAN)),
+    "a tensor of infinity": spoiled(lambda t: t[ENTRY].fill_(INF)),
+    "a tensor less": spoiled(lambda t: t.pop(ENTRY)),
+    "a tensor more": spoiled(lambda t: t.update({"prediction.harm": torch.ones(1)})),
+    "no prediction": spoiled(lambda t: [t.update({f"x{n}": t.pop(n)}) for n in list(t)]),
+    "a correction of one tensor": spoiled(lambda t: t.update({"correction.a": torch.ones(1)})),
+    "a coarse correction of one": spoiled(
+        lambda t: t.update({"coarse_correction.a": torch.ones(1)})
+    ),
+    "complex tensors": spoiled(lambda t: t.update({ENTRY: t[ENTRY].to(torch.complex64)})),
 }
 
 SHOOTING = {"diffOpParams": [0.01, 0.01, 0.001], "integMethod": "RK4"}

@@ -239,6 +239,25 @@ TRANSFORMS |= {
     "a .mat of NaN": holding(matlab(AFFINE, np.full(12, NAN)), "bad.mat"),
     "a .mat of zeros": holding(matlab(AFFINE, np.zeros(12)), "bad.mat"),
     "a .mat of another name": holding(matlab(b"magic", np.eye(4, 3).ravel()), "bad.mat"),
+    **{
+        f"{name} of {found}": holding(itk(f"{name}_double_3_3", found), "a.txt")
+        for name in ("Euler3DTransform", "VersorRigid3DTransform", "Similarity3DTransform")
+        for found in ("", "words", "\xe50 0 0 0 0 0", "1")
+    },
+    "HDF5 of no parameters": composite(
+        TransformType=[b"Euler3DTransform_double_3_3"], TransformParameters=np.zeros(0)
+    ),
+    "HDF5 of one parameter": composite(
+        TransformType=[b"Euler3DTransform_double_3_3"], TransformParameters=np.zeros(1)
+    ),
+    "a .mat of no parameters": holding(
+        matlab(b"Euler3DTransform_double_3_3", np.zeros(0)) + matlab(b"fixed", np.zeros(3)),
+        "bad.mat",
+    ),
+    "a .mat of one parameter": holding(
+        matlab(b"Euler3DTransform_double_3_3", np.zeros(1)) + matlab(b"fixed", np.zeros(3)),
+        "bad.mat",
+    ),
     "a projection": holding(b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 1 1\n", "bad.mat"),
     "a matrix with NaN": holding(b"1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "bad.mat"),
     "a matrix of five rows": holding(b"1 0 0 0\n" * 5, "bad.mat"),

@@ -92,3 +92,10 @@ def test_colours_and_missing_files_are_refused(tmp_path):
         read_image(path)
     with pytest.raises(QuicksilverError, match="no such file"):
         read_image(tmp_path / "absent.nrrd")
+
+
+def test_long_comments_and_values_are_no_harm(tmp_path):
+    path = write_itk(tmp_path / "image.nrrd")
+    more = [b"# " + b"x" * 5000, b"Segment0_Tags:=a: " + b"x" * 5000, b"content: " + b"x" * 5000]
+    replaced(path, b"encoding: raw", b"\n".join([*more, b"encoding: raw"]))
+    assert np.array_equal(read_image(path).data, VALUES)

@@ -112,6 +112,23 @@ def test_an_atlas_that_failed_has_no_vote(labelled, files, model_file, command, 
     assert (alone / "labels.nii.gz").read_bytes() == (out / "labels.nii.gz").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "verdict",
+    [None, "good", {}, {"level": "evil", "reasons": []}, {"level": "good", "reasons": [3]}],
+)
+def test_a_registration_without_a_verdict_is_refused(
+    verdict, labelled, files, model_file, command, tmp_path
+):
+    out = tmp_path / "out"
+    subprocess.run(["cp", "-a", labelled, out], check=True)
+    file = out / "atlases/atlas1/result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "verdict": verdict}))
+    code, _, error = command(*words_for(files, 2, out, "--model", model_file, "--jobs", 1))
+    assert code == 2
+    assert "expected a verdict on a registration" in error
+    assert "Traceback" not in error
+
+
 def test_killed_and_run_again_it_has_the_same_bits(labelled, files, model_file, tmp_path):
     """Killed while the second atlas is saved, and again while the labels are."""
     out = tmp_path / "out"

@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from quicksilver import demo
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.resampling import resample
 from quicksilver.io.images import read_image
-from quicksilver.registration.alignment import align
+from quicksilver.registration.alignment import _sum_up, align
 from quicksilver.registration.evaluation import measure_overlap
 from quicksilver.registration.levels import build_levels
 from tests.quicksilver.phantoms import make_affine
@@ -140,3 +141,15 @@ def test_labels_of_people_meet_as_well_as_by_thorough_alignment(shared, person):
 
     found = align(build_levels(image), build_levels(person)).matrix
     assert overlap(found) > overlap(to_603 @ np.linalg.inv(to_661)) > 0.4
+
+
+def test_voxels_of_no_weight_are_not_visited():
+    generator = torch.Generator().manual_seed(0)
+    weight, ours, theirs, places = (
+        torch.rand(*shape, 50, generator=generator) for shape in ((), (5,), (), (4,))
+    )
+    weight[10:], ours[:, 10:] = 0, torch.nan
+    found = _sum_up(weight, ours, theirs, places)
+    few = _sum_up(weight[:10], ours[:, :10], theirs[:10], places[:, :10])
+    assert all(torch.equal(*sums) for sums in zip(found, few, strict=True))
+    assert all(sums.isfinite().all() for sums in found)

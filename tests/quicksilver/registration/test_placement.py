@@ -7,6 +7,7 @@ import pytest
 
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
+from quicksilver.registration import alignment
 from quicksilver.registration.alignment import Alignment
 from quicksilver.registration.placement import FOLDER, load_template, place, write_notes
 from tests.quicksilver.phantoms import make_affine
@@ -66,3 +67,23 @@ def test_what_is_said_of_images_in_one_space(shared, same):
 def test_a_similarity_that_is_missed_by_little_is_not_shown_as_reached():
     nearly = Alignment(np.eye(4), 0.8499)
     assert any("similarity of 0.84 where" in note for note in write_notes(nearly, nearly))
+
+
+def test_a_few_voxels_are_not_aligned_and_cost_little(monkeypatch):
+    """In 16 mm of a brain there are fewer numbers, at 8 mm, than an affine has parameters."""
+    visited = []
+    linearise = alignment._linearise
+
+    def count(trial, moving, target):
+        visited.append(len(trial))
+        return linearise(trial, moving, target)
+
+    monkeypatch.setattr(alignment, "_linearise", count)
+    data = np.random.default_rng(0).random((2, 8, 8, 8)).astype(np.float32) + 1
+    moving, target = (Image(each, np.diag([2.0, 2, 2, 1])) for each in data)
+    placed = place(moving, target)
+    assert np.array_equal(placed.affine, np.eye(4))
+    assert np.array_equal(placed.frame, np.eye(4))
+    assert "too little of a brain" in placed.notes[0]
+    assert not any("in one space" in note for note in placed.notes)
+    assert sum(visited) < 20

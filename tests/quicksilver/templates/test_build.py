@@ -20,6 +20,7 @@ from quicksilver.images.intensity import normalise
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
 from quicksilver.templates.options import TemplateOptions
+from quicksilver.templates.result import load_round
 from quicksilver.templates.subjects import find_subjects
 from quicksilver.transforms.field import WorldField
 from tests.quicksilver.processes import KILLED, assert_refused
@@ -157,6 +158,14 @@ BAD_INPUTS = [
 def test_bad_input_is_one_sentence(name, group, tmp_path, command):
     words = damage(tmp_path, group)[name]
     assert_refused(command, ["template", *words], tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "", '{"number": 1}', "[" * 100_000])
+def test_the_record_of_a_round_that_is_none_is_refused(content, made, tmp_path):
+    (tmp_path / "template.nii.gz").symlink_to(made / "template.nii.gz")
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(QuicksilverError, match=r"result\.json"):
+        load_round(tmp_path)
 
 
 def test_options_are_checked():

@@ -110,6 +110,15 @@ def test_a_batch_whose_loss_is_not_finite_changes_nothing(tmp_path):
         assert torch.equal(old, new)
 
 
+def test_a_batch_without_a_gradient_changes_nothing(tmp_path):
+    """As a window of background alone is one."""
+    run = trainer(tmp_path)
+    before = [weight.clone() for weight in run.network.parameters()]
+    run.loss = lambda network, batch: torch.zeros(())
+    assert run.train_step(run.batches[0])["loss"] == 0
+    assert all(map(torch.equal, before, run.network.parameters()))
+
+
 def test_the_rate_rises_stays_and_falls_to_zero():
     stage = Stage(steps=100, warm_up=10, decay=0.25)
     rates = [learning_rate(k, stage) for k in range(101)]
