@@ -15,7 +15,7 @@ PAGES = ("report.html", "index.html")
 
 def view(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder that register, fit or demo wrote.")
+        Path, typer.Argument(metavar="OUT", help="Folder that register, fit, label or demo wrote.")
     ],
 ) -> None:
     """Open the report of a pair, or the page of a cohort, in the browser; print its path."""

@@ -55,7 +55,7 @@ def choose_colours(labels: Sequence[int]) -> Colours:
     """Choose a colour for each label, red, green and blue from 0 to 1.
 
     Example:
-        >>> choose_colours([7])
+        >>> choose_colours([7])  # doctest: +ELLIPSIS
         {7: (0.95, 0.33..., 0.33...)}
     """
     return {
