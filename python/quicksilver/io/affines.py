@@ -193,7 +193,7 @@ def _parse_itk(content: bytes, suffix: str) -> np.ndarray:
         copy.write_bytes(content)
         try:
             return read_linear(sitk.ReadTransform(str(copy)))
-        except RuntimeError as error:
+        except (RuntimeError, KeyError) as error:  # the latter: SimpleITK has no such transform
             raise ValueError(last_line(error)) from error
 
 
