@@ -193,8 +193,10 @@ def _parse_itk(content: bytes, suffix: str) -> np.ndarray:
         copy.write_bytes(content)
         try:
             return read_linear(sitk.ReadTransform(str(copy)))
-        except (RuntimeError, KeyError) as error:  # the latter: SimpleITK has no such transform
+        except RuntimeError as error:
             raise ValueError(last_line(error)) from error
+        except KeyError as error:
+            raise ValueError("a transform that SimpleITK does not know") from error
 
 
 def _check_whole(content: bytes, suffix: str) -> None:
