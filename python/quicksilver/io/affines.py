@@ -195,6 +195,8 @@ def _parse_itk(content: bytes, suffix: str) -> np.ndarray:
             return read_linear(sitk.ReadTransform(str(copy)))
         except RuntimeError as error:
             raise ValueError(last_line(error)) from error
+        except KeyError as error:
+            raise ValueError("a transform that SimpleITK does not know") from error
 
 
 def _check_whole(content: bytes, suffix: str) -> None:
