@@ -55,6 +55,7 @@ class Descent:
     """
 
     halvings = 5
+    memory = MEMORY
 
     def __init__(
         self,
@@ -65,12 +66,15 @@ class Descent:
         step_size: float | None = None,
     ) -> None:
         self.point = self.trial = start.detach()
-        self.step_size = LARGEST_STEP if step_size is None else step_size
+        self.step_size = self._own_step() if step_size is None else step_size
         self.metric, self.iterations, self.tolerance = metric, iterations, tolerance
         self.energies: list[float] = []
-        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=MEMORY)
+        self.pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=self.memory)
         self.halved = 0
         self.stopped = False
+
+    def _own_step(self) -> float:
+        return LARGEST_STEP
 
     def receive(self, energy: float, gradient: Tensor) -> bool:
         """Take the energy and the gradient of `trial`, and choose the next trial.
@@ -174,18 +178,13 @@ class FixedStep(Descent):
     """
 
     halvings = 0
+    memory = 0
 
-    def __init__(
-        self,
-        start: Tensor,
-        metric: qs.FluidMetric,
-        iterations: int,
-        tolerance: float,
-        step_size: float | None = None,
-    ) -> None:
-        length = QUICKSILVER_STEP if step_size is None else step_size
-        super().__init__(start, metric, iterations, -math.inf, length)
-        self.pairs = deque(maxlen=0)
+    def _own_step(self) -> float:
+        return QUICKSILVER_STEP
+
+    def _converged(self) -> bool:
+        return len(self.energies) > self.iterations
 
     def _direction(self) -> Tensor:
         return -self.step_size * self.gradient
