@@ -29,6 +29,8 @@ void check(const Field& field, const Field& out, const Field& workspace, const F
               workspace.channels == field.channels && workspace.shape[0] == field.shape[0] &&
               workspace.shape[2] >= std::max(field.shape[1], torus.kept[0]) * in_packets(torus.kept[1]),
           op, "workspace", workspace, "(B, D, first size of the field, rest of the kept spectrum) as complex numbers");
+  require(has_blocks || reinterpret_cast<std::uintptr_t>(workspace.data) % 64 == 0, op, "workspace", workspace,
+          "memory that begins at a whole cache line, of 64 bytes");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@ queues.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ Array = Any
 
 _NATIVE = "<" if sys.byteorder == "little" else ">"
 FLOATS = {f"{_NATIVE}f4": _core.DType.float32, f"{_NATIVE}f8": _core.DType.float64}
+LINE = 64  # bytes of a cache line
 _TABLES: dict[tuple[Any, ...], Array] = {}
 _BITS = {1: _core.DType.bits8, 2: _core.DType.bits16, 4: _core.DType.bits32, 8: _core.DType.bits64}
 
@@ -82,6 +84,13 @@ class Arrays:
         out = self.namespace.empty(tuple(shape), dtype)
         _core.prefer_huge_pages(address(out), out.nbytes)
         return out
+
+    def workspace(self, shape: Sequence[int], dtype: str) -> Array:
+        """Make a new array that begins at a whole cache line, as the CPU's packets need."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        memory = self.empty((size + LINE,), np.uint8)
+        first = -address(memory) % LINE
+        return memory[first : first + size].view(dtype).reshape(shape)
 
     def field(self, argument: str, array: Array) -> _core.Field:
         """Describe a float32 or float64 array to the core."""

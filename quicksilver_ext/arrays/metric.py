@@ -11,9 +11,8 @@ class FluidMetric(Metric):
     """`quicksilver_ext.FluidMetric` for arrays: the same parameters, K and L by the core's own
     transforms.
 
-    Those take tori of sizes up to 512 with factors 2, 3, 5 and 7, the last one even: as pad="auto"
-    and a number of voxels choose them. Others raise ValueError. Made for GPUs: on the CPU
-    `quicksilver_ext` is faster.
+    Those take tori of sizes up to 2048, on a GPU up to 512, with factors 2, 3, 5 and 7, the last
+    one even: as pad="auto" and a number of voxels choose them. Others raise ValueError.
 
     Example:
         >>> import numpy as np
@@ -37,20 +36,21 @@ class FluidMetric(Metric):
         source = arrays.vectors(argument, array)
         shape = array.shape[2:]
         spacing, torus = self.spacing_of(op, argument, len(shape)), self.torus(shape)
-        if not _fft.is_fusable(torus, "cuda"):
+        device = arrays.device()
+        kind = "cuda" if device >= 0 else "cpu"
+        if not _fft.is_fusable(torus, kind):
             raise ValueError(
-                f"{op}: {argument}: expected a torus of sizes up to 512 with factors 2, 3, 5 and "
-                f"7, the last one even, found {torus}; use pad='auto', or "
+                f"{op}: {argument}: expected a torus of sizes up to {_fft.LONGEST[kind]} with "
+                f"factors 2, 3, 5 and 7, the last one even, found {torus}; use pad='auto', or "
                 "quicksilver_ext.FluidMetric for any size"
             )
         planes = _fft.workspace_shape(shape, torus, self.band)
-        spectrum = arrays.empty((*array.shape[:2], *planes), f"c{2 * array.dtype.itemsize}")
+        spectrum = arrays.workspace((*array.shape[:2], *planes), f"c{2 * array.dtype.itemsize}")
         out, tables = arrays.empty(array.shape), arrays.tables(torus, spacing, self.band)
         workspace = _core.Field(
             address(spectrum), FLOATS[array.dtype.str], (*array.shape[:2], *planes)
         )
         parameters = (self.alpha, self.beta, self.gamma, self.power, inverse)
-        device = arrays.device()
         _core.fluid(
             source,
             arrays.field("out", out),

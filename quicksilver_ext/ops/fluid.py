@@ -79,10 +79,7 @@ def _transform_back(spectrum: Tensor, torus: Sequence[int], volume: Tensor) -> N
     volume.copy_(torch.fft.irfft(spectrum, torus[-1])[..., : volume.shape[-1]])
 
 
-@functools.cache
-def _block_memory(device: torch.device) -> int:
-    """The bytes of shared memory that a block may have: none on the CPU."""
-    return _core.block_memory(device.index) if device.type == "cuda" else 0
+_block_memory = functools.lru_cache(maxsize=None)(_core.block_memory)
 
 
 class Smoothing:
@@ -110,7 +107,7 @@ class Smoothing:
         planes: Sequence[int] = [len(kept) for kept in frequencies(torus, band)]
         if self.fused:
             planes = _fft.workspace_shape(like.shape[2:], torus, band)
-            memory = block_memory or _block_memory(like.device)
+            memory = block_memory or _block_memory(like.get_device())
             self.fused_torus = _fft.torus_of(torus, band, memory)
         shape = (*like.shape[:2], *planes)
         self.spectrum = _args.in_huge_pages(like.new_empty(shape, dtype=like.dtype.to_complex()))

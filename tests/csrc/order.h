@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -32,14 +33,18 @@ inline void expect(bool ok, const std::string& what) {
 // A field that owns exactly as many elements as it has.
 template <class T>
 struct Array {
-  std::unique_ptr<T[]> values;
+  static constexpr std::align_val_t line{64};  // of the cache, where a workspace begins
+  struct Free {
+    void operator()(T* data) const { ::operator delete[](data, line); }
+  };
+  std::unique_ptr<T[], Free> values;
   std::size_t size;
   Field field;
 
   Array(DType dtype, int dims, std::int64_t batch, std::int64_t channels, const int (&shape)[3])
       : field{nullptr, dtype, dims, batch, channels, {shape[0], dims == 3 ? shape[1] : 1, shape[2]}} {
     size = static_cast<std::size_t>(batch * channels * field.shape[0] * field.shape[1] * field.shape[2]);
-    values = std::make_unique<T[]>(size);
+    values.reset(new (line) T[size]());
     field.data = values.get();
   }
   void randomise(std::mt19937& random, double scale) {

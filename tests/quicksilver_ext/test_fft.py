@@ -211,3 +211,12 @@ def test_refusals(torus, plane, message):
     made.spectrum = torch.zeros(1, 2, 6, plane, dtype=torch.complex64)
     with pytest.raises(ValueError, match=message):
         made(field, field)
+
+
+def test_a_workspace_that_no_cache_line_begins(fields):
+    field = fields.noise((6, 8), 2, batch=1)
+    made = smoothing(field, qs.FluidMetric(), 2000)
+    shape = made.spectrum.shape
+    made.spectrum = made.spectrum.new_zeros(made.spectrum.numel() + 1)[1:].view(shape)
+    with pytest.raises(ValueError, match="fluid: workspace: expected memory that begins"):
+        made(field, field)
