@@ -141,10 +141,7 @@ def _some(records: Records, names: list[str]) -> str:
 
 def _uncertainty(records: Records) -> str:
     if PROBABILISTIC not in records:
-        return (
-            "Not measured: no probabilistic model ships, and none was given "
-            "(`--probabilistic FILE`).\n"
-        )
+        return "Not measured. `--samples` says how often the model is asked.\n"
     lines = head(["pair", "rank correlation of standard deviation and difference"])
     found = records[PROBABILISTIC]
     lines += [cells([name_pair(r), f"{r['uncertainty_rank']:.3f}"]) for r in found]

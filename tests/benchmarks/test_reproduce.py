@@ -82,7 +82,7 @@ def test_maps_are_compared_with_the_fit_s(run, tmp_path):
     assert f"| {predicted['overlap']:.4f} | 0.6950 | 0.5154 | 0.5146 | 0.5531 |" in text
     assert "| quicksilver-2017: prediction |" + " 3.000 |" * 7 in text
     assert text.startswith("# The paper\n\nWords.\n")
-    assert "no probabilistic model ships" in text
+    assert "Not measured. `--samples`" in text
     assert "<svg" in (tmp_path / "images" / paper_tables.FIGURE).read_text()
 
 

@@ -49,7 +49,8 @@ def shown(
 
 
 MODEL = shown(
-    "Model file, or a model that ships: default-2mm (the default), default-1mm, quicksilver-2017.",
+    "Model file, or a model that ships: default-2mm (the default), default-1mm, quicksilver-2017, "
+    "probabilistic.",
     Path | None,
 )
 DEVICE = shown("auto, cpu, cuda or cuda:N.", str)
