@@ -1,8 +1,8 @@
 // Transforms of a packet of lines, which lie side by side: number n of all of them is one place of an array.
 //
-// In place, of the same plans and orders as a block's (core/fft/blocks.h): forward from natural to digit-reversed order,
-// back from it, neither scaled. All lanes share a root, which is broadcast from its table. A line of 240 numbers is 15
-// KB: it stays in the first-level cache, and instructions bound it.
+// In place, of the same plans and orders as a block's (core/fft/blocks.h): forward from natural to digit-reversed
+// order, back from it, neither scaled. All lanes share a root, which is broadcast from its table. A line of 240 numbers
+// is 15 KB: it stays in the first-level cache, and instructions bound it.
 #pragma once
 
 #include "core/fft/butterfly.h"

@@ -6,8 +6,8 @@
 // voxels, and what uses them reads consecutive numbers.
 #pragma once
 
-#include "core/sampling/footprint.h"
 #include "core/packet.h"
+#include "core/sampling/footprint.h"
 
 namespace qs::QS_TARGET {
 

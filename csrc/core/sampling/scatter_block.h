@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "core/sampling/footprint.h"
 #include "core/packet.h"
+#include "core/sampling/footprint.h"
 #include "core/scatter.h"
 
 namespace qs::QS_TARGET {

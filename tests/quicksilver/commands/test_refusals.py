@@ -173,4 +173,7 @@ def test_numbers_that_are_none_are_refused(words, brain_files, tmp_path, command
 
 def test_an_unknown_model_is_answered_by_those_that_ship(brain_files, tmp_path, command):
     words = ("register", *brain_files, "-o", tmp_path / "out", "--model", "default-3mm")
-    assert "default-1mm, default-2mm, probabilistic, quicksilver-2017), found default-3mm" in command(*words)[2]
+    assert (
+        "default-1mm, default-2mm, probabilistic, quicksilver-2017), found default-3mm"
+        in command(*words)[2]
+    )
