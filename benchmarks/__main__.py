@@ -72,8 +72,11 @@ def measure(results: Results, case: Case | Whole, place: Place) -> None:
     print(line(case.name, results), flush=True)
 
 
-def shipped_models() -> list[Path]:
-    return sorted(Path(str(files("quicksilver.networks") / "weights")).glob("*.safetensors"))
+def default_models() -> list[Path]:
+    """List the models of whole brains that ship; those of the paper are in docs/paper.md."""
+    return sorted(
+        Path(str(files("quicksilver.networks") / "weights")).glob("default-*.safetensors")
+    )
 
 
 def list_registrations(
@@ -84,7 +87,7 @@ def list_registrations(
 
     pair = Pair(*arguments.pair) if arguments.pair else None
     pair = pair or stack.enter_context(make_pair(arguments.smoke))
-    return whole_cases(pair, [*shipped_models(), *arguments.model])
+    return whole_cases(pair, [*default_models(), *arguments.model])
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from ..operators.peers import MissingPeerError
 from .programs import demons, remove_transforms, syn
 
 RUNS = 3
+AT_ONCE = (1, 2, 4)
 COMMAND = "import sys; sys.path.append(sys.path.pop(0)); from quicksilver.cli import main; main()"
 """`python -m quicksilver`, but what is installed goes before the folder it is called from."""
 
@@ -94,6 +96,10 @@ def whole_cases(pair: Pair, models: list[Path]) -> list[Whole]:
     found += [
         Whole(f"register command, {m.stem}", lambda p, m=m: measure_command(p, pair, m))
         for m in models
+    ]
+    found += [
+        Whole(f"{n} register commands at once", lambda p, n=n: measure_at_once(p, pair, n))
+        for n in AT_ONCE
     ]
     return [
         *found,
@@ -154,8 +160,7 @@ def measure_command(place: Place, pair: Pair, model: Path) -> Record:
     files = [str(pair.moving), str(pair.target)]
     missing = _with_others(lambda _: None, pair)[1]
     with tempfile.TemporaryDirectory() as folder:
-        options = ["-o", folder, "--model", str(model), "--device", str(place.device)]
-        lines = {"quicksilver": ["-c", COMMAND, "register", *files, *options, *ALIGNED_WORDS]}
+        lines = {"quicksilver": [*_words(place, pair, folder), "--model", str(model)]}
         for name, word in {"ANTs SyN": "syn", "SimpleITK demons": "demons"}.items():
             if name not in missing:
                 lines[name] = [
@@ -169,6 +174,25 @@ def measure_command(place: Place, pair: Pair, model: Path) -> Record:
         record = _compare(place, calls, missing)
         stages = json.loads((Path(folder) / "result.json").read_text())["seconds"]
     return {**record, "stages": stages}
+
+
+def measure_at_once(place: Place, pair: Pair, count: int) -> Record:
+    """Measure whole commands that run side by side, as in a cohort."""
+    with tempfile.TemporaryDirectory() as folder:
+        commands = [_words(place, pair, f"{folder}/{n}") for n in range(count)]
+
+        def run(_: int) -> None:
+            with ThreadPoolExecutor(count) as pool:
+                list(pool.map(lambda words: _shell(words)(0), commands))
+
+        record = _compare(place, {"quicksilver": run}, {})
+    hours = {name: count * each for name, each in record["volumes_per_hour"].items()}
+    return {**record, "volumes_per_hour": hours, "stages": {}}
+
+
+def _words(place: Place, pair: Pair, folder: str) -> list[str]:
+    options = ["-o", folder, "--device", str(place.device), *ALIGNED_WORDS]
+    return ["-c", COMMAND, "register", str(pair.moving), str(pair.target), *options]
 
 
 def _shell(words: list[str]) -> Call:

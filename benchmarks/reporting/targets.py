@@ -108,6 +108,16 @@ def _register(spacing: float, kind: str) -> Callable[[Results], float]:
     return value
 
 
+def _at_once(results: Results) -> float:
+    """Four commands side by side over one, in seconds."""
+    four, one = (
+        _measured(results, f"{count} register commands at once", "quicksilver")["seconds"]["median"]
+        for count in (4, 1)
+    )
+    ratio: float = four / one
+    return ratio
+
+
 GATHER = (
     "12 loads of two samples each per voxel; where fields exceed the caches it is the lines that "
     "these touch, about half of the time"
@@ -185,6 +195,7 @@ TARGETS = [
         _fields,
         MEMORY,
     ),
+    Target("four `register` commands at once against one", "at most", 3.3, _at_once, START),
     *(
         Target(
             f"`register` at {spacing:g} mm against ANTs SyN, {what}",
