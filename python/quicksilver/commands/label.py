@@ -53,11 +53,10 @@ def label(
     from quicksilver.runtime.devices import pick_device
 
     options = replace(options, device=pick_device(options.device))  # before files are read
-    read = [image, *atlas, *atlas_labels]
-    read += [Path(path) for path in (options.mask, label_names) if path is not None]
+    others = [Path(path) for path in (options.mask, label_names) if path is not None]
     atlases = find_atlases(atlas, atlas_labels)
-    names = {} if label_names is None else read_names(label_names)
-    files.require_apart(list_outputs(atlases, output), read)
+    names = read_names(label_names) if label_names else {}
+    files.require_apart(list_outputs(atlases, output), [image, *atlas, *atlas_labels, *others])
     files.require_writable(output)
     with console.progress() as progress:
         found = label_image(
@@ -76,5 +75,5 @@ def label(
     for note in found.notes:
         say(f"note: {note}")
     say(f"{output / 'labels.nii.gz'}: {len(found.volumes)} labels of {len(atlases)} atlases")
-    say(f"volumes: {output / 'volumes.csv'}")
-    say(f"report: {output / 'report.html'}")
+    for name in ("volumes.csv", "report.html"):
+        say(f"{name.partition('.')[0]}: {output / name}")
