@@ -22,6 +22,7 @@ from nibabel.gifti.gifti import GiftiCoordSystem
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io.files import replacing, require_file
+from quicksilver.io.freesurfer import TKRAS_AXES
 from quicksilver.io.headers import FARTHEST
 from quicksilver.transforms.field import LPS
 
@@ -29,9 +30,6 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 STREAMLINES = (".trk", ".tck")
 FREESURFER = b"\xff\xff\xfe"
 """The first bytes of a surface of FreeSurfer, whose names have no suffix of their own."""
-
-TKRAS_AXES = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-"""Columns: the directions of a volume's axes in FreeSurfer's surface coordinates."""
 
 Writer = Callable[[Path, np.ndarray, Grid | None], None]
 """Writes points in the place of those that were read; the grid is that of the space they are in."""
