@@ -280,5 +280,8 @@ def _place(
         ValueError: One of their grids is missing.
     """
     if moving is None or target is None:
-        raise ValueError(f"a matrix of {program}, which means nothing without both images")
+        raise ValueError(
+            f"a matrix of {program}, which means nothing without both images: --reference, and "
+            "for points --points-image"
+        )
     return to_world(moving) @ matrix @ np.linalg.inv(to_world(target))
