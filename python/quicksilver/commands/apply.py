@@ -33,7 +33,7 @@ Majority = Annotated[
 ]
 Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the moving image.")]
 Lps = Annotated[
-    bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
+    bool, typer.Option("--lps", help="Points of a table or .vtk are LPS mm, as ANTs has them.")
 ]
 Fill = Annotated[
     float,
@@ -70,7 +70,7 @@ Words = Annotated[
         metavar="[OUT] INPUT",
         help="Folder that register or fit wrote (or --transform), and the file to warp: "
         "image or series (.nii, .mgz, .nrrd, folder of DICOM ...), points (.csv, .tsv with x, y, z "
-        "in RAS mm), surface (.gii, FreeSurfer), streamlines (.trk, .tck).",
+        "in RAS mm; .fcsv), surface (.gii, .vtk, FreeSurfer), streamlines (.trk, .tck).",
     ),
 ]
 Transforms = Annotated[

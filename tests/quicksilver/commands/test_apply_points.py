@@ -12,7 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
+from quicksilver.io.points import read_points
 from tests.quicksilver.phantoms import make_affine, write_nifti
+
+LPS = np.array([-1, -1, 1])
 
 
 def blob(image: Image, centre: tuple[int, int, int]) -> tuple[Image, np.ndarray]:
@@ -78,12 +81,18 @@ def test_other_shapes_move_as_points_do(out, brains, tmp_path, command):
     lines = nib.streamlines.Tractogram([points[:8], points[8:]], affine_to_rasmm=np.eye(4))
     for suffix in (".tck", ".trk"):
         nib.streamlines.save(lines, str(tmp_path / f"p{suffix}"))
-    for suffix in (".csv", ".gii", ".tck", ".trk"):
+    lines = "\n".join(f"{n},{','.join(map(str, point * LPS))}" for n, point in enumerate(points))
+    (tmp_path / "p.fcsv").write_text(f"# CoordinateSystem = LPS\n{lines}\n")
+    begin = "# vtk DataFile Version 3.0\nSPACE=LPS\nBINARY\nDATASET POLYDATA\nPOINTS 20 float\n"
+    (tmp_path / "p.vtk").write_bytes(begin.encode() + (points * LPS).astype(">f4").tobytes())
+    for suffix in (".csv", ".gii", ".tck", ".trk", ".fcsv", ".vtk"):
         moved = tmp_path / f"moved{suffix}"
         assert command("apply", out, tmp_path / f"p{suffix}", "-o", moved)[0] == 0
     expected = read_table(tmp_path / "moved.csv")
     assert np.abs(expected - points).max() > 0.2
     assert np.allclose(nib.load(tmp_path / "moved.gii").agg_data("pointset"), expected, atol=1e-3)
+    for suffix in (".fcsv", ".vtk"):
+        assert np.allclose(read_points(tmp_path / f"moved{suffix}").points, expected, atol=1e-3)
     for suffix in (".tck", ".trk"):
         moved = nib.streamlines.load(tmp_path / f"moved{suffix}")
         assert np.allclose(moved.streamlines.get_data(), expected, atol=1e-3)

@@ -46,6 +46,11 @@ LAUGHS = (
     + b"]><GIFTI>&j;</GIFTI>"
 )  # fmt: skip
 
+VTK = (
+    b"# vtk DataFile Version 3.0\nSPACE=RAS\nASCII\nDATASET POLYDATA\nPOINTS 2 float\n"
+    b"1 2 3\n4 5 6\n"
+)
+
 POINTS: dict[str, Maker] = {
     "a table without z": holding(b"x,y\n1,2\n", "bad.csv"),
     "a table with two x": holding(b"x,X,y,z\n1,1,2,3\n", "bad.csv"),
@@ -64,6 +69,43 @@ POINTS: dict[str, Maker] = {
     "a table with an endless field": holding(b"x,y,z\n1,2," + b"3" * 200000 + b"\n", "bad.csv"),
     "a table that is a folder": in_the_way("bad.csv"),
     "a table that is a pipe": pipe("bad.csv"),
+    **{
+        f"a list of Slicer {what}": holding(text, "bad.fcsv")
+        for what, text in {
+            "without a space": b"# columns = id,x,y,z\n1,2,3,4\n",
+            "of voxels": b"# CoordinateSystem = IJK\n1,2,3,4\n",
+            "of an endless space": b"# CoordinateSystem = " + b"R" * 500_000 + b"\n1,2,3,4\n",
+            "of two spaces": b"# CoordinateSystem = 0\n# CoordinateSystem = 1\n1,2,3,4\n",
+            "without points": b"# CoordinateSystem = RAS\n",
+            "of words": b"# CoordinateSystem = RAS\n1,one,two,three\n",
+            "with NaN": b"# CoordinateSystem = RAS\n1,1,nan,3\n",
+            "with a short row": b"# CoordinateSystem = RAS\n1,1,2,3\n1,2\n",
+            "of other columns": b"# CoordinateSystem = RAS\n# columns = x,y,z\n1,2,3,4\n",
+            "in UTF-16": "# CoordinateSystem = RAS\n1,2,3,4\n".encode("utf-16"),
+        }.items()
+    },
+    **{
+        f"a .vtk file {what}": holding(content, "bad.vtk")
+        for what, content in {
+            "of nothing": b"",
+            "of a title alone": VTK[:27],
+            "without a space": VTK.replace(b"SPACE=RAS", b""),
+            "of two spaces": VTK.replace(b"SPACE=RAS", b"SPACE=RAS SPACE=LPS"),
+            "of an image": VTK.replace(b"POLYDATA", b"STRUCTURED_POINTS"),
+            "of a billion points": VTK.replace(b"POINTS 2", b"POINTS 1000000000"),
+            "of endless points": VTK.replace(b"POINTS 2", b"POINTS " + b"9" * 400),
+            "of minus one point": VTK.replace(b"POINTS 2", b"POINTS -1"),
+            "of no points": VTK.replace(b"POINTS 2", b"POINTS 0"),
+            "of integers": VTK.replace(b"float", b"int"),
+            "of NaN": VTK.replace(b"1 2 3", b"1 nan 3"),
+            "of words": VTK.replace(b"1 2 3", b"1 two 3"),
+            "cut short": VTK[:-4],
+            "of bytes cut short": VTK.replace(b"ASCII", b"BINARY"),
+            "of bytes beyond the sun": VTK.replace(b"ASCII", b"BINARY") + b"\x7f" * 99,
+            "of an endless title": VTK.replace(b"SPACE=RAS", b"SPACE=RAS" + b" " * 500_000),
+            "of endless blanks": VTK.replace(b"ASCII\n", b"ASCII\n" + b"\n" * 500_000),
+        }.items()
+    },
     "a surface of no XML": holding(b"no XML", "bad.gii"),
     "half a surface": holding(gifti()[:700], "bad.gii"),
     "a surface whose data lie elsewhere": elsewhere,
