@@ -77,8 +77,9 @@ Transforms = Annotated[
     list[str] | None,
     typer.Option(
         help="In place of OUT, repeatable: OUT folder, displacement field, ITK composite "
-        "(.h5), affine of ITK, FSL or FreeSurfer. In the order of antsApplyTransforms, and "
-        "like there '[T,1]' is the inverse."
+        "(.h5), affine of ITK, FSL or FreeSurfer, warp (fsl-rel:FILE, fsl-abs:FILE, "
+        "voxelmorph:FILE). In the order of antsApplyTransforms, and like there '[T,1]' is the "
+        "inverse."
     ),
 ]
 

@@ -281,7 +281,7 @@ def _place(
     """
     if moving is None or target is None:
         raise ValueError(
-            f"a matrix of {program}, which means nothing without both images: --reference, and "
-            "for points --points-image"
+            f"a matrix of {program}, which means nothing without both images, and so not in a list "
+            "of transforms: --reference is one, and for points --points-image"
         )
     return to_world(moving) @ matrix @ np.linalg.inv(to_world(target))

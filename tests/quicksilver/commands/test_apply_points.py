@@ -148,6 +148,20 @@ def test_points_come_back_by_a_matrix_of_fsl(brain_files, tmp_path, command):
     assert np.allclose(read_table(tmp_path / "c.csv"), world, atol=1e-3)
 
 
+def test_points_move_by_a_warp_of_fsl(out, brain_files, tmp_path, command):
+    world = np.random.default_rng(0).uniform(-10, 10, (9, 3))
+    table = write_table(tmp_path / "a.csv", world)
+    warp = ("apply", out, brain_files[0], "--out-format", "fsl", "-o", tmp_path / "warp.nii.gz")
+    assert command(*warp)[0] == 0
+    images = ("--points-image", brain_files[1], "--reference", brain_files[0], "--inverse")
+    named = ("apply", "--transform", f"fsl-rel:{tmp_path}/warp.nii.gz", table, *images)
+    for name, line in (("b", named), ("c", ("apply", out, table, "--inverse"))):
+        assert command(*line, "-o", tmp_path / f"{name}.csv")[0] == 0
+    b, c = (read_table(tmp_path / f"{name}.csv") for name in "bc")
+    assert np.abs(b - world).max() > 0.3
+    assert np.allclose(b, c, atol=1e-2)
+
+
 def test_a_matrix_of_fsl_needs_both_images_of_points(brain_files, tmp_path, command):
     table = write_table(tmp_path / "a.csv", np.ones((1, 3)))
     words = by_flirt(FLIRT, tmp_path, brain_files)

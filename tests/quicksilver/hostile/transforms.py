@@ -16,16 +16,23 @@ from tests.quicksilver.hostile.files import (
     SHAPE,
     ZIPPED,
     Maker,
+    dims,
     good_nifti,
     holding,
     linked,
     named,
     pipe,
+    with_header,
 )
 
 
 def field(value: float = 0.0, shape: tuple[int, ...] = (*SHAPE, 1, 3)) -> bytes:
     return good_nifti(data=np.full(shape, value, np.float32))
+
+
+def said(kind: str, content: bytes) -> Maker:
+    """A file of vectors that is said to be a warp of a kind."""
+    return lambda folder: Path(f"{kind}:{holding(content)(folder)}")
 
 
 def result_folder(summary: str = "{}", field_content: bytes | None = None) -> Maker:
@@ -202,6 +209,24 @@ TRANSFORMS |= {
             "without end": b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n" + b"round\n" * 90_000,
         }.items()
     },
+    **{
+        f"{kind}, {what}": said(kind, content)
+        for kind in ("fsl-rel", "fsl-abs", "voxelmorph")
+        for what, content in {
+            "an image": good_nifti(),
+            "of NaN": field(NAN, (*SHAPE, 3)),
+            "of one slice": field(shape=(*SHAPE[:2], 1, 3)),
+            "of two components": field(shape=(*SHAPE, 2)),
+            "of ITK": field(),
+            "beyond the sun": field(1e30, (*SHAPE, 3)),
+            "cut short": field(shape=(*SHAPE, 3))[:-20],
+            "of coefficients": with_header(dim=dims(*SHAPE, 3), intent_code=2007) + bytes(8 * 720),
+            "of words": b"no warp",
+        }.items()
+    },
+    "a warp that is absent": lambda folder: Path(f"fsl-rel:{folder}/absent.nii"),
+    "a warp without a name": lambda folder: Path("voxelmorph:"),
+    "a warp of a warp": lambda folder: Path(f"fsl-rel:fsl-abs:{folder}/absent.nii"),
     "an .xfm": holding(b"MNI Transform File\nTransform_Type = Linear;\n", "bad.xfm"),
     "a field of five axes too many": holding(field(shape=(4, 2, 9, 2, 5))),
     "a field of nothing but NaN": holding(field(NAN)),
