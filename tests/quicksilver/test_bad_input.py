@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.images import read_series
 from quicksilver.training.recipe import RECIPES
-from tests.quicksilver.hostile import bids, formats, images, models, results, texts, transforms
+from tests.quicksilver.hostile import (
+    bids,
+    formats,
+    images,
+    models,
+    points,
+    results,
+    texts,
+    transforms,
+)
 from tests.quicksilver.hostile.files import good_nifti
 from tests.quicksilver.hostile.lines import words
 
@@ -22,7 +31,7 @@ FILES = {
     "IMAGES": images.IMAGES,
     "FORMATS": formats.FORMATS,
     "RESULTS": results.RESULTS,
-    "POINTS": transforms.POINTS,
+    "POINTS": points.POINTS,
     "TRANSFORMS": transforms.TRANSFORMS,
     "MODELS": models.MODELS,
     "LISTS": texts.LISTS,

@@ -13,6 +13,7 @@ import pytest
 
 from quicksilver.images.image import Image
 from quicksilver.io.affines import write_affine
+from quicksilver.io.exports import MapFormat, write_map
 from quicksilver.io.fields import write_field
 from quicksilver.io.images import read_image
 from quicksilver.io.results import load_registration
@@ -41,6 +42,10 @@ def folder(registration, brains, tmp_path_factory) -> Path:
     write_field(folder / "warp.nii.gz", saved.displacement)
     write_field(folder / "inverse_warp.nii.gz", saved.inverse)
     write_affine(folder / "affine.mat", make_affine((1, 2, 3), (1, 1, 1), origin=(1, 2, 3)))
+    write_map(folder / "fsl_warp.nii.gz", saved.displacement, MapFormat.FSL, brains[0].grid)
+    write_map(folder / "flow.nii.gz", saved.displacement, MapFormat.VOXELMORPH)
+    np.savetxt(folder / "flirt.mat", np.eye(4))
+    write_nifti(folder / "moving_on_target.nii.gz", brains[1])
     for name, image in zip(("moving", "target"), brains, strict=True):
         write_nifti(folder / f"{name}.nii.gz", image)
         labels = Image((image.data > 100).astype(np.uint8), image.affine)
@@ -74,7 +79,10 @@ def lines(page: str) -> list[str]:
     return [line for block in blocks(page) for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("line", lines("labels.md") + lines("ants.md"))
+APPLIED = [line for line in lines("formats.md") if line.startswith("quicksilver apply ")]
+
+
+@pytest.mark.parametrize("line", lines("labels.md") + lines("ants.md") + APPLIED)
 def test_commands(line, folder, command, monkeypatch):
     monkeypatch.chdir(folder)
     program, *words = shlex.split(line)

@@ -33,14 +33,24 @@ Majority = Annotated[
 ]
 Inverse = Annotated[bool, typer.Option("--inverse", help="From the target to the moving image.")]
 Lps = Annotated[
-    bool, typer.Option("--lps", help="The points of a table are LPS mm, as ANTs has them.")
+    bool, typer.Option("--lps", help="Points of a table or .vtk are LPS mm, as ANTs has them.")
 ]
 Fill = Annotated[
     float,
     typer.Option(help="Value outside of what was imaged: beyond the image, and where it is NaN."),
 ]
 Reference = Annotated[
-    Path | None, typer.Option(help="Image on whose grid to write; the target's by default.")
+    Path | None,
+    typer.Option(
+        help="Image on whose grid to write; the target's by default. Of points: see --points-image."
+    ),
+]
+PointsImage = Annotated[
+    Path | None,
+    typer.Option(
+        help="The image in which points lie, for matrices and warps of FSL and tkregister; "
+        "--reference is then the image to which they go."
+    ),
 ]
 
 
@@ -60,15 +70,16 @@ Words = Annotated[
         metavar="[OUT] INPUT",
         help="Folder that register or fit wrote (or --transform), and the file to warp: "
         "image or series (.nii, .mgz, .nrrd, folder of DICOM ...), points (.csv, .tsv with x, y, z "
-        "in RAS mm), surface (.gii, FreeSurfer), streamlines (.trk, .tck).",
+        "in RAS mm; .fcsv), surface (.gii, .vtk, FreeSurfer), streamlines (.trk, .tck).",
     ),
 ]
 Transforms = Annotated[
     list[str] | None,
     typer.Option(
         help="In place of OUT, repeatable: OUT folder, displacement field, ITK composite "
-        "(.h5), affine of ITK, FSL or FreeSurfer. In the order of antsApplyTransforms, and "
-        "like there '[T,1]' is the inverse."
+        "(.h5), affine of ITK, FSL or FreeSurfer, warp (fsl-rel:FILE, fsl-abs:FILE, "
+        "voxelmorph:FILE). In the order of antsApplyTransforms, and like there '[T,1]' is the "
+        "inverse."
     ),
 ]
 
@@ -83,6 +94,7 @@ def apply(
     majority: Majority = False,
     inverse: Inverse = False,
     reference: Reference = None,
+    points_image: PointsImage = None,
     lps: Lps = False,
     fill: Fill = 0.0,
     out_format: MapOnly = None,
@@ -92,11 +104,10 @@ def apply(
     Everything goes from the moving image to the target, and with --inverse the other way. With
     --out-format no file is warped: the whole map is written for another program.
     """
-    if not math.isfinite(fill):
-        raise typer.BadParameter(f"--fill must be a finite number, found {fill}")
+    _refuse(not math.isfinite(fill), f"--fill must be a finite number, found {fill}")
     if out_format is not None:
-        if labels or majority or lps or fill:
-            raise typer.BadParameter("--out-format writes the map: give no option of a file")
+        given = labels or majority or lps or fill or points_image
+        _refuse(given, "--out-format writes the map: give no option of a file")
         _write_map(words or [], transform or [], output, out_format, inverse, reference)
         return
     from quicksilver.io import points
@@ -105,19 +116,24 @@ def apply(
     from quicksilver.io.transforms import list_files
 
     names, source = _transforms_and_input(words or [], transform or [])
-    given = [source] if reference is None else [source, reference]
-    require_apart([output], [*given, *list_files(names)])
+    images = [path for path in (reference, points_image) if path is not None]
+    require_apart([output], [source, *images, *list_files(names)])
     if not holds_series(source) and points.holds_points(source):
-        if labels or majority or reference is not None or fill:
-            raise typer.BadParameter("--labels, --majority, --reference and --fill are for images")
-        _apply_to_points(names, source, output, inverse, lps)
+        _refuse(labels or majority or fill, "--labels, --majority and --fill are for images")
+        _refuse(len(images) == 1, "give points both --points-image and --reference, or neither")
+        _apply_to_points(names, source, output, inverse, lps, (points_image, reference))
     else:
-        if lps:
-            raise typer.BadParameter("--lps is for tables of points; images say where they are")
+        _refuse(lps or points_image, "--lps and --points-image are for points, not for images")
         mode: Mode = "majority" if majority else "nearest" if labels else "linear"
-        if fill and mode != "linear":
-            raise typer.BadParameter("--fill is for intensities; outside of labels there are none")
+        no_intensities = fill and mode != "linear"
+        _refuse(no_intensities, "--fill is for intensities; outside of labels there are none")
         _apply_to_image(names, source, output, mode, inverse, reference, fill)
+
+
+def _refuse(given: object, sentence: str) -> None:
+    """Refuse options that were given, or given together, with a sentence."""
+    if given:
+        raise typer.BadParameter(sentence)
 
 
 def _write_map(
@@ -240,9 +256,18 @@ def _output_grid(chain: Chain, reference: Grid | None) -> Grid:
 
 
 def _apply_to_points(
-    names: list[str], source: Path, output: Path, inverse: bool, lps: bool
+    names: list[str],
+    source: Path,
+    output: Path,
+    inverse: bool,
+    lps: bool,
+    images: tuple[Path | None, Path | None],
 ) -> None:
+    """Move points; the images are the one in which they lie and the one to which they go, both or
+    neither.
+    """
     from quicksilver.io import points
+    from quicksilver.io.images import read_grid
     from quicksilver.io.transforms import read_chain
 
     if output.suffix != source.suffix:
@@ -250,8 +275,9 @@ def _apply_to_points(
             f"expected an output ending as {source.name} does, found {output}; rename it"
         )
     found = points.read_points(source, lps)
-    chain = read_chain(names)
+    here, there = (None if image is None else read_grid(image) for image in images)
+    chain = read_chain(names, *((there, here) if inverse else (here, there)))
     # The chain maps points of the target to the moving image: map those of the moving image back.
     moved = chain.map_points(found.points) if inverse else chain.map_points_back(found.points)
-    found.save(output, moved, chain.moving_grid if inverse else chain.grid)
+    found.save(output, moved, there or (chain.moving_grid if inverse else chain.grid))
     say(f"{output}: {len(moved)} points")

@@ -2,8 +2,9 @@
 
 An affine here is a matrix (4, 4) in RAS millimetres that takes a point of the target to the
 matching point of the moving image: the direction in which images are resampled. ITK and ANTs store
-the same direction in LPS millimetres; FSL, FreeSurfer and MINC store the other one, from the moving
-image (their "in" or "src") to the target ("ref" or "dst").
+the same direction in LPS millimetres, and tkregister in coordinates of its own; FSL, the .lta of
+FreeSurfer and MINC store the other one, from the moving image (their "in" or "src") to the target
+("ref" or "dst").
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +21,8 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.io.files import replacing, require_file
-from quicksilver.io.freesurfer import parse_lta, parse_numbers
+from quicksilver.io.freesurfer import find_surface_space, parse_lta, parse_register_dat
+from quicksilver.io.fsl import fsl_to_world, parse_flirt
 from quicksilver.io.headers import is_affine
 from quicksilver.io.minc import parse_xfm
 from quicksilver.io.parameters import check_count
@@ -27,13 +30,16 @@ from quicksilver.io.parameters import check_count
 if TYPE_CHECKING:
     from quicksilver.images.image import Grid
 
-Format = Literal["itk-text", "itk-binary", "freesurfer", "minc", "fsl"]
+Format = Literal["itk-text", "itk-binary", "freesurfer", "tkregister", "minc", "fsl"]
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """RAS to LPS, and back."""
 
 LARGEST_FILE = 1 << 20  # bytes; an affine needs a few hundred
 PARAMETERS = re.compile(rb"^Transform: (\S*)[^\n]*\nParameters:([^\n]*)", re.MULTILINE)
+TKREGISTER = re.compile(rb"\s*\S[^\n]*\n" + 3 * rb"[ \t]*[-+.\deE]+[ \t\r]*\n")
+"""How a register.dat begins: a line with the name of a subject, three with one number each."""
+
 ITK_SUFFIXES = {"itk-text": ".txt", "itk-binary": ".mat"}
 
 
@@ -43,17 +49,18 @@ def read_affine(
     """Read an affine (4, 4) from the target's points to the moving image's, RAS millimetres.
 
     The content tells the format: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a text
-    of 4 x 4 numbers), FreeSurfer (.lta, between voxels or RAS) or MINC (.xfm, linear).
+    of 4 x 4 numbers), FreeSurfer (.lta, between voxels or RAS; register.dat of tkregister) or MINC
+    (.xfm, linear).
 
     Args:
         path: The file.
-        moving: Grid of the moving image, on which FSL's coordinates depend; other formats do not
-            need it.
+        moving: Grid of the moving image, on which the coordinates of FSL and tkregister depend;
+            other formats do not need it.
         target: Grid of the target, likewise.
 
     Raises:
         QuicksilverError: The file is missing, in none of the formats, not linear or without
-            inverse, or is FSL's and a grid is missing.
+            inverse, or is of FSL or tkregister and a grid is missing.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +75,11 @@ def read_affine(
         content = path.read_bytes()
         kind = detect_format(content)
         if kind == "fsl":
-            matrix = _parse_fsl(content.decode(), moving, target)
+            found = np.linalg.inv(check_affine(parse_flirt(content.decode())))
+            matrix = _place(found, fsl_to_world, moving, target, "FSL")
+        elif kind == "tkregister":
+            found = check_affine(parse_register_dat(content.decode()))
+            matrix = _place(found, find_surface_space, moving, target, "tkregister")
         elif kind == "freesurfer":
             matrix = np.linalg.inv(check_affine(parse_lta(content.decode())))
         elif kind == "minc":
@@ -86,6 +97,8 @@ def read_affine(
 def detect_format(content: bytes) -> Format:
     """Tell which program's affine the bytes hold; FSL's, which has no mark, if no other's."""
     head = content[:4096]
+    if TKREGISTER.match(head):
+        return "tkregister"
     if head.lstrip().startswith(b"#Insight Transform File"):
         return "itk-text"
     if re.search(rb"^[ \t]*nxforms[ \t]*=", head, re.MULTILINE):
@@ -253,28 +266,22 @@ def last_line(error: Exception) -> str:
     return next((line for line in reversed(lines) if re.search("[A-Za-z]{3}", line)), str(error))
 
 
-def _parse_fsl(text: str, moving: Grid | None, target: Grid | None) -> np.ndarray:
-    matrix = parse_numbers(text)
-    if matrix.shape != (4, 4) or not np.allclose(matrix[3], [0, 0, 0, 1]):
-        raise ValueError("neither a known format nor 4 x 4 numbers ending in 0 0 0 1")
-    if moving is None or target is None:
-        raise ValueError("a matrix of FSL, which means nothing without both images")
-    return (
-        fsl_to_world(moving)
-        @ np.linalg.inv(check_affine(matrix))
-        @ np.linalg.inv(fsl_to_world(target))
-    )
+def _place(
+    matrix: np.ndarray,
+    to_world: Callable[[Grid], np.ndarray],
+    moving: Grid | None,
+    target: Grid | None,
+    program: str,
+) -> np.ndarray:
+    """Bring a matrix from the target to the moving image from coordinates that belong to each of
+    these images into the world.
 
-
-def fsl_to_world(grid: Grid) -> np.ndarray:
-    """Return the map from FSL's coordinates of an image, millimetres along its axes, to RAS
-    millimetres.
-
-    FSL counts the first axis from its end where voxels are right-handed, so that its coordinates
-    are always left-handed.
+    Raises:
+        ValueError: One of their grids is missing.
     """
-    voxels = np.diag([*(1 / grid.spacing), 1.0])
-    if np.linalg.det(grid.affine[:3, :3]) > 0:
-        voxels[0] = -voxels[0]
-        voxels[0, 3] = grid.shape[0] - 1
-    return grid.affine @ voxels
+    if moving is None or target is None:
+        raise ValueError(
+            f"a matrix of {program}, which means nothing without both images, and so not in a list "
+            "of transforms: --reference is one, and for points --points-image"
+        )
+    return to_world(moving) @ matrix @ np.linalg.inv(to_world(target))

@@ -16,9 +16,10 @@ import numpy as np
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.io import nifti
-from quicksilver.io.affines import LPS, fsl_to_world, last_line
+from quicksilver.io.affines import LPS, last_line
 from quicksilver.io.fields import write_field
 from quicksilver.io.files import replacing
+from quicksilver.io.fsl import fsl_to_world
 from quicksilver.io.headers import is_oblique
 from quicksilver.transforms.field import WorldField
 

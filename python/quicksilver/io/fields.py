@@ -1,8 +1,8 @@
 """Displacement fields in files: as ITK reads and writes them, and those of other programs.
 
 A NIfTI file of vectors does not say by its shape what they are. Its intent does: ITK, ANTs and AFNI
-store displacements in LPS millimetres, SPM the positions to which voxels go, NiftyReg either, and
-FSL and others what means nothing without a second image.
+store displacements in LPS millimetres, SPM the positions to which voxels go, and NiftyReg either.
+Those of FSL and VoxelMorph do not say what they are: `quicksilver.io.warps` reads them.
 """
 
 from __future__ import annotations
@@ -55,15 +55,25 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
     if is_oblique(grid.affine) and AFNI in stored.header.extensions.get_codes():
         raise _no_field(path, "a warp of AFNI on an oblique grid, whose turn AFNI does not see")
     vectors = _TO_DISPLACEMENT[meaning](stored.array[:, :, :, 0], grid)
+    field = make_field(vectors, grid, path)
+    seems = find_positions(stored.array[:, :, :, 0], grid) if meaning is Meaning.LPS_MM else None
+    if seems is not None:
+        raise _no_field(path, f"what seems to be {seems}")
+    return field
+
+
+def make_field(vectors: np.ndarray, grid: Grid, path: str | os.PathLike[str]) -> WorldField:
+    """Make a field of displacements (X, Y, Z, 3), RAS millimetres, that were read from a file.
+
+    Raises:
+        QuicksilverError: Some are not finite, or farther than any image.
+    """
     largest = np.abs(vectors).max()
     if not largest < FARTHEST:  # so that NaN is not, either
         found = f"{largest:.3g} mm" if np.isfinite(largest) else "NaN or infinity"
         raise QuicksilverError(
             f"expected a finite displacement field in {path}, found {found}; write it again"
         )
-    seems = find_positions(stored.array[:, :, :, 0], grid) if meaning is Meaning.LPS_MM else None
-    if seems is not None:
-        raise _no_field(path, f"what seems to be {seems}")
     moved = np.ascontiguousarray(vectors.transpose(3, 0, 1, 2), dtype=np.float32)
     return WorldField(torch.from_numpy(moved)[None], grid)
 

@@ -1,8 +1,15 @@
-"""FreeSurfer's linear transforms (.lta): text with a matrix and the geometry of both images."""
+"""FreeSurfer's linear transforms: .lta, a text with a matrix and the geometry of both images, and
+register.dat of tkregister, with a matrix alone.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+
+from quicksilver.images.image import Grid
+
+TKRAS_AXES = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+"""Columns: the directions of a volume's axes in FreeSurfer's surface coordinates."""
 
 
 def parse_lta(text: str) -> np.ndarray:
@@ -27,6 +34,34 @@ def parse_lta(text: str) -> np.ndarray:
     source, target = (_read_geometry(text, name) for name in ("src", "dst"))
     placed: np.ndarray = target @ matrix @ np.linalg.inv(source)
     return placed
+
+
+def parse_register_dat(text: str) -> np.ndarray:
+    """Return the matrix (4, 4) of a register.dat, from the surface coordinates (tkRAS) of the
+    target to those of the moving image.
+
+    Raises:
+        ValueError: There is no such matrix, or the file does not say, as its last line, that
+            coordinates are rounded to voxels: others are of another matrix by half a voxel.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    matrix = parse_numbers("\n".join(lines[4:8]))
+    if matrix.shape != (4, 4):
+        raise ValueError("no matrix of 4 x 4 numbers")
+    last = " ".join(lines[8:]).strip()
+    if last != "round":
+        raise ValueError(f"'{last[:40]}' instead of 'round' behind the matrix of a register.dat")
+    return matrix
+
+
+def find_surface_space(grid: Grid) -> np.ndarray:
+    """Return the map from FreeSurfer's surface coordinates (tkRAS) of an image, which start at its
+    centre and run along its axes, to RAS millimetres.
+    """
+    to_surface = np.eye(4)
+    to_surface[:3, :3] = TKRAS_AXES * grid.spacing
+    to_surface[:3, 3] = to_surface[:3, :3] @ (np.array(grid.shape) / -2)
+    return grid.affine @ np.linalg.inv(to_surface)
 
 
 def parse_numbers(text: str) -> np.ndarray:

@@ -9,7 +9,6 @@ import csv
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -21,55 +20,22 @@ from nibabel.gifti.gifti import GiftiCoordSystem
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.io.files import replacing, require_file
+from quicksilver.io.files import require_file
+from quicksilver.io.freesurfer import TKRAS_AXES
 from quicksilver.io.headers import FARTHEST
-from quicksilver.transforms.field import LPS
+from quicksilver.io.point_set import PointSet
+from quicksilver.io.slicer import read_fcsv
+from quicksilver.io.vtk import read_vtk
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-STREAMLINES = (".trk", ".tck")
 FREESURFER = b"\xff\xff\xfe"
 """The first bytes of a surface of FreeSurfer, whose names have no suffix of their own."""
-
-TKRAS_AXES = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-"""Columns: the directions of a volume's axes in FreeSurfer's surface coordinates."""
-
-Writer = Callable[[Path, np.ndarray, Grid | None], None]
-"""Writes points in the place of those that were read; the grid is that of the space they are in."""
-
-
-@dataclass(frozen=True)
-class PointSet:
-    """Points, and how to write a file like the one they come from.
-
-    Args:
-        points: (N, 3), RAS millimetres.
-        writer: Writes such a file.
-    """
-
-    points: np.ndarray
-    writer: Writer
-
-    def save(
-        self, path: str | os.PathLike[str], points: np.ndarray, grid: Grid | None = None
-    ) -> None:
-        """Write points in the place of those that were read, complete or not at all.
-
-        Args:
-            path: The file.
-            points: (N, 3), RAS millimetres.
-            grid: Grid of an image in their space, which the header of a .trk file names.
-
-        Raises:
-            QuicksilverError: The file cannot be written.
-        """
-        with replacing(path) as temporary:
-            self.writer(temporary, points, grid)
 
 
 def holds_points(path: str | os.PathLike[str]) -> bool:
     """Tell by its suffix or its first bytes whether `read_points` reads a file."""
     path = require_file(path, "an image, points, a surface or streamlines")
-    if path.suffix in SEPARATORS or path.suffix == ".gii" or path.suffix in STREAMLINES:
+    if path.suffix in SEPARATORS or path.suffix in READERS or path.suffix == ".vtk":
         return True
     with path.open("rb") as file:
         return file.read(len(FREESURFER)) == FREESURFER
@@ -85,25 +51,27 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
     * FreeSurfer's binary surfaces; their own geometry says where they lie in the world. The
       surface that is written has a geometry whose surface coordinates are the world's.
     * .trk, .tck: streamlines.
+    * .fcsv: points of 3D Slicer; their header says whether they are RAS or LPS.
+    * .vtk: PolyData of VTK's legacy format, ASCII or binary; its title has to say SPACE=RAS or
+      SPACE=LPS, as 3D Slicer writes it, or `lps` does.
 
     Args:
         path: The file.
-        lps: Whether the coordinates of a table are ITK's and ANTs', and are written so.
+        lps: Whether the coordinates of a table, or of a .vtk file that does not say it, are ITK's
+            and ANTs', and are written so.
 
     Raises:
         QuicksilverError: The file is damaged, or has no points or some that are nowhere: NaN, or
             farther than any image.
     """
     path = require_file(path, "points")
-    reader = _read_surface
-    if path.suffix in SEPARATORS:
-        reader = _read_table_lps if lps else _read_table
-    elif path.suffix == ".gii":
-        reader = _read_gifti
-    elif path.suffix in STREAMLINES:
-        reader = _read_streamlines
+    if lps and path.suffix not in (*SEPARATORS, ".vtk"):
+        raise QuicksilverError(
+            f"expected a table or a .vtk file with --lps, found {path}, which says itself where "
+            "its points lie; leave --lps out"
+        )
     try:
-        found = reader(path)
+        found = _read(path, lps)
         if not len(found.points):
             raise ValueError("none")
         _check_near(found.points)
@@ -117,6 +85,15 @@ def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
     return found
 
 
+def _read(path: Path, lps: bool) -> PointSet:
+    if path.suffix == ".vtk":
+        return read_vtk(path, lps)
+    if path.suffix in SEPARATORS:
+        table = _read_table(path)
+        return table.from_lps() if lps else table
+    return READERS.get(path.suffix, _read_surface)(path)
+
+
 def _check_near(points: np.ndarray) -> None:
     """Raise ValueError for the first point that is NaN or farther away than any image."""
     far = np.flatnonzero(~(np.abs(points) < FARTHEST).all(axis=1))
@@ -126,15 +103,6 @@ def _check_near(points: np.ndarray) -> None:
             f"{far.size} points with NaN or beyond {FARTHEST:g} mm, the first ({where}) at place "
             f"{far[0] + 1}"
         )
-
-
-def _read_table_lps(path: Path) -> PointSet:
-    table = _read_table(path)
-
-    def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
-        table.writer(path, points * LPS, grid)
-
-    return PointSet(table.points * LPS, write)
 
 
 def _read_table(path: Path) -> PointSet:
@@ -276,3 +244,11 @@ def _trk_header(grid: Grid) -> dict[str, Any]:
         "voxel_sizes": grid.spacing.astype(np.float32),
         "voxel_order": "".join(nib.aff2axcodes(grid.affine)).encode(),
     }
+
+
+READERS: dict[str, Callable[[Path], PointSet]] = {
+    ".gii": _read_gifti,
+    ".trk": _read_streamlines,
+    ".tck": _read_streamlines,
+    ".fcsv": read_fcsv,
+}

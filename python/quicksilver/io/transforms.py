@@ -1,4 +1,4 @@
-"""Read transforms of any origin: our folders, fields, affines and ITK composites."""
+"""Read transforms of any origin: our folders, fields, warps, affines and ITK composites."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from quicksilver.io.headers import FARTHEST
 from quicksilver.io.itk import find_grid
 from quicksilver.io.parameters import check_count
 from quicksilver.io.results import READ, load_registration
+from quicksilver.io.warps import KINDS, read_warp
 from quicksilver.transforms.chain import Chain, Transform
 from quicksilver.transforms.field import LPS, WorldField
 
@@ -29,17 +30,29 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 INVERSE = re.compile(r"\[(.*),\s*([01])\s*\]")
 """The name of a transform and whether its inverse is meant, as antsApplyTransforms has them."""
 
+SAID = re.compile(rf"({'|'.join(KINDS)}):(.+)", re.DOTALL)
+"""What a warp is said to be, and its name."""
+
 
 def read_chain(
     names: Sequence[str], moving: Grid | None = None, target: Grid | None = None
 ) -> Chain:
-    """Read a list of transforms as one chain; `read_transform` says what a name may be."""
-    return Chain([part for name in names for part in read_transform(name, moving, target)])
+    """Read a list of transforms as one chain; `read_transform` says what a name may be.
+
+    The moving image is that of the last one alone, the target that of the first.
+    """
+    last = len(names) - 1
+    parts = [
+        read_transform(name, moving if n == last else None, target if n == 0 else None)
+        for n, name in enumerate(names)
+    ]
+    return Chain([part for found in parts for part in found])
 
 
 def list_files(names: Sequence[str]) -> list[Path]:
     """List the files that `read_chain` reads."""
-    paths = [Path(found[1] if (found := INVERSE.fullmatch(name)) else name) for name in names]
+    plain = [found[1] if (found := INVERSE.fullmatch(name)) else name for name in names]
+    paths = [Path(found[2] if (found := SAID.fullmatch(name)) else name) for name in plain]
     return [file for path in paths for file in (path, *(path / name for name in READ))]
 
 
@@ -51,9 +64,10 @@ def read_transform(
     Args:
         name: A folder that `quicksilver register` wrote, a displacement field (.nii, .nii.gz) of
             ours or ITK's, an affine (`quicksilver.io.affines.read_affine`) or a composite (.h5) of
-            ITK. As for antsApplyTransforms, "[NAME,1]" is its inverse.
-        moving: Grid of the moving image, which affines of FSL need.
-        target: Grid of the target, likewise.
+            ITK. As for antsApplyTransforms, "[NAME,1]" is its inverse. Warps of FSL and VoxelMorph
+            do not say what they are: "fsl-rel:NAME", "fsl-abs:NAME" and "voxelmorph:NAME" do.
+        moving: Grid of the moving image, which affines and warps of FSL need.
+        target: Grid of the target, which affines of FSL need.
 
     Raises:
         QuicksilverError: It is none of these or has no inverse.
@@ -62,6 +76,8 @@ def read_transform(
     if inverse is not None:
         parts = Chain(read_transform(inverse[1], moving, target))
         return list((parts.invert() if inverse[2] == "1" else parts).transforms)
+    if (said := SAID.fullmatch(str(name))) is not None:
+        return [Transform(read_warp(said[2], said[1], moving), None, str(name))]
     path = Path(name)
     if is_folder(path):
         result = load_registration(path)

@@ -30,7 +30,8 @@ NIFTYREG: dict[int, Meaning | str] = {
 """What NiftyReg stores, by the first parameter of its intent."""
 
 FSL: dict[int, str] = {
-    2006: "a warp of FSL, which means nothing without both images",
+    2006: "a warp of FSL, which does not say whether it is relative or absolute "
+    "(--transform fsl-rel:FILE or fsl-abs:FILE does)",
     2007: "cubic spline coefficients of FSL",
     2008: "cosine coefficients of FSL",
     2009: "quadratic spline coefficients of FSL",
@@ -66,7 +67,8 @@ def find_meaning(header: Any, shape: tuple[int, ...]) -> Meaning:
         raise ValueError(f"velocities ({name})")
     if len(shape) == 4 and shape[3] == 3:
         raise ValueError(
-            f"the shape {shape}, as VoxelMorph and others write displacements in voxels"
+            f"the shape {shape}, as VoxelMorph and others write displacements in voxels "
+            "(--transform voxelmorph:FILE says that it did)"
         )
     return Meaning.LPS_MM
 
@@ -77,7 +79,7 @@ def find_positions(vectors: np.ndarray, grid: Grid) -> str | None:
     Along a deformation, positions change by about as much as the voxel does; displacements change
     by what differs between the brains, which is far less.
     """
-    step = tuple(slice(None, None, max(1, size // 24)) for size in grid.shape)
+    step = thin_out(grid)
     world = grid.positions()[step].reshape(-1, 3)
     index = np.moveaxis(np.indices(grid.shape), 0, -1)[step].reshape(-1, 3)
     values = vectors[step].reshape(-1, 3).astype(np.float64)
@@ -86,8 +88,18 @@ def find_positions(vectors: np.ndarray, grid: Grid) -> str | None:
         (world * [-1, -1, 1], "positions in LPS mm, not displacements"),
         (index, "positions in voxels, not displacements"),
     ):
-        centred = coordinates - coordinates.mean(axis=0)
-        slope, *_ = np.linalg.lstsq(centred, values - values.mean(axis=0), rcond=None)
-        if np.linalg.norm(slope - np.eye(3)) < SAME:
+        if vary_alike(values, coordinates):
             return name
     return None
+
+
+def thin_out(grid: Grid) -> tuple[slice, ...]:
+    """Return the places of some voxels of a grid, which are enough to see how vectors vary."""
+    return tuple(slice(None, None, max(1, size // 24)) for size in grid.shape)
+
+
+def vary_alike(values: np.ndarray, coordinates: np.ndarray) -> bool:
+    """Tell whether values (N, 3) change by about as much as coordinates (N, 3) do."""
+    centred = coordinates - coordinates.mean(axis=0)
+    slope, *_ = np.linalg.lstsq(centred, values - values.mean(axis=0), rcond=None)
+    return bool(np.linalg.norm(slope - np.eye(3)) < SAME)

@@ -241,6 +241,11 @@ def test_the_map_alone_for_another_program(out, brain_files, tmp_path, command):
     code, _, error = command(*words, "-o", tmp_path / "warp.nii.gz")
     assert (code, "moving image" in error) == (2, True)
     assert command(*words, brain_files[0], "-o", tmp_path / "warp.nii.gz")[0] == 0
+    warp = ("apply", "--transform", f"fsl-rel:{tmp_path}/warp.nii.gz", brain_files[0])
+    for name, line in (("a", warp), ("b", ("apply", out, brain_files[0]))):
+        assert command(*line, "-o", tmp_path / f"{name}.nii")[0] == 0
+    a, b = (read_image(tmp_path / f"{name}.nii").data for name in "ab")
+    assert np.abs(a - b).max() < 1e-3 * b.max()
     code, _, error = command(*words[:-1], "elastix", "-o", tmp_path / "other.nii.gz")
     assert (code, "expected a format" in error) == (2, True)
     assert not (tmp_path / "other.nii.gz").exists()

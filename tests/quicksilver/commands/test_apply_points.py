@@ -12,7 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from quicksilver.images.image import Image
 from quicksilver.io.images import read_image
-from tests.quicksilver.phantoms import write_nifti
+from quicksilver.io.points import read_points
+from tests.quicksilver.phantoms import make_affine, write_nifti
+
+LPS = np.array([-1, -1, 1])
 
 
 def blob(image: Image, centre: tuple[int, int, int]) -> tuple[Image, np.ndarray]:
@@ -78,12 +81,18 @@ def test_other_shapes_move_as_points_do(out, brains, tmp_path, command):
     lines = nib.streamlines.Tractogram([points[:8], points[8:]], affine_to_rasmm=np.eye(4))
     for suffix in (".tck", ".trk"):
         nib.streamlines.save(lines, str(tmp_path / f"p{suffix}"))
-    for suffix in (".csv", ".gii", ".tck", ".trk"):
+    lines = "\n".join(f"{n},{','.join(map(str, point * LPS))}" for n, point in enumerate(points))
+    (tmp_path / "p.fcsv").write_text(f"# CoordinateSystem = LPS\n{lines}\n")
+    begin = "# vtk DataFile Version 3.0\nSPACE=LPS\nBINARY\nDATASET POLYDATA\nPOINTS 20 float\n"
+    (tmp_path / "p.vtk").write_bytes(begin.encode() + (points * LPS).astype(">f4").tobytes())
+    for suffix in (".csv", ".gii", ".tck", ".trk", ".fcsv", ".vtk"):
         moved = tmp_path / f"moved{suffix}"
         assert command("apply", out, tmp_path / f"p{suffix}", "-o", moved)[0] == 0
     expected = read_table(tmp_path / "moved.csv")
     assert np.abs(expected - points).max() > 0.2
     assert np.allclose(nib.load(tmp_path / "moved.gii").agg_data("pointset"), expected, atol=1e-3)
+    for suffix in (".fcsv", ".vtk"):
+        assert np.allclose(read_points(tmp_path / f"moved{suffix}").points, expected, atol=1e-3)
     for suffix in (".tck", ".trk"):
         moved = nib.streamlines.load(tmp_path / f"moved{suffix}")
         assert np.allclose(moved.streamlines.get_data(), expected, atol=1e-3)
@@ -106,6 +115,64 @@ def test_ants_moves_points_the_same(out, brains, tmp_path, command):
     ):
         theirs = ants.apply_transforms_to_points(3, start, [str(out / name)])[["x", "y", "z"]]
         assert np.allclose(theirs, end, atol=near)
+
+
+FLIRT = make_affine((12, 7, -9), (1.1, 0.9, 1.05), origin=(4, -7, 11))
+"""From FSL's coordinates of the moving image to those of the target."""
+
+
+def by_flirt(matrix: np.ndarray, folder: Path, files: tuple[Path, Path]) -> tuple[str | Path, ...]:
+    """Write a matrix of FLIRT: what moves points by it from the moving image to the target."""
+    np.savetxt(folder / "fsl.mat", matrix, fmt="%.12f")
+    return "--transform", folder / "fsl.mat", "--points-image", files[0], "--reference", files[1]
+
+
+def test_points_move_by_a_matrix_of_fsl_as_fslpy_moves_them(brain_files, tmp_path, command):
+    flirt = pytest.importorskip("fsl.transform.flirt")
+    images = [pytest.importorskip("fsl.data.image").Image(str(path)) for path in brain_files]
+    world = np.random.default_rng(0).uniform(-20, 20, (9, 3))
+    table, moved = write_table(tmp_path / "a.csv", world), tmp_path / "b.csv"
+    options = by_flirt(FLIRT, tmp_path, brain_files)
+    assert command("apply", table, "-o", moved, *options)[0] == 0
+    matrix = flirt.fromFlirt(FLIRT, *images, "world", "world")
+    assert np.allclose(read_table(moved), world @ matrix[:3, :3].T + matrix[:3, 3], atol=1e-3)
+
+
+def test_points_come_back_by_a_matrix_of_fsl(brain_files, tmp_path, command):
+    world = np.random.default_rng(0).uniform(-20, 20, (9, 3))
+    table, moved = write_table(tmp_path / "a.csv", world), tmp_path / "b.csv"
+    assert command("apply", table, "-o", moved, *by_flirt(FLIRT, tmp_path, brain_files))[0] == 0
+    assert np.abs(read_table(moved) - world).max() > 1
+    back = by_flirt(FLIRT, tmp_path, brain_files[::-1])
+    assert command("apply", moved, "-o", tmp_path / "c.csv", "--inverse", *back)[0] == 0
+    assert np.allclose(read_table(tmp_path / "c.csv"), world, atol=1e-3)
+
+
+def test_points_move_by_a_warp_of_fsl(out, brain_files, tmp_path, command):
+    world = np.random.default_rng(0).uniform(-10, 10, (9, 3))
+    table = write_table(tmp_path / "a.csv", world)
+    warp = ("apply", out, brain_files[0], "--out-format", "fsl", "-o", tmp_path / "warp.nii.gz")
+    assert command(*warp)[0] == 0
+    images = ("--points-image", brain_files[1], "--reference", brain_files[0], "--inverse")
+    named = ("apply", "--transform", f"fsl-rel:{tmp_path}/warp.nii.gz", table, *images)
+    for name, line in (("b", named), ("c", ("apply", out, table, "--inverse"))):
+        assert command(*line, "-o", tmp_path / f"{name}.csv")[0] == 0
+    b, c = (read_table(tmp_path / f"{name}.csv") for name in "bc")
+    assert np.abs(b - world).max() > 0.3
+    assert np.allclose(b, c, atol=1e-2)
+
+
+def test_a_matrix_of_fsl_needs_both_images_of_points(brain_files, tmp_path, command):
+    table = write_table(tmp_path / "a.csv", np.ones((1, 3)))
+    words = by_flirt(FLIRT, tmp_path, brain_files)
+    for given in (words[:2], words[:4], (*words[:2], *words[4:])):
+        code, _, error = command("apply", table, "-o", tmp_path / "b.csv", *given)
+        assert code == 2
+        assert "--points-image" in error
+    code, _, error = command("apply", brain_files[0], "-o", tmp_path / "b.nii", *words)
+    assert code == 2
+    assert "are for points" in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "fsl.mat"]
 
 
 @pytest.mark.slow

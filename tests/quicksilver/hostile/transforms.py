@@ -1,15 +1,13 @@
-"""Points and transforms that are malformed, odd or made to do harm, by name."""
+"""Transforms that are malformed, odd or made to do harm, by name."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import pickle
 import struct
 from pathlib import Path
 
 import h5py
-import nibabel as nib
 import numpy as np
 
 from tests.quicksilver.hostile.files import (
@@ -18,97 +16,23 @@ from tests.quicksilver.hostile.files import (
     SHAPE,
     ZIPPED,
     Maker,
+    dims,
     good_nifti,
     holding,
-    in_the_way,
     linked,
     named,
     pipe,
+    with_header,
 )
-
-
-def gifti(**changes: tuple[str, str]) -> bytes:
-    array = nib.gifti.GiftiDataArray(np.ones((4, 3), np.float32), "NIFTI_INTENT_POINTSET")
-    text = nib.GiftiImage(darrays=[array]).to_bytes().decode()
-    for old, new in changes.values():
-        assert old in text
-        text = text.replace(old, new)
-    return text.encode()
-
-
-def streamlines(suffix: str) -> bytes:
-    tractogram = nib.streamlines.Tractogram(
-        [np.ones((5, 3), np.float32)], affine_to_rasmm=np.eye(4)
-    )
-    file = io.BytesIO()
-    nib.streamlines.detect_format(f"a{suffix}")(tractogram).save(file)
-    return file.getvalue()
-
-
-def elsewhere(folder: Path) -> Path:
-    """A surface whose points are in another file, which must not be read."""
-    (folder / "secret").write_bytes(np.ones((4, 3), np.float32).tobytes())
-    text = gifti(a=('Encoding="GZipBase64Binary"', 'Encoding="ExternalFileBinary"'))
-    text = text.replace(b'ExternalFileName=""', b'ExternalFileName="secret"')
-    text = text.replace(b'ExternalFileOffset=""', b'ExternalFileOffset="0"')
-    (folder / "bad.gii").write_bytes(text)
-    return folder / "bad.gii"
-
-
-LAUGHS = (
-    b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "' + b"lol" * 99 + b'">'
-    + b"".join(b'<!ENTITY %c "%s">' % (n + 98, b"&%c;" % (n + 97) * 50) for n in range(9))
-    + b"]><GIFTI>&j;</GIFTI>"
-)  # fmt: skip
-
-POINTS: dict[str, Maker] = {
-    "a table without z": holding(b"x,y\n1,2\n", "bad.csv"),
-    "a table with two x": holding(b"x,X,y,z\n1,1,2,3\n", "bad.csv"),
-    "a table of words": holding(b"x,y,z\none,two,three\n", "bad.csv"),
-    "a table with NaN": holding(b"x,y,z\n1,nan,3\n", "bad.csv"),
-    "a table with a short row": holding(b"x,y,z\n1,2,3\n1,2\n", "bad.csv"),
-    "a table with a long row": holding(b"x,y,z\n1,2,3,4\n", "bad.csv"),
-    "a table without rows": holding(b"x,y,z\n", "bad.csv"),
-    "an empty table": holding(b"", "bad.csv"),
-    "a table with semicolons": holding(b"x;y;z\n1;2;3\n", "bad.csv"),
-    "a table with decimal commas": holding(b"x,y,z\n1,5,2,5,3,5\n", "bad.csv"),
-    "a table in UTF-16": holding("x,y,z\n1,2,3\n".encode("utf-16"), "bad.csv"),
-    "a table in two encodings": holding("x,y,z,é\n1,2,3,".encode() + b"\xe9\n", "bad.csv"),
-    "a table with an open quote": holding(b'x,y,z\n1,2,"3\n', "bad.csv"),
-    "a table with NUL": holding(b"x,y,z\n1,\0,3\n", "bad.csv"),
-    "a table with an endless field": holding(b"x,y,z\n1,2," + b"3" * 200000 + b"\n", "bad.csv"),
-    "a table that is a folder": in_the_way("bad.csv"),
-    "a table that is a pipe": pipe("bad.csv"),
-    "a surface of no XML": holding(b"no XML", "bad.gii"),
-    "half a surface": holding(gifti()[:700], "bad.gii"),
-    "a surface whose data lie elsewhere": elsewhere,
-    "a surface without points": holding(gifti(a=("POINTSET", "SHAPE")), "bad.gii"),
-    "a surface of another size": holding(gifti(a=('Dim0="4"', 'Dim0="4000000"')), "bad.gii"),
-    "a surface of nonsense": holding(gifti(a=("<Data>", "<Data>AAAAAAAA")), "bad.gii"),
-    "a billion laughs": holding(LAUGHS, "bad.gii"),
-    "a surface cut short": holding(b"\xff\xff\xfemade by\n\n" + b"\0\0\0\4\0\0\0\2", "lh.bad"),
-    "a surface of a billion points": holding(
-        b"\xff\xff\xfemade by\n\n" + struct.pack(">ii", 2**31 - 1, 2**31 - 1), "lh.bad"
-    ),
-    "streamlines of nothing": holding(b"", "bad.trk"),
-    "half of a header of streamlines": holding(streamlines(".trk")[:500], "bad.trk"),
-    "streamlines cut short": holding(streamlines(".trk")[:-7], "bad.trk"),
-    "a streamline of a billion points": holding(
-        streamlines(".trk")[:1000] + struct.pack("<i", 2**31 - 1) + bytes(60), "bad.trk"
-    ),
-    "streamlines of words": holding(b"no tracks", "bad.tck"),
-    "streamlines without end": holding(streamlines(".tck")[:-9], "bad.tck"),
-    "streamlines with NaN": holding(
-        streamlines(".tck").replace(
-            np.ones(3, "<f4").tobytes(), np.array([1, 1, NAN], "<f4").tobytes(), 1
-        ),
-        "bad.tck",
-    ),
-}  # fmt: skip
 
 
 def field(value: float = 0.0, shape: tuple[int, ...] = (*SHAPE, 1, 3)) -> bytes:
     return good_nifti(data=np.full(shape, value, np.float32))
+
+
+def said(kind: str, content: bytes) -> Maker:
+    """A file of vectors that is said to be a warp of a kind."""
+    return lambda folder: Path(f"{kind}:{holding(content)(folder)}")
 
 
 def result_folder(summary: str = "{}", field_content: bytes | None = None) -> Maker:
@@ -273,6 +197,36 @@ TRANSFORMS |= {
     ),
     "an .lta of blank lines": holding(b"type = 1\n" + b"\n" * 900_000, "bad.lta"),
     "a register.dat cut short": holding(b"bert\n1\n1\n0.15\n1 0 0 0\n0 1 0 0\n", "bad.dat"),
+    **{
+        f"a register.dat {what}": holding(b"bert\n1\n1\n0.15\n" + rows, "bad.dat")
+        for what, rows in {
+            "without images": b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\nround\n",
+            "of tkregister's own voxels": b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\ntkregister\n",
+            "without a last line": b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
+            "of NaN": b"nan 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\nround\n",
+            "of zeros": b"0 0 0 0\n" * 4 + b"round\n",
+            "of words": b"one 0 0 0\n" * 4 + b"round\n",
+            "without end": b"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n" + b"round\n" * 90_000,
+        }.items()
+    },
+    **{
+        f"{kind}, {what}": said(kind, content)
+        for kind in ("fsl-rel", "fsl-abs", "voxelmorph")
+        for what, content in {
+            "an image": good_nifti(),
+            "of NaN": field(NAN, (*SHAPE, 3)),
+            "of one slice": field(shape=(*SHAPE[:2], 1, 3)),
+            "of two components": field(shape=(*SHAPE, 2)),
+            "of ITK": field(),
+            "beyond the sun": field(1e30, (*SHAPE, 3)),
+            "cut short": field(shape=(*SHAPE, 3))[:-20],
+            "of coefficients": with_header(dim=dims(*SHAPE, 3), intent_code=2007) + bytes(8 * 720),
+            "of words": b"no warp",
+        }.items()
+    },
+    "a warp that is absent": lambda folder: Path(f"fsl-rel:{folder}/absent.nii"),
+    "a warp without a name": lambda folder: Path("voxelmorph:"),
+    "a warp of a warp": lambda folder: Path(f"fsl-rel:fsl-abs:{folder}/absent.nii"),
     "an .xfm": holding(b"MNI Transform File\nTransform_Type = Linear;\n", "bad.xfm"),
     "a field of five axes too many": holding(field(shape=(4, 2, 9, 2, 5))),
     "a field of nothing but NaN": holding(field(NAN)),
