@@ -138,11 +138,9 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
         ['result.json']
     """
     folder = Path(folder)
-    temporary = folder / f".{secrets.token_hex(4)}.partial"
     try:
         made = not folder.exists()
-        temporary.mkdir(parents=True)
-        lock = _lock(temporary)
+        temporary, lock = _make_temporary(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
@@ -164,15 +162,37 @@ def filling(folder: str | os.PathLike[str]) -> Iterator[Path]:
                 folder.rmdir()
 
 
+def _make_temporary(folder: Path) -> tuple[Path, int | None]:
+    """Make a temporary folder inside `folder`, and lock it.
+
+    Before it is locked another program may take it for a dead one: then make another.
+    """
+    while True:
+        temporary = folder / f".{secrets.token_hex(4)}.partial"
+        temporary.mkdir(parents=True)
+        with suppress(BlockingIOError, FileNotFoundError):
+            lock = _lock(temporary)
+            if temporary.exists():
+                return temporary, lock
+            if lock is not None:
+                os.close(lock)
+
+
 def _lock(folder: Path) -> int | None:
     """Lock a folder as long as this process lives or the descriptor that is returned is open.
 
     Returns:
-        None: another process has locked it, or the file system has no locks.
+        None: the file system has no locks.
+
+    Raises:
+        BlockingIOError: Another process has locked it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
     except OSError:
         os.close(descriptor)
         return None
@@ -182,7 +202,7 @@ def _lock(folder: Path) -> int | None:
 def _remove_dead(folder: Path) -> None:
     """Remove the temporary folders of programs that were killed."""
     for left_behind in folder.glob(PARTIAL):
-        with suppress(OSError):  # another program may remove it, too
+        with suppress(OSError):  # another program fills it, or removes it, too
             if (lock := _lock(left_behind)) is not None:
                 shutil.rmtree(left_behind, ignore_errors=True)
                 os.close(lock)

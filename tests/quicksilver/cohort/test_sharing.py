@@ -22,7 +22,7 @@ import torch
 from quicksilver.cohort.pairs import PairPaths
 from quicksilver.cohort.run import Outcome, run_cohort
 from quicksilver.commands.register import register_listed
-from quicksilver.io import nifti
+from quicksilver.io import files, nifti
 from quicksilver.io.files import filling
 from quicksilver.registration.options import Options
 from tests.quicksilver.cohort.lists import OPTIONS, pretend, some_pairs
@@ -163,6 +163,26 @@ def test_three_launchers_of_one_list_leave_each_other_alone(tmp_path):
         "momentum.nii.gz",
         "result.json",
     }
+
+
+def test_a_folder_that_another_program_clears_before_it_is_locked_is_made_again(
+    tmp_path, monkeypatch
+):
+    locks, lock = [], files._lock
+
+    def come_first(folder: Path) -> int | None:
+        locks.append(folder)
+        if len(locks) == 1:  # it has locked the folder
+            raise BlockingIOError
+        if len(locks) == 2:  # it has removed the folder
+            folder.rmdir()
+        return lock(folder)
+
+    monkeypatch.setattr(files, "_lock", come_first)
+    with files.filling(tmp_path) as temporary:
+        assert temporary == locks[2] != locks[0]
+        (temporary / "momentum.nii.gz").write_text("voxels")
+    assert (tmp_path / "momentum.nii.gz").read_text() == "voxels"
 
 
 def test_what_a_kill_left_is_cleared_by_whoever_writes_there_next(tmp_path):
