@@ -106,10 +106,12 @@ struct WarpBits {
     T u[D];
     load_vector(displacement, v, u);
     const auto f = footprint<Mode::nearest, P>(v, u, extent);
-    bool inside = true;
-    unroll<D>([&](auto c) QS_INLINE { inside = inside && f.axis[c].weight[0] != T(0); });
+    T weight = T(1);  // 0 outside
+    unroll<D>([&](auto c) QS_INLINE { weight *= f.axis[c].weight[0]; });
+    const int sample = weight != T(0) ? f.place.at(0, 0, 0) : -1;
+#pragma unroll 1  // unrolled it would need local memory
     for (int c = 0; c < channels; ++c) {
-      out.at(v, c) = inside ? image.channel(v.batch, c)[f.place.at(0, 0, 0)] : Bits(0);
+      out.at(v, c) = sample < 0 ? Bits(0) : image.channel(v.batch, c)[sample];
     }
   }
 };
