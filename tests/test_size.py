@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("python", "quicksilver_ext", "benchmarks", "csrc", "tests")
-SUFFIXES = (".py", ".h", ".def", ".cu", ".cuh", ".cpp")
+SUFFIXES = (".py", ".h", ".def", ".cu", ".cuh", ".cpp", ".js", ".html", ".css")
 FILE_LINES, FUNCTION_LINES = 300, 40
 
 FILES = sorted(

@@ -98,7 +98,7 @@ def whole_cases(pair: Pair, models: list[Path]) -> list[Whole]:
         for m in models
     ]
     found += [
-        Whole(f"{n} register commands at once", lambda p, n=n: measure_at_once(p, pair, n))
+        Whole(f"register commands side by side, {n}", lambda p, n=n: measure_at_once(p, pair, n))
         for n in AT_ONCE
     ]
     return [

@@ -182,9 +182,8 @@ using CacheLine = std::aligned_storage_t<64, 64>;
 // Runs body(piece, memory) for every piece. Each thread has its own memory, of this many bytes: exactly as much as was
 // asked for, so that the address sanitizer catches any access outside, and in tests filled with NaNs.
 template <class Body>
-void for_each_piece(std::int64_t pieces, std::size_t bytes, int threads, const Body& body) {
-  const int useful = static_cast<int>(std::min<std::int64_t>(threads, pieces));
-#pragma omp parallel num_threads(std::max(useful, 1))
+void for_each_piece(std::int64_t pieces, std::size_t bytes, [[maybe_unused]] int threads, const Body& body) {
+#pragma omp parallel num_threads(std::clamp<int>(threads, 1, std::max<std::int64_t>(pieces, 1)))
   {
     const std::unique_ptr<CacheLine[]> memory(new CacheLine[(bytes + sizeof(CacheLine) - 1) / sizeof(CacheLine)]);
 #pragma omp for schedule(static)

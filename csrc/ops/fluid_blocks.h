@@ -77,11 +77,6 @@ struct BlockSmoothing {
     constexpr int width = columns_width<T>;
     const int count = call.kept[0] * call.kept[1];
     const int chunks = (count + width - 1) / width;
-    // The transforms of the rows are twice too large, there and back.
-    double norm = 0.25 / call.half;
-    for (int a = 0; a < D - 1; ++a) {
-      norm /= call.size[a];
-    }
     Columns<T, D> body{call.spectrum,
                        component(),
                        call.stride,
@@ -94,7 +89,7 @@ struct BlockSmoothing {
                        divider(call.kept[1]),
                        {},
                        {},
-                       gain_of<T, D>(symbol, norm)};
+                       gain_of<T, D>(symbol, call.norm())};
     std::copy_n(call.c, D, body.c);
     std::copy_n(call.s, D, body.s);
     run(call.batch * chunks, call.size[0] * D * width * sizeof(Complex<T>), body);

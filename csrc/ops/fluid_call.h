@@ -53,6 +53,15 @@ struct FluidCall {
     kept_rows = all || D == 2 ? nullptr : places + half;
     kept_columns = all ? nullptr : places + half + (D == 3 ? kept[0] : 0);
   }
+
+  // What the result is multiplied by: the transforms of the rows are twice too large, there and back.
+  double norm() const {
+    double norm = 0.25 / half;
+    for (int a = 0; a < D - 1; ++a) {
+      norm /= size[a];
+    }
+    return norm;
+  }
 };
 
 }  // namespace qs::QS_TARGET

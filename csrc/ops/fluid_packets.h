@@ -216,12 +216,7 @@ struct PacketSmoothing {
   // Along the first axis, all components of a packet of columns: forward, symbol, back.
   void multiply_symbol(const FluidSymbol& symbol) const {
     const int length = call.size[0], columns = D == 3 ? call.kept[0] : 1;
-    // The transforms of the rows are twice too large, there and back.
-    double norm = 0.25 / call.half;
-    for (int a = 0; a < D - 1; ++a) {
-      norm /= call.size[a];
-    }
-    const Gain<Packet<T>, D> gain = gain_of<Packet<T>, D>(symbol, norm);
+    const Gain<Packet<T>, D> gain = gain_of<Packet<T>, D>(symbol, call.norm());
     const std::int64_t pieces = call.batch * groups * columns;
     for_each_piece(pieces, D * length * sizeof(ComplexPacket<T>), call.queue.threads,
                    [&](std::int64_t n, void* memory) {

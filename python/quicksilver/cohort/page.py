@@ -18,7 +18,7 @@ from quicksilver.errors import escape
 from quicksilver.io.files import RESULT, replacing
 from quicksilver.registration.quality import Energies, Quality
 from quicksilver.registration.verdict import LEVELS, Verdict
-from quicksilver.results.html import fill_page
+from quicksilver.results.html import write_html
 
 COLUMNS = {
     "id": "name of the pair and of its folder",
@@ -50,10 +50,9 @@ def write_page(pairs: Sequence[PairPaths], folder: Path) -> list[Row]:
     writer.writeheader()
     writer.writerows(rows)
     content = {"columns": COLUMNS, "rows": [_drop_unknown(row) for row in rows]}
-    page = fill_page("quicksilver.cohort", "page", content)
-    for name, text in (("summary.csv", table.getvalue()), ("index.html", page)):
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
+    with replacing(folder / "summary.csv") as temporary:
+        temporary.write_text(table.getvalue(), encoding="utf-8", newline="")
+    write_html(folder / "index.html", "quicksilver.cohort", "page", content)
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import colorsys
 import io
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,8 @@ import nibabel as nib
 import numpy as np
 
 from quicksilver.images.image import Image
-from quicksilver.io.files import replacing
 from quicksilver.labelling.result import Labelling
-from quicksilver.results.html import fill_page
+from quicksilver.results.html import make_data_url, write_html
 from quicksilver.results.png import INK, PAPER, PLANES
 from quicksilver.runtime.figures import make_figure
 
@@ -47,8 +45,7 @@ def write_report(found: Labelling, brain: Image, path: Path, title: str) -> None
         ],
         "atlases": {name: verdict.to_json() for name, verdict in found.verdicts.items()},
     }
-    with replacing(path) as temporary:
-        temporary.write_text(fill_page("quicksilver.labelling", "report", content), "utf-8")
+    write_html(path, "quicksilver.labelling", "report", content)
 
 
 def choose_colours(labels: Sequence[int]) -> Colours:
@@ -91,7 +88,7 @@ def _draw(brain: Image, labels: Image, colours: Colours) -> str:
         place.set_title(f"{name}, labels", color=INK, fontsize=10)
     file = io.BytesIO()
     figure.savefig(file, format="png", facecolor=PAPER)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    return make_data_url("png", file.getvalue())
 
 
 def _turn(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

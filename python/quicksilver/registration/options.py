@@ -8,9 +8,10 @@ command line reads this module to print its help.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.registration.option_fields import (
@@ -194,3 +195,14 @@ class Options(PairOptions):
             maximum=MANY,
         ),
     )
+
+
+def __getattr__(name: str) -> Any:
+    """Give what was here in version 0.2 for one release."""
+    if name != "FitOptions":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from quicksilver.registration.fit_options import FitOptions
+
+    text = f"{__name__}.FitOptions is now in {FitOptions.__module__}"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return FitOptions

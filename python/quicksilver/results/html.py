@@ -1,6 +1,6 @@
 """Write report.html: a registration to look through slice by slice, in any browser and offline.
 
-One file holds everything: the page (`report.html`, its script and what all pages share), volumes
+One file holds everything: the page (`report.html`, its scripts and what all pages share), volumes
 of 8 bits as pictures, and the numbers.
 A volume is a picture of its axial sections side by side, which the page unpacks and draws from:
 JPEG, which is smaller and faster to write and loses a grey level or two, and PNG where levels have
@@ -57,24 +57,39 @@ def write(
         QuicksilverError: The file cannot be written.
     """
     facts = {"title": title, "subtitle": subtitle, "tables": tables, "files": names}
-    page = fill_page("quicksilver.results", "report", {**facts, **_make_content(shown)})
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    content = {**facts, **_make_content(shown)}
+    write_html(path, "quicksilver.results", "report", content, ["painting.js", "report.js"])
 
 
-def fill_page(package: str, name: str, content: dict[str, Any]) -> str:
-    """Return a page of a package: its own script after that of all pages, in the style of all
-    pages, with its content.
+def write_html(
+    path: str | os.PathLike[str],
+    package: str,
+    name: str,
+    content: dict[str, Any],
+    scripts: Sequence[str] = (),
+) -> None:
+    """Write a page of a package, complete or not at all: its own scripts (the one of its name by
+    default) after that of all pages, in the style of all pages, with its content.
+
+    Raises:
+        QuicksilverError: The file cannot be written.
     """
-    shared = "quicksilver.results"
+    shared, own = "quicksilver.results", scripts or [f"{name}.js"]
     parts = {
         "style": _read_part(shared, "page.css"),
-        "script": _read_part(shared, "page.js") + _read_part(package, f"{name}.js"),
+        "script": _read_part(shared, "page.js") + "".join(_read_part(package, s) for s in own),
         # Names of files must not end the element that holds them.
         "content": json.dumps(content).replace("<", "\\u003c"),
     }
     page = _read_part(package, f"{name}.html")
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
+    filled = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], page)
+    with replacing(path) as temporary:
+        temporary.write_text(filled, encoding="utf-8")
+
+
+def make_data_url(kind: str, content: bytes) -> str:
+    """Return a picture of a kind ("png", "jpeg") as an address that holds it."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
 def _read_part(package: str, name: str) -> str:
@@ -142,4 +157,4 @@ def _encode_picture(name: str, volume: np.ndarray, columns: int) -> str:
     kind, options = ("PNG", {"compress_level": 1}) if exact else ("JPEG", {"quality": 92})
     stream = io.BytesIO()
     Image.fromarray(mosaic).save(stream, kind, **options)
-    return f"data:image/{kind.lower()};base64," + base64.b64encode(stream.getvalue()).decode()
+    return make_data_url(kind.lower(), stream.getvalue())

@@ -13,6 +13,7 @@ from quicksilver.cli import app
 from quicksilver.lddmm.lbfgs import FixedStep
 from quicksilver.lddmm.losses import LNCC, SSD
 from quicksilver.lddmm.matching import FitSettings
+from quicksilver.registration import options as options_module
 from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.optimise import fit_settings
 from quicksilver.registration.options import Options
@@ -55,3 +56,10 @@ def test_the_settings_of_a_fit_follow_from_its_options():
     assert fit_settings(FitOptions(step_size=0.1)).step_size == 0.1
     given = FitSettings(steps=3)
     assert fit_settings(FitOptions(settings=given, steps=7)) is given
+
+
+def test_options_of_a_fit_are_still_found_where_they_were():
+    with pytest.warns(DeprecationWarning, match="is now in quicksilver.registration.fit_options"):
+        found = options_module.FitOptions
+    assert found is FitOptions
+    assert not hasattr(options_module, "Nothing")
