@@ -119,7 +119,8 @@ class GeodesicShooting(nn.Module):
     """`shoot` with its options fixed, as a module; on CUDA, if wanted, one graph launch per call.
 
     Args:
-        metric, steps, method, composition, borders, memory, inverse_iterations: as of `shoot`.
+        metric, steps, method, composition, borders, memory, inverse_iterations, check: as of
+            `shoot`; replays of a graph are not looked at.
         graph: record the first call for every (shape, dtype, device) of a CUDA momentum as a CUDA
             graph, and replay it in the following ones, without the launches' cost on the CPU. Every
             recorded graph keeps its memory for as long as the module lives. On the CPU, and where a
@@ -150,6 +151,7 @@ class GeodesicShooting(nn.Module):
         memory: str = "fast",
         inverse_iterations: int = 5,
         graph: bool = False,
+        check: bool = True,
     ):
         super().__init__()
         self.metric, self.graph = metric, graph
@@ -160,6 +162,7 @@ class GeodesicShooting(nn.Module):
             "borders": borders,
             "memory": memory,
             "inverse_iterations": inverse_iterations,
+            "check": check,
         }
         self._recorded: dict[tuple[Any, ...], _Recorded] = {}
 

@@ -9,6 +9,7 @@ from .ops.affine import affine, resize, resize_displacement
 from .ops.bracket import ad, ad_star
 from .ops.exponential import exponential
 from .ops.fluid import FluidMetric, flat, sharp
+from .ops.geodesic.range_check import OutOfGridWarning
 from .ops.geodesic.shoot import shoot
 from .ops.gradient import divergence, gradient
 from .ops.invert import invert
@@ -24,6 +25,7 @@ __all__ = [
     "Ad_star",
     "FluidMetric",
     "GeodesicShooting",
+    "OutOfGridWarning",
     "SpatialTransformer",
     "VectorIntegration",
     "Warp",

@@ -208,7 +208,7 @@ class Matching:
 
     def shoot(self, momentum: Tensor) -> tuple[Tensor, Tensor]:
         """Shoot momenta in voxels of this level: psi and phi."""
-        return qs.shoot(momentum, self.metric, steps=self.settings.steps)
+        return qs.shoot(momentum, self.metric, steps=self.settings.steps, check=False)
 
     def energies(self, momentum: Tensor, rows: list[int]) -> Tensor:
         """Evaluate the energies (b,) of momenta (b, 3, X, Y, Z) for these rows of the images."""

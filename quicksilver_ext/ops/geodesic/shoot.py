@@ -12,6 +12,7 @@ from ..._autograd import may_need_gradient
 from ..._register import operator
 from ..fluid import FluidMetric
 from . import ab2, ab2_adjoint, rk4
+from .range_check import warn_out_of_grid
 
 _SETTINGS = (
     "float alpha, float beta, float gamma, int power, float[] spacing, str pad, str band,"
@@ -114,6 +115,7 @@ def shoot(
     borders: str = "extended",
     memory: str = "fast",
     inverse_iterations: int = 5,
+    check: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """The geodesic that starts with a momentum, followed for unit time.
 
@@ -144,6 +146,10 @@ def shoot(
             computes again.
         inverse_iterations: fixed-point iterations of "rk4" for each inverse (a voxel stops early
             when it stands still).
+        check: warn (`OutOfGridWarning`) where a displacement is longer than the grid along an axis,
+            or not finite: the momentum is too large, and the maps are chaotic in any precision. On
+            CUDA this waits for the result; not looked at there are results that need a gradient,
+            and recordings of a graph. Nor is what torch.compile or torch.func traces.
 
     Returns:
         psi, phi: displacements of phi^-1 and of phi, (B, D, *S), in voxels. ``warp(moving, psi)``
@@ -180,6 +186,9 @@ def shoot(
             metric.band,
             *(steps, composition, keep),
         )
-        return psi, phi
-    scheme = rk4.RungeKutta(metric, steps, borders, inverse_iterations)
-    return rk4.shoot(scheme, momentum, memory)
+    else:
+        scheme = rk4.RungeKutta(metric, steps, borders, inverse_iterations)
+        psi, phi = rk4.shoot(scheme, momentum, memory)
+    if check:
+        warn_out_of_grid(momentum, psi, phi)
+    return psi, phi

@@ -1,9 +1,11 @@
 """Registration by optimisation."""
 
 import numpy as np
+import pytest
 import torch
 
 import quicksilver_ext as qs
+from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image
 from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.matching import FitSettings, fit
@@ -68,3 +70,10 @@ def test_a_fit_of_equalised_images():
     found = optimise(moving, target, options)
     pair = prepare(moving, target, 2.0, intensity="equalised")
     assert torch.equal(found.pair.moving, pair.moving)
+
+
+@pytest.mark.filterwarnings("error")  # a refusal is enough: no warning of `shoot` beside it
+def test_a_fit_whose_maps_leave_the_grid_is_refused():
+    options = FitOptions(method="quicksilver", step_size=1000.0, steps=2, device="cpu")
+    with pytest.raises(QuicksilverError, match="finite deformation"):
+        optimise(make_brain(0), make_brain(1), options)

@@ -202,6 +202,7 @@ def test_brains_smaller_than_a_patch_are_refused(model):
         register(small, small, Options(model, device="cpu", decide=False))
 
 
+@pytest.mark.filterwarnings("error")  # a refusal is enough: no warning of `shoot` beside it
 def test_an_exploding_model_is_refused(brains, model):
     network = model.config.network().eval()
     for parameter in network.parameters():
