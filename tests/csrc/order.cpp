@@ -5,6 +5,15 @@
 
 namespace qs::cpu_test {
 
+const Operators& operators();
+
+namespace {
+
+enum class Order { forwards, backwards, shuffled };
+Order order = Order::forwards;
+
+}  // namespace
+
 std::int64_t ordered(std::int64_t piece, std::int64_t pieces) {
   switch (order) {
     case Order::forwards:
@@ -24,6 +33,33 @@ std::int64_t ordered(std::int64_t piece, std::int64_t pieces) {
         ++step;
       }
       return (piece * step + pieces / 3) % pieces;
+    }
+  }
+}
+
+void Orders::expect(bool ok, const std::string& what) {
+  if (!ok) {
+    ++failures;
+    std::printf("FAILED %s\n", what.c_str());
+  }
+}
+
+void Orders::operator()(const std::string& name, const std::vector<Output>& outputs,
+                        const std::function<void(const Operators&, const Queue&)>& work) {
+  const std::vector<Bytes> given = contents_of(outputs);
+  std::vector<Bytes> first;
+  for (const Order each : {Order::forwards, Order::backwards, Order::shuffled}) {
+    for (const int threads : {1, 3}) {
+      order = each;
+      for (std::size_t n = 0; n < outputs.size(); ++n) {
+        outputs[n].begin(given[n]);
+      }
+      work(cpu_test::operators(), Queue{-1, nullptr, threads});
+      const std::vector<Bytes> found = contents_of(outputs);
+      first = first.empty() ? found : first;
+      for (std::size_t n = 0; n < outputs.size(); ++n) {
+        expect(!outputs[n].compared || found[n] == first[n], name + " depends on the order");
+      }
     }
   }
 }

@@ -19,13 +19,13 @@ struct Launch {
 
 void run_blocks(const Launch& launch);
 
-// Shared memory that is no numbers at first, and ends where a write beyond it shows.
-class SharedMemory {
+// Memory of a block or of the device: no numbers at first, and it ends where a write beyond it shows.
+class Memory {
  public:
-  explicit SharedMemory(std::size_t bytes);
-  ~SharedMemory();
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
+  explicit Memory(std::size_t bytes);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
   unsigned char* data() const { return memory_; }
 
  private:

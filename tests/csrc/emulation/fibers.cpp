@@ -67,7 +67,7 @@ unsigned run_to_barrier(unsigned threads) {
 }
 
 void run_with_barriers(const Launch& launch, std::uint64_t block) {
-  const SharedMemory memory(launch.shared);
+  const Memory memory(launch.shared);
   const unsigned threads = launch.thread_count();
   while (fibers.size() < threads) {
     fibers.push_back(std::make_unique<Fiber>());

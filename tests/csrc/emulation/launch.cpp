@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -18,6 +19,7 @@ constexpr int canary_byte = 0xA5;
 
 std::mutex mutex;  // launches of several threads take turns
 std::map<const void*, int> allowed;
+std::map<const void*, std::unique_ptr<Memory>> allocated;
 thread_local cudaError_t error = cudaSuccess;
 
 // The limits of compute capability 8.0 and 9.0.
@@ -62,16 +64,25 @@ cudaError_t allow_shared_memory(const void* kernel, int bytes) {
 
 cudaError_t take_error() { return std::exchange(error, cudaSuccess); }
 
-SharedMemory::SharedMemory(std::size_t bytes)
+void* allocate(std::size_t bytes) {
+  auto memory = std::make_unique<Memory>(bytes);
+  void* const first = memory->data();
+  allocated[first] = std::move(memory);
+  return first;
+}
+
+void release(void* memory) { allocated.erase(memory); }
+
+Memory::Memory(std::size_t bytes)
     : bytes_(bytes), memory_(static_cast<unsigned char*>(std::aligned_alloc(64, (bytes + canary + 63) / 64 * 64))) {
   std::memset(memory_, 0xff, bytes);
   std::memset(memory_ + bytes, canary_byte, canary);
 }
 
-SharedMemory::~SharedMemory() {
+Memory::~Memory() {
   for (std::size_t n = 0; n < canary; ++n) {
     if (memory_[bytes_ + n] != canary_byte) {
-      stop("a block wrote beyond its shared memory");
+      stop("a kernel wrote beyond its memory");
     }
   }
   std::free(memory_);

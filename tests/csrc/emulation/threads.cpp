@@ -40,7 +40,7 @@ class RunningBlock {
   RunningBlock& operator=(const RunningBlock&) = delete;
 
  private:
-  SharedMemory memory_;
+  Memory memory_;
   pthread_barrier_t barrier_;
   std::vector<std::thread> threads_;
 };
