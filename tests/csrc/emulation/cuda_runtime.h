@@ -3,6 +3,7 @@
 // ThreadSanitizer, real threads (threads.cpp).
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -45,6 +46,15 @@ void launch(dim3 blocks, dim3 threads, std::size_t shared, const void* kernel, c
 
 cudaError_t allow_shared_memory(const void* kernel, int bytes);
 cudaError_t take_error();
+
+// What was asked of the runtime: the device that is current in a thread, how often one was set, and how often shared
+// memory was allowed.
+struct Devices {
+  int current, switches;
+};
+extern thread_local Devices devices;
+extern std::atomic<int> requests;
+
 void* allocate(std::size_t bytes);
 void release(void* memory);
 
@@ -64,10 +74,13 @@ cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
 }
 inline cudaError_t cudaGetLastError() { return emulation::take_error(); }
 inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = emulation::devices.current;
   return cudaSuccess;
 }
-inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaSetDevice(int device) {
+  emulation::devices = {device, emulation::devices.switches + 1};
+  return cudaSuccess;
+}
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   *value = emulation::block_memory;
   return cudaSuccess;

@@ -11,6 +11,8 @@
 namespace emulation {
 
 thread_local Thread current;
+thread_local Devices devices{0, 0};
+std::atomic<int> requests{0};
 
 namespace {
 
@@ -59,6 +61,7 @@ cudaError_t allow_shared_memory(const void* kernel, int bytes) {
   }
   const std::lock_guard<std::mutex> lock(mutex);
   allowed[kernel] = bytes;
+  ++requests;
   return cudaSuccess;
 }
 
