@@ -99,7 +99,7 @@ def main(words: Sequence[str] | None = None) -> None:
     old = read_results(arguments.compare) if arguments.compare else None
     torch.manual_seed(0)
     with contextlib.ExitStack() as stack:
-        found: list[Case | Whole] = [*cases(device)]
+        found: list[Case | Whole] = [*cases(device, arguments.smoke)]
         if not arguments.operators:
             found += list_registrations(arguments, stack)
         version = source_version()

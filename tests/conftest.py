@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
+BESIDE = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
+SHARED = Path(os.environ.get("QUICKSILVER_TEST_DATA", BESIDE))
 
 collect_ignore = ["emulated.py"]  # a plugin, which looks for what it needs when it is imported
 

@@ -119,9 +119,9 @@ def _on_cuda(call: Call, rotation: int, warm: bool) -> Callable[[], float]:
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
 
     def measure() -> float:
+        torch.cuda.synchronize()  # nothing of another call is left; in between nothing waits
         begin.record()
         run()
-        torch.cuda.synchronize()
         end.record()
         end.synchronize()
         seconds: float = begin.elapsed_time(end) / 1e3 / rotation

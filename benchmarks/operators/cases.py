@@ -117,6 +117,23 @@ class Case:
 
 
 SHOOTING = (96, 96, 96)
+AT_2_MM = (96, 112, 96)
+
+AIMS = [
+    Case("copy", QUICKSILVER_SHAPE),
+    Case("warp", QUICKSILVER_SHAPE, channels=1),
+    Case("warp", QUICKSILVER_SHAPE),
+    *(Case("sharp", shape) for shape in ((128,) * 3, (192,) * 3, QUICKSILVER_SHAPE)),
+    Case("shoot padded", QUICKSILVER_SHAPE),
+    Case("shoot padded linear", QUICKSILVER_SHAPE),
+]
+"""What a GPU is judged by, and so measured first on one."""
+
+WHOLE = [
+    *(Case("predict", shape, channels=1) for shape in (AT_2_MM, QUICKSILVER_SHAPE)),
+    *(Case("shoot padded", AT_2_MM, batch=batch) for batch in (1, 2, 8)),
+]
+"""A registration's work on a GPU: networks and shooting, and batches of pairs."""
 
 
 @contextmanager
@@ -157,12 +174,15 @@ def thread_counts() -> list[int]:
     return [1 << n for n in range(most.bit_length()) if 1 << n <= most]
 
 
-def cases(device: torch.device) -> list[Case]:
-    """List all cases, first those that others are judged by."""
+def cases(device: torch.device, small: bool = False) -> list[Case]:
+    """List all cases, first those that others are judged by; small: a GPU's on a CPU as well."""
     cubes = [(n,) * 3 for n in (32, 64, 128)]
     sizes = [*cubes, QUICKSILVER_SHAPE, (256,) * 3]
     found = [Case("copy")]
-    found += [Case(operator) for operator in OURS if "shoot" not in operator and operator != "copy"]
+    apart = ("copy", "predict")
+    found += [
+        Case(operator) for operator in OURS if "shoot" not in operator and operator not in apart
+    ]
     found += [Case("warp", channels=1), Case("warp", dtype=torch.bfloat16)]
     found += [Case(operator, (1024, 1024), 2) for operator in ("warp", "warp backward", "sharp")]
     found += [Case(operator, shape) for operator in ("warp", "sharp") for shape in sizes]
@@ -172,12 +192,12 @@ def cases(device: torch.device) -> list[Case]:
     found += [Case("shoot", shape) for shape in cubes]
     found += [Case("sharp", SHOOTING)]  # whose workspace is not counted in what follows
     found += [Case("shoot backward", SHOOTING, steps=steps) for steps in (5, 10, 16)]
+    on_gpu = [*AIMS, Case("shoot", QUICKSILVER_SHAPE), Case("copy", (512,) * 3, 1), *WHOLE]
     if device.type == "cuda":
-        found += [Case("shoot", QUICKSILVER_SHAPE), Case("copy", (512,) * 3, 1)]
-        return found
+        return list(dict.fromkeys((*AIMS, *found, *on_gpu)))
     found += [
         Case(operator, shape, threads=threads)
         for operator, shape in (("warp", cubes[2]), ("sharp", cubes[2]), ("shoot", cubes[1]))
         for threads in thread_counts()
     ]
-    return found
+    return list(dict.fromkeys((*found, *on_gpu))) if small else found

@@ -31,6 +31,8 @@ FIELDS: dict[str, Callable[[int, int], float]] = {
     "flat": lambda D, C: 6 * D,
     # By step a smoothing, Ad*, the mean of two velocities, foot and composition in one, and phi.
     "shoot": lambda D, C: (6 + 3 + 3 + 3 + 3) * D,
+    "shoot padded": lambda D, C: (6 + 3 + 3 + 3 + 3) * D,
+    "shoot padded linear": lambda D, C: (6 + 3 + 3 + 3 + 3) * D,
     # By step backward a smoothing; the gradients of Ad*, of foot and composition and of phi; the
     # states once more.
     "shoot backward": lambda D, C: (6 + 9 + 8 + 7 + 18) * D,
@@ -43,6 +45,7 @@ FIELDS: dict[str, Callable[[int, int], float]] = {
     "lncc": lambda D, C: D + 2 * C,
     "extract_patches": lambda D, C: 2 * C,
     "average_patches": lambda D, C: 2 * C,
+    "predict": lambda D, C: 2 * C + 2 * D,  # images to maps: bound by the networks' arithmetic
 }
 
 

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.lddmm.metric import pad_metric
+from quicksilver.networks.inference import infer_momenta
+from quicksilver.networks.model import Model, ModelConfig
 
-from ..measuring.clock import Call
+from ..measuring.clock import Call, eager
 from ..measuring.inputs import Inputs, moderate_momentum
 from .peers import Peer, differentiated
 from .plain_shooting import PlainShooting
@@ -105,6 +108,30 @@ def shoot(inputs: Inputs) -> Call:
     return lambda n: qs.shoot(momentum, METRIC, inputs.steps)
 
 
+def shoot_padded(composition: str) -> Peer:
+    """Shoot as `register` does, with a gap around the field."""
+    metric = pad_metric(qs.FluidMetric())
+
+    def prepare(inputs: Inputs) -> Call:
+        momentum = (
+            _momentum(inputs).expand(inputs.batch, -1, *[-1] * len(inputs.shape)).contiguous()
+        )
+        return lambda n: qs.shoot(momentum, metric, inputs.steps, composition=composition)
+
+    return prepare
+
+
+def predict(inputs: Inputs) -> Call:
+    """Predict, correct and shoot with the paper's networks at their full width, untrained (on tiny
+    images: narrow).
+    """
+    config = ModelConfig(features=64 if min(inputs.shape) > 64 else 4)
+    networks = [config.network().to(inputs.device).eval() for _ in range(2)]
+    model = Model(config, *networks)
+    images = [image.detach()[:, :1].abs() for image in inputs.images]
+    return eager(lambda n: config.shoot(infer_momenta(model, images[n], images[n - 1])[-1]))
+
+
 def shoot_backward(inputs: Inputs) -> Call:
     """The backward pass of `shoot`, both maps, in the least memory."""
     momentum = _momentum(inputs).requires_grad_()
@@ -149,7 +176,10 @@ OURS: dict[str, Peer] = {
     "sharp": on_vectors(qs.FluidMetric().sharp),
     "flat": on_vectors(qs.FluidMetric().flat),
     "shoot": shoot,
+    "shoot padded": shoot_padded("cubic"),
+    "shoot padded linear": shoot_padded("linear"),
     "shoot backward": shoot_backward,
+    "predict": predict,
     "resize": halve(qs.resize),
     "resize_displacement": halve(qs.resize_displacement),
     "affine": affine,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 
 from benchmarks.measuring.machine import ROOT
@@ -30,6 +32,24 @@ def test_a_step_that_only_a_device_can_do_is_told(tmp_path):
     done = gpu_check("--dry-run", "profile", tmp_path)
     assert done.returncode == 0
     assert "dry run: timeout 90 ncu" in done.stdout
+
+
+def test_the_driver_of_the_kernels_is_compiled_and_watched(tmp_path):
+    done = gpu_check("--dry-run", "sanitize", tmp_path)
+    assert done.returncode == 0, done.stdout
+    tools = re.findall(r"compute-sanitizer --tool (\w+) .*/kernel_driver\n", done.stdout)
+    assert tools == ["memcheck", "racecheck", "synccheck", "initcheck"]
+    assert (tmp_path / "kernel_driver.o").exists() == bool(shutil.which("nvcc"))
+
+
+def test_networks_and_shooting_need_no_optional_packages(tmp_path):
+    bare = ROOT / "tests" / "benchmarks" / "bare"
+    path = os.pathsep.join([str(bare), os.environ.get("PYTHONPATH", "")])
+    done = gpu_check("--dry-run", "register", tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stdout
+    assert "predict, 229 x 193 x 193" in done.stdout
+    assert "shoot padded, 96 x 112 x 96, batch 8" in done.stdout
+    assert "whole registrations are left out" in done.stdout
 
 
 def test_an_unknown_step_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import torch
@@ -39,3 +40,30 @@ def test_bytes_of_tensors():
         return spare + torch.ones(2000)[::2]
 
     assert 16_000 <= clock.tensor_bytes(hold) <= 16_200
+
+
+def test_nothing_waits_between_the_events_of_a_device(monkeypatch):
+    order: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool):
+            self.name = "end" if "made" in order else "begin"
+            order.append("made")
+
+        def record(self):
+            order.append(self.name)
+
+        def synchronize(self):
+            order.append("waited for the end")
+
+        def elapsed_time(self, end: Event) -> float:
+            return 3000.0
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: order.append("waited"))
+    measure = clock._on_cuda(clock.eager(lambda n: order.append(f"call {n}")), 2, True)
+    order.clear()
+    assert measure() == 1.5
+    assert order == ["waited", "begin", "call 0", "call 1", "end", "waited for the end"]
