@@ -24,7 +24,8 @@ void expect(bool ok, const char* what) {
 struct Count {
   static constexpr Loop loop = Loop::plain;
   unsigned char* visits;
-  QS_HD void operator()(const Voxel& v) const { ++visits[v.offset]; }
+  int voxels;
+  QS_HD void operator()(const Voxel& v) const { ++visits[v.batch * voxels + v.offset]; }
 };
 
 struct Idle {
@@ -62,11 +63,12 @@ void shared_memory() {
 }
 
 void long_axes() {
-  constexpr int rows = 8 * 65535 + 3;
-  for (const Extent& e : {Extent{{1, rows, 1}}, Extent{{rows, 1, 1}}, Extent{{1, 1, rows}}}) {
-    std::vector<unsigned char> visits(rows, 0);
-    for_each_voxel({e, 1}, Queue{0, nullptr, 1}, Count{visits.data()});
-    expect(visits == std::vector<unsigned char>(rows, 1), "a voxel of a long axis is not visited once");
+  constexpr int most = 8 * 65535 + 3;  // more rows than a launch has blocks of 8 rows, along its second axis
+  for (const Grid& grid :
+       {Grid{{{1, most, 1}}, 1}, Grid{{{most, 1, 1}}, 1}, Grid{{{1, 1, most}}, 1}, Grid{{{1, 1, 1}}, most}}) {
+    std::vector<unsigned char> visits(most, 0);
+    for_each_voxel(grid, Queue{0, nullptr, 1}, Count{visits.data(), grid.extent.voxels()});
+    expect(visits == std::vector<unsigned char>(most, 1), "a voxel of a long axis is not visited once");
   }
 }
 
