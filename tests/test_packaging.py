@@ -91,3 +91,15 @@ def test_containers_run_the_app_and_hold_what_is_built(path):
     sources = {"csrc", "python", "quicksilver_ext", "CMakeLists.txt", "setup.py", "pyproject.toml"}
     assert sources | {"MANIFEST.in", "README.md", "LICENSE"} <= copied
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_warnings_of_compilers_stop_nobody_s_installation():
+    """Another compiler than CI's warns of other things."""
+    build = "\n".join(
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in ("CMakeLists.txt", "tests/csrc/CMakeLists.txt", "setup.py", "pyproject.toml")
+    )
+    assert re.search(r'option\(QS_WERROR ".*" OFF\)', build)
+    switches = re.findall(r"(\S*)-Werror", build)
+    assert len(switches) == 2
+    assert set(switches) == {"$<$<BOOL:${QS_WERROR}>:", "$<$<BOOL:${QS_WERROR}>:-"}

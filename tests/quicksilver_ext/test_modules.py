@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from threading import Lock
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import quicksilver_ext as qs
+from quicksilver_ext.modules import _Recorded
 
 CUDA = pytest.mark.skipif(not qs.info()["cuda"]["usable"], reason="no usable CUDA device")
 METRIC = qs.FluidMetric(0.5, 0.3, 0.5)
@@ -94,3 +98,28 @@ def test_a_replay_follows_its_stream():
     stream.synchronize()
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_a_replay_waits_for_the_last_one(monkeypatch):
+    """Two streams replay one recording, whose buffers they share. The device's part is played."""
+    order: list[str] = []
+    recorded = object.__new__(_Recorded)
+    recorded.lock, recorded.momentum = Lock(), torch.zeros(3)
+    recorded.maps = (torch.zeros(3), torch.zeros(3))
+    recorded.last = SimpleNamespace(record=lambda: order.append("recorded"))
+
+    def replay() -> None:
+        assert recorded.lock.locked()
+        order.append(f"replayed {recorded.momentum[0]:.0f}")
+        for field in recorded.maps:
+            field.copy_(recorded.momentum)
+
+    recorded.graph = SimpleNamespace(replay=replay)
+    stream = SimpleNamespace(
+        wait_event=lambda event: order.append(f"waited {event is recorded.last}")
+    )
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
+    results = [recorded.replay(torch.full((3,), float(n))) for n in (1, 2)]
+    assert order == [w for n in (1, 2) for w in ("waited True", f"replayed {n}", "recorded")]
+    assert [psi[0].item() for psi, _ in results] == [1, 2], "nothing is overwritten"

@@ -289,3 +289,7 @@ def test_tensors_on_two_devices_are_refused():
     assert call(here, None, [3], here) == "called"
     with pytest.raises(ValueError, match=r"warp: expected all tensors on cpu .* found one on meta"):
         call(here, "linear", elsewhere)
+    image, u = torch.zeros(0, 1, 5, 6), torch.zeros(0, 2, 5, 6, device="meta")
+    on_the_cpu = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+    with pytest.raises(ValueError, match=r"warp: expected all tensors on cpu"):
+        overload("warp").redispatch(on_the_cpu, image, u, "linear", "border")

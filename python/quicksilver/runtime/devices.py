@@ -27,11 +27,11 @@ def pick_device(name: str | torch.device) -> torch.device:
     """Return the device of a name such as "cpu" or "cuda:1"; "auto" takes a GPU if there is one.
 
     Raises:
-        QuicksilverError: This machine has no such device.
+        QuicksilverError: This machine has no such device, or one older than the operators know.
     """
     if name == "auto":
         own = distributed.local_rank()  # if torchrun started several processes
-        return torch.device(f"cuda:{own}" if torch.cuda.is_available() else "cpu")
+        name = f"cuda:{own}" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         if device.type not in KINDS or (device.type == "cpu" and device.index):

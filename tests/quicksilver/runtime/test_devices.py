@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.runtime.devices import free_memory, pick_device, require_capability, require_memory
+from quicksilver.runtime.devices import free_memory, pick_device, require_memory
 
 CPU = torch.device("cpu")
 
@@ -49,12 +49,15 @@ def test_what_is_too_much_is_refused():
         require_memory(2.0**30 * 1e6, CPU, "buy more")
 
 
-def test_a_gpu_older_than_what_was_compiled_is_refused_by_name(monkeypatch):
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
+def test_a_gpu_older_than_what_was_compiled_is_refused_by_name(monkeypatch, name):
     info = {"cuda": {"architectures": "80-real 90"}}
     monkeypatch.setattr("quicksilver_ext.info", lambda: info, raising=False)
+    monkeypatch.setattr(torch, "empty", lambda *_, device: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla V100")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 0))
     with pytest.raises(QuicksilverError, match=r"8\.0 or newer.*Tesla V100 with 7\.0.*cpu"):
-        require_capability(torch.device("cuda"))
+        pick_device(name)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    require_capability(torch.device("cuda"))
+    assert pick_device(name).type == "cuda"

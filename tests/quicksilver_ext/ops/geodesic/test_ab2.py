@@ -199,3 +199,16 @@ def test_following_in_place(fields, grid, dtype):
     for out in (apart, phi):
         ab2._core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
     assert torch.equal(phi, apart)
+
+
+def test_pulling_back_in_place(fields, grid, dtype):
+    """As the adjoint does: the cotangent's place is that of one of the gradients."""
+    m, psi, g = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(3))
+    queue, faces = _args.queue_of(g), ab2._options.FACES["one_sided"]
+    found = []
+    for direct in (torch.empty_like(g), g):
+        pulled, matrices = torch.empty_like(g), g.new_empty(2, len(grid) ** 2, *grid)
+        to = map(_args.field, (m, psi, g, pulled, matrices, direct))
+        ab2._core.Ad_star_gradient(*to, faces, queue)
+        found.append((pulled, matrices, direct))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
