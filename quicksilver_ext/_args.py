@@ -35,6 +35,19 @@ def field(tensor: Tensor) -> _core.Field:
     return _core.Field(tensor.data_ptr(), dtype, tuple(tensor.shape))
 
 
+def new_vectors(like: Tensor) -> Tensor:
+    """Return unwritten memory for an interleaved copy of a vector field (B, D, *S): (B, *S, L), a
+    voxel's components together in L = 4 numbers in 3-D, 2 in 2-D.
+    """
+    batch, dims, *grid = like.shape
+    return in_huge_pages(like.new_empty((batch, *grid, 4 if dims == 3 else 2)))
+
+
+def vectors(tensor: Tensor) -> _core.Field:
+    """Describe an interleaved field (B, *S, L) to the core, as (B, L, *S)."""
+    return field(tensor.view(tensor.shape[0], tensor.shape[-1], *tensor.shape[1:-1]))
+
+
 def in_huge_pages(tensor: Tensor) -> Tensor:
     """Ask for huge pages for a new, unwritten tensor on the CPU, and return it.
 

@@ -50,11 +50,16 @@ struct UpdateInverse {
   }
 };
 
-void check_step(const Field& velocity, int taps, const char* op, std::initializer_list<const Field*> others) {
-  require_vectors(velocity, op, "velocity");
-  require_samples(velocity, taps, op, "velocity");
+// gathered: fields whose vectors lie together; others: maps, gradients and workspace by component.
+void check_step(const Field& map, int taps, const char* op, std::initializer_list<const Field*> gathered,
+                std::initializer_list<const Field*> others) {
+  require_vectors(map, op, "map");
+  require_samples(map, taps, op, "map");
+  for (const Field* field : gathered) {
+    require_like(*field, map, map.dims == 3 ? lanes<3> : lanes<2>, op, "a field whose vectors lie together");
+  }
   for (const Field* other : others) {
-    require_like(*other, velocity, velocity.dims, op, "a map, gradient or workspace");
+    require_like(*other, map, map.dims, op, "a map, gradient or workspace");
   }
 }
 
@@ -69,15 +74,26 @@ void dispatch_composition(const Field& field, const char* op, Mode composition, 
 
 }  // namespace
 
-void advance(const Field& velocity, const Field& psi, const Field& out, double dt, Mode composition,
-             const Queue& queue) {
-  check_step(velocity, taps_of_mode(composition), "advance", {&psi, &out});
-  dispatch_composition(velocity, "advance", composition, [&](auto scalar, auto dims, auto sampler) {
+void interleave(const Field& field, const Field& before, const Field& out, double beyond, const Queue& queue) {
+  check_step(field, 1, "interleave", {&out}, {&before});
+  dispatch(field, "interleave", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    for_each_voxel(grid_of(velocity), queue,
-                   Advance<T, D, decltype(sampler)>{view<const T>(velocity), view<const T>(psi), view<T>(out),
-                                                    extent_of(velocity), static_cast<T>(dt)});
+    for_each_voxel(grid_of(field), queue,
+                   Interleave<T, D>{view<const T>(field), view<const T>(before), vectors<T, D>(out),
+                                    static_cast<T>(beyond)});
+  });
+}
+
+void advance(const Field& velocity, const Field& psi, const Field& out, double dt, Mode composition,
+             const Queue& queue) {
+  check_step(out, taps_of_mode(composition), "advance", {&velocity, &psi}, {});
+  dispatch_composition(out, "advance", composition, [&](auto scalar, auto dims, auto sampler) {
+    using T = decltype(scalar);
+    constexpr int D = decltype(dims)::value;
+    for_each_voxel(grid_of(out), queue,
+                   Advance<T, D, decltype(sampler)>{vectors<const T, D>(velocity), vectors<const T, D>(psi),
+                                                    view<T>(out), extent_of(out), static_cast<T>(dt)});
   });
 }
 
@@ -85,27 +101,28 @@ void advance_gradient(const Field& velocity, const Field& psi, const Field& grad
                       const Field& pulled, const Field& to_psi, const Field& to_velocity, double dt, Mode composition,
                       const Queue& queue) {
   constexpr const char* op = "advance_gradient";
-  check_step(velocity, taps_of_mode(composition), op, {&psi, &grad, &foot, &back, &pulled, &to_psi, &to_velocity});
-  dispatch_composition(velocity, op, composition, [&](auto scalar, auto dims, auto sampler) {
+  check_step(grad, taps_of_mode(composition), op, {&velocity, &psi}, {&foot, &back, &pulled, &to_psi, &to_velocity});
+  dispatch_composition(grad, op, composition, [&](auto scalar, auto dims, auto sampler) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    iterate_voxels(
-        grid_of(velocity), 1, queue,
-        AdvanceGradient<T, D, decltype(sampler)>{view<const T>(velocity), view<const T>(psi), view<const T>(grad),
-                                                 view<T>(foot), view<T>(back), view<T>(pulled), view<T>(to_psi),
-                                                 view<T>(to_velocity), extent_of(velocity), static_cast<T>(dt)});
+    iterate_voxels(grid_of(grad), 1, queue,
+                   AdvanceGradient<T, D, decltype(sampler)>{
+                       vectors<const T, D>(velocity), vectors<const T, D>(psi), view<const T>(grad), view<T>(foot),
+                       view<T>(back), view<T>(pulled), view<T>(to_psi), view<T>(to_velocity), extent_of(grad),
+                       static_cast<T>(dt)});
   });
   splat(grad, foot, to_psi, nullptr, {composition, Padding::border}, queue);
   splat(pulled, back, to_velocity, nullptr, velocity_sampling, queue);
 }
 
 void follow(const Field& velocity, const Field& phi, const Field& out, double dt, const Queue& queue) {
-  check_step(velocity, 2, "follow", {&phi, &out});
-  dispatch(velocity, "follow", [&](auto scalar, auto dims) {
+  check_step(phi, 2, "follow", {&velocity}, {&out});
+  dispatch(phi, "follow", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
-    for_each_voxel(grid_of(velocity), queue,
-                   Follow<T, decltype(dims)::value>{view<const T>(velocity), view<const T>(phi), view<T>(out),
-                                                    extent_of(velocity), static_cast<T>(dt)});
+    constexpr int D = decltype(dims)::value;
+    for_each_voxel(grid_of(phi), queue,
+                   Follow<T, D>{vectors<const T, D>(velocity), view<const T>(phi), view<T>(out), extent_of(phi),
+                                static_cast<T>(dt)});
   });
 }
 
@@ -113,13 +130,14 @@ void follow_gradient(const Field& velocity, const Field& phi, const Field& grad,
                      const Field& at_middle, const Field& at_phi, const Field& to_velocity, double dt,
                      const Queue& queue) {
   constexpr const char* op = "follow_gradient";
-  check_step(velocity, 2, op, {&phi, &grad, &middle, &at_middle, &at_phi, &to_velocity});
-  dispatch(velocity, op, [&](auto scalar, auto dims) {
+  check_step(phi, 2, op, {&velocity}, {&grad, &middle, &at_middle, &at_phi, &to_velocity});
+  dispatch(phi, op, [&](auto scalar, auto dims) {
     using T = decltype(scalar);
-    for_each_voxel(grid_of(velocity), queue,
-                   FollowGradient<T, decltype(dims)::value>{view<const T>(velocity), view<const T>(phi), view<T>(grad),
-                                                            view<T>(middle), view<T>(at_middle), view<T>(at_phi),
-                                                            extent_of(velocity), static_cast<T>(dt)});
+    constexpr int D = decltype(dims)::value;
+    for_each_voxel(grid_of(phi), queue,
+                   FollowGradient<T, D>{vectors<const T, D>(velocity), view<const T>(phi), view<T>(grad),
+                                        view<T>(middle), view<T>(at_middle), view<T>(at_phi), extent_of(phi),
+                                        static_cast<T>(dt)});
   });
   splat(at_middle, middle, to_velocity, nullptr, velocity_sampling, queue);
   splat(at_phi, phi, to_velocity, nullptr, velocity_sampling, queue);

@@ -4,17 +4,20 @@
 //   follow    phi_next = phi + dt w(x + phi + dt/2 w(x + phi))
 //
 // w linear, psi linear or cubic, both continued by their borders: a velocity that ended on the faces would fold maps
-// there. What lies between stays in registers: 36 bytes per voxel each in 3-D float32 (two vector fields read, one
-// written). They bound follow; the 4^D D samples of a cubic psi bind advance to the first-level cache. The transposed
-// steps are a pointwise kernel, which leaves what to scatter and where to in workspace (96 bytes for advance, 84 for
-// follow), and two splats of 36 bytes, bound by their additions.
+// there. What is gathered, w and psi, is interleaved (core/sampling/vectors.h); what lies between stays in registers:
+// 44 bytes per voxel for advance in 3-D float32 (two interleaved fields read, one written), 40 for follow. They bound
+// follow; the 4^D samples of a cubic psi bind advance to the first-level cache. The transposed steps are a pointwise
+// kernel, which leaves what to scatter and where to in workspace (104 bytes for advance, 88 for follow), and two splats
+// of 36 bytes, bound by their additions.
+//
+//   interleave   out = field + beyond (field - before), the components of each voxel together: 40 bytes, 28 where
+//                before is the field itself
 #pragma once
 
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "core/sampling/footprint.h"
-#include "core/sampling/linear_block.h"
+#include "core/sampling/vectors.h"
 
 namespace qs::QS_TARGET {
 
@@ -25,26 +28,46 @@ QS_HD Footprint<T, D, 2> velocity_footprint(const Voxel& v, const T (&u)[D], con
   return footprint<velocity_sampling.mode, velocity_sampling.padding>(v, u, e);
 }
 
+template <class T, int D>
+struct Interleave {
+  static constexpr Loop loop = Loop::vectorised;
+  View<const T> field, before;
+  Vectors<T, D> out;
+  T beyond;
+
+  QS_HD void operator()(const Voxel& v) const {
+    T* const to = out.at(v);
+    unroll<D>([&](auto c) QS_INLINE {
+      const T here = field.at(v, c);
+      to[c] = here + beyond * (here - before.at(v, c));
+    });
+    if constexpr (lanes<D> > D) {
+      to[D] = T(0);
+    }
+  }
+};
+
 // -dt/2 w(x).
 template <class T, int D>
-QS_HD void half_back(const View<const T>& velocity, const Voxel& v, T dt, T (&back)[D]) {
+QS_HD void half_back(const Vectors<const T, D>& velocity, const Voxel& v, T dt, T (&back)[D]) {
   load_vector(velocity, v, back);
   unroll<D>([&](auto c) QS_INLINE { back[c] *= T(-0.5) * dt; });
 }
 
 // d(x) = -dt w(x - dt/2 w(x)).
 template <class T, int D>
-QS_HD void foot_at(const View<const T>& velocity, const Voxel& v, const Extent& e, T dt, T (&d)[D]) {
+QS_HD void foot_at(const Vectors<const T, D>& velocity, const Voxel& v, const Extent& e, T dt, T (&d)[D]) {
   T back[D];
   half_back(velocity, v, dt, back);
   const auto f = velocity_footprint(v, back, e);
-  unroll<D>([&](auto c) QS_INLINE { d[c] = -dt * gather(velocity.channel(v.batch, c), f); });
+  gather(velocity.entry(v.batch), f, d);
+  unroll<D>([&](auto c) QS_INLINE { d[c] *= -dt; });
 }
 
 template <class T, int D, class S>
 struct Advance {
   static constexpr Loop loop = Loop::blocks;
-  View<const T> velocity, psi;
+  Vectors<const T, D> velocity, psi;
   View<T> out;
   Extent extent;
   T dt;
@@ -57,9 +80,10 @@ struct Advance {
 
   QS_HD void block(const Voxel& v, int count) const {
     VectorBlock<T, D> foot;
+    const T* const here = velocity.at(v);
     unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
-        foot[c][k] = T(-0.5) * dt * velocity.at(v.next(k), c);
+        foot[c][k] = T(-0.5) * dt * here[lanes<D> * k + c];
       }
     });
     gather_vectors<velocity_sampling.padding, T, D>(velocity, v, count, extent, foot, foot);
@@ -88,8 +112,9 @@ struct Advance {
  private:
   // out = d + psi(x + d).
   QS_HD void compose(const Voxel& v, const T (&d)[D]) const {
-    const auto f = footprint<S::mode, S::padding>(v, d, extent);
-    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = d[c] + gather(psi.channel(v.batch, c), f); });
+    T there[D];
+    gather(psi.entry(v.batch), footprint<S::mode, S::padding>(v, d, extent), there);
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = d[c] + there[c]; });
   }
 };
 
@@ -101,7 +126,8 @@ struct AdvanceGradient {
     T u[D];
     bool done;
   };
-  View<const T> velocity, psi, grad;
+  Vectors<const T, D> velocity, psi;
+  View<const T> grad;
   View<T> foot, back, pulled, to_psi, to_velocity;
   Extent extent;
   T dt;
@@ -119,21 +145,20 @@ struct AdvanceGradient {
 
   QS_HD void step(const Voxel& v, State& s) const {
     const auto f = footprint<S::mode, S::padding>(v, s.u, extent);
-    load_vector(grad, v, s.u);
-    unroll<D>([&](auto c) QS_INLINE { gather_gradient(psi.channel(v.batch, c), f, s.u, grad.at(v, c)); });
+    T g[D];
+    load_vector(grad, v, g);
+    unroll<D>([&](auto c) QS_INLINE { s.u[c] = g[c]; });
+    gather_gradient(psi.entry(v.batch), f, s.u, g);
     s.done = true;
   }
 
   QS_HD void finish(const Voxel& v, const State& s) const {
-    T q[D], slope[D] = {};
+    T q[D], g[D], slope[D] = {};
     half_back(velocity, v, dt, q);
-    const auto f = velocity_footprint(v, q, extent);
+    unroll<D>([&](auto c) QS_INLINE { g[c] = -dt * s.u[c]; });
+    gather_gradient(velocity.entry(v.batch), velocity_footprint(v, q, extent), slope, g);
     unroll<D>([&](auto c) QS_INLINE {
-      const T g = -dt * s.u[c];
-      gather_gradient(velocity.channel(v.batch, c), f, slope, g);
-      pulled.at(v, c) = g;
-    });
-    unroll<D>([&](auto c) QS_INLINE {
+      pulled.at(v, c) = g[c];
       back.at(v, c) = q[c];
       to_velocity.at(v, c) = T(-0.5) * dt * slope[c];
     });
@@ -143,18 +168,19 @@ struct AdvanceGradient {
 template <class T, int D>
 struct Follow {
   static constexpr Loop loop = Loop::blocks;
-  View<const T> velocity, phi;
+  Vectors<const T, D> velocity;
+  View<const T> phi;
   View<T> out;
   Extent extent;
   T dt;
 
   QS_HD void operator()(const Voxel& v) const {
-    T u[D], middle[D];
+    T u[D], w[D], middle[D];
     load_in_place(phi, v, u);
-    const auto start = velocity_footprint(v, u, extent);
-    unroll<D>([&](auto c) QS_INLINE { middle[c] = u[c] + T(0.5) * dt * gather(velocity.channel(v.batch, c), start); });
-    const auto f = velocity_footprint(v, middle, extent);
-    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = u[c] + dt * gather(velocity.channel(v.batch, c), f); });
+    gather(velocity.entry(v.batch), velocity_footprint(v, u, extent), w);
+    unroll<D>([&](auto c) QS_INLINE { middle[c] = u[c] + T(0.5) * dt * w[c]; });
+    gather(velocity.entry(v.batch), velocity_footprint(v, middle, extent), w);
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = u[c] + dt * w[c]; });
   }
 
   QS_HD void block(const Voxel& v, int count) const {
@@ -179,30 +205,33 @@ struct Follow {
 
 template <class T, int D>
 struct FollowGradient {
-  static constexpr Loop loop = Loop::vectorised;
-  View<const T> velocity, phi;
+  static constexpr Loop loop = Loop::plain;
+  Vectors<const T, D> velocity;
+  View<const T> phi;
   View<T> grad, middle, at_middle, at_phi;
   Extent extent;
   T dt;
 
   QS_HD void operator()(const Voxel& v) const {
-    T u[D], m[D], g[D], slope[D] = {};
+    T u[D], w[D], m[D], g[D], pulled[D], slope[D] = {};
+    const T* const values = velocity.entry(v.batch);
     load_vector(phi, v, u);
     const auto start = velocity_footprint(v, u, extent);
-    unroll<D>([&](auto c) QS_INLINE { m[c] = u[c] + T(0.5) * dt * gather(velocity.channel(v.batch, c), start); });
-    const auto f = velocity_footprint(v, m, extent);
+    gather(values, start, w);
     unroll<D>([&](auto c) QS_INLINE {
+      m[c] = u[c] + T(0.5) * dt * w[c];
       g[c] = grad.at(v, c);
-      gather_gradient(velocity.channel(v.batch, c), f, slope, dt * g[c]);
+      pulled[c] = dt * g[c];
       middle.at(v, c) = m[c];
-      at_middle.at(v, c) = dt * g[c];
+      at_middle.at(v, c) = pulled[c];
     });
-    unroll<D>([&](auto c) QS_INLINE { g[c] += slope[c]; });
+    gather_gradient(values, velocity_footprint(v, m, extent), slope, pulled);
     unroll<D>([&](auto c) QS_INLINE {
-      const T pulled = T(0.5) * dt * slope[c];
-      gather_gradient(velocity.channel(v.batch, c), start, g, pulled);
-      at_phi.at(v, c) = pulled;
+      g[c] += slope[c];
+      pulled[c] = T(0.5) * dt * slope[c];
+      at_phi.at(v, c) = pulled[c];
     });
+    gather_gradient(values, start, g, pulled);
     unroll<D>([&](auto c) QS_INLINE { grad.at(v, c) = g[c]; });
   }
 };

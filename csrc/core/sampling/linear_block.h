@@ -64,6 +64,14 @@ class LinearBlock {
     });
   }
 
+  // f(weight, offset): the rows along the contiguous axis that voxel k touches; last(k): the weights within them.
+  template <class F>
+  QS_HD void each_row_of(int k, F&& f) const {
+    each_row([&](auto row, auto a, auto b)
+                 QS_INLINE { f(weight_[0][row][k], offset_[k] + a * stride0_ + b * stride1_); });
+  }
+  QS_HD T last(int tap, int k) const { return last_[tap][k]; }
+
   // The values there, and their derivatives by position.
   QS_HD Packet<T> linearise(const T* values, int k, Packet<T> (&slope)[D]) const {
     Packet<T> low[D], high[D];
@@ -164,10 +172,10 @@ QS_HD void set_footprints(Block& block, const View<const T>& displacement, const
 template <class T, int D>
 using VectorBlock = T[D][block_width];
 
-// out = a vector field at `count` voxels from v on, displaced by u. They may be one block.
+// The footprints of `count` voxels from v on, displaced by u.
 template <Padding P, class T, int D>
-QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count, const Extent& extent,
-                          const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
+QS_HD LinearBlock<T, D, false> footprints_of(const Voxel& v, int count, const Extent& extent,
+                                             const VectorBlock<T, D>& u) {
   LinearBlock<T, D, false> footprints(extent);
   QS_VECTORISE
   for (int k = 0; k < count; ++k) {
@@ -176,6 +184,14 @@ QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count,
     footprints.set(k, footprint<Mode::linear, P>(v.next(k), at, extent));
   }
   footprints.end(count);
+  return footprints;
+}
+
+// out = a vector field at `count` voxels from v on, displaced by u. They may be one block.
+template <Padding P, class T, int D>
+QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count, const Extent& extent,
+                          const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
+  const auto footprints = footprints_of<P, T, D>(v, count, extent, u);
   const T* values[D];
   unroll<D>([&](auto c) QS_INLINE { values[c] = field.channel(v.batch, c); });
   for (int k = 0; k < count; k += Packet<T>::size) {

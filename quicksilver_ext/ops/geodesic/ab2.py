@@ -39,7 +39,7 @@ class Path:
     psi: dict[int, Tensor] = field(default_factory=dict)
     phi: dict[int, Tensor] = field(default_factory=dict)
     v: dict[int, Tensor] = field(default_factory=dict)
-    w: dict[int, Tensor] = field(default_factory=dict)
+    first_w: Tensor | None = None  # w_0, which unlike the others is no mean of velocities
 
 
 def take_turns(steps: Iterable[int], *buffers: Tensor) -> dict[int, Tensor]:
@@ -49,7 +49,7 @@ def take_turns(steps: Iterable[int], *buffers: Tensor) -> dict[int, Tensor]:
 @dataclass
 class Flow:
     """The flow of a momentum (B, D, *S) under a metric. Every result is written into a given
-    buffer.
+    buffer, but for the velocity of the step at hand, which the flow itself holds, interleaved.
     """
 
     momentum: Tensor
@@ -61,6 +61,8 @@ class Flow:
         self.queue = _args.queue_of(self.momentum)
         self.sharp = self.metric.smoothing(self.momentum)
         self.dt = 1 / self.steps
+        self.w = _args.new_vectors(self.momentum)
+        self.psi = _args.new_vectors(self.momentum)  # before the step at hand, interleaved
 
     def velocity(self, psi: Tensor, out: Tensor) -> None:
         """out = K Ad*_psi m_0."""
@@ -75,17 +77,25 @@ class Flow:
         else:
             self.velocity(path.psi[n], path.v[n])
 
-    def extrapolate(self, n: int, path: Path) -> None:
-        """Compute w_n of the path, n > 0."""
-        torch.lerp(path.v[n - 1], path.v[n], 1.5, out=path.w[n])
+    def take(self, velocity: Tensor) -> None:
+        """Take a velocity for that of the step at hand."""
+        self._interleave(velocity, velocity, self.w)
 
-    def begin(self, path: Path, halfway: Tensor) -> None:
-        """Compute w_0 of the path from its v_0; psi after half a step is left in `halfway`."""
-        self.advance(0, path.v[0], path.psi[0], halfway, part=0.5)
-        self.velocity(halfway, path.w[0])
+    def extrapolate(self, n: int, path: Path) -> None:
+        """Take w_n of the path, n > 0."""
+        self._interleave(path.v[n], path.v[n - 1], self.w, beyond=0.5)
+
+    def begin(self, path: Path, halfway: Tensor, w: Tensor) -> None:
+        """Compute and take w_0 of the path from its v_0; psi after half a step is left in
+        `halfway`, and w_0 in `w`, which may be one with it.
+        """
+        self.take(path.v[0])
+        self.advance(0, path.psi[0], halfway, part=0.5)
+        self.velocity(halfway, w)
+        self.take(w)
 
     def run(self, span: range, path: Path, known: Sequence[str] = ()) -> None:
-        """Run the steps of a span, once w_0 is there; known: quantities that the path holds
+        """Run the steps of a span, once w_0 is taken; known: quantities that the path holds
         already.
         """
         for n in span:
@@ -94,22 +104,33 @@ class Flow:
                     self.latest(n, path)
                 self.extrapolate(n, path)
             if "psi" not in known:
-                self.advance(n, path.w[n], path.psi[n], path.psi[n + 1])
+                self.advance(n, path.psi[n], path.psi[n + 1])
             if path.phi:
-                self.follow(path.w[n], path.phi[n], path.phi[n + 1])
+                self.follow(path.phi[n], path.phi[n + 1])
 
-    def advance(self, n: int, w: Tensor, psi: Tensor, out: Tensor, part: float = 1.0) -> None:
+    def advance(self, n: int, psi: Tensor, out: Tensor, part: float = 1.0) -> None:
         """Compute psi after step n, or after a part of it."""
-        fields = (_args.field(w), _args.field(psi), _args.field(out))
-        _core.advance(*fields, part * self.dt, self.interpolation(n), self.queue)
+        velocity, before = self.gathered(psi)
+        dt, mode = part * self.dt, self.interpolation(n)
+        _core.advance(velocity, before, _args.field(out), dt, mode, self.queue)
+
+    def gathered(self, psi: Tensor) -> tuple[_core.Field, _core.Field]:
+        """Return the velocity of the step at hand and psi before it, interleaved."""
+        self._interleave(psi, psi, self.psi)
+        return _args.vectors(self.w), _args.vectors(self.psi)
+
+    def follow(self, phi: Tensor, out: Tensor) -> None:
+        """Compute phi after a step; out may be phi."""
+        velocity = _args.vectors(self.w)
+        _core.follow(velocity, _args.field(phi), _args.field(out), self.dt, self.queue)
+
+    def _interleave(self, late: Tensor, early: Tensor, out: Tensor, beyond: float = 0.0) -> None:
+        fields = (_args.field(late), _args.field(early), _args.vectors(out))
+        _core.interleave(*fields, beyond, self.queue)
 
     def interpolation(self, n: int) -> _core.Mode:
         """Return the interpolation of psi_n: linear, the cheapest, for psi_0, which is zero."""
         return _options.MODES[self.composition if n > 0 else "linear"]
-
-    def follow(self, w: Tensor, phi: Tensor, out: Tensor) -> None:
-        """Compute phi after a step; out may be phi."""
-        _core.follow(_args.field(w), _args.field(phi), _args.field(out), self.dt, self.queue)
 
 
 def known_path(kept: Tensor, steps: int, memory: str) -> Path:
@@ -121,7 +142,7 @@ def known_path(kept: Tensor, steps: int, memory: str) -> Path:
         path.psi = {n: kept[n - 1] for n in range(1, steps)}
     if memory == "fast":
         path.v = {n: kept[steps - 1 + n] for n in range(steps)}
-        path.w = {0: kept[2 * steps - 1]}
+        path.first_w = kept[2 * steps - 1]
     return path
 
 
@@ -131,7 +152,7 @@ def shoot(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, Tensor]:
     kept: (count_kept_fields(steps, memory), B, D, *S).
     """
     steps, like = flow.steps, flow.momentum
-    psi, phi, w, zero = (_args.in_huge_pages(torch.empty_like(like)) for _ in range(4))
+    psi, phi, zero = (_args.in_huge_pages(torch.empty_like(like)) for _ in range(3))
     path = known_path(_args.in_huge_pages(kept), steps, memory)
     path.psi = path.psi or take_turns(
         range(steps, -1, -1), psi, _args.in_huge_pages(torch.empty_like(like))
@@ -141,8 +162,7 @@ def shoot(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, Tensor]:
     path.v = path.v or take_turns(
         range(steps), *_args.in_huge_pages(like.new_empty((2, *like.shape)))
     )
-    path.w = take_turns(range(steps), w) | path.w
     flow.latest(0, path)
-    flow.begin(path, path.psi[1])
+    flow.begin(path, path.psi[1], phi if path.first_w is None else path.first_w)
     flow.run(range(steps), path)
     return psi, phi

@@ -33,10 +33,12 @@ class Cotangents:
         self.momentum.zero_()
         self.work = _args.in_huge_pages(like.new_empty((4, *like.shape)))
 
-    def step(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
-        """Step n > 0: w_n = 1.5 v_n - 0.5 v_{n-1}, v_n = K Ad*_{psi_n} m_0."""
+    def step(self, n: int, psi: Tensor, phi: Tensor | None) -> None:
+        """Step n > 0, whose velocity the flow has taken: w_n = 1.5 v_n - 0.5 v_{n-1},
+        v_n = K Ad*_{psi_n} m_0.
+        """
         to_v, to_w = self.work[2], self.work[3]
-        self._pull_back_maps(n, w, psi, phi)
+        self._pull_back_maps(n, psi, phi)
         torch.add(self.v, to_w, alpha=1.5, out=to_v)
         torch.mul(to_w, -0.5, out=self.v)
         self._pull_back_velocity(to_v, psi)
@@ -45,27 +47,29 @@ class Cotangents:
         """Step 0: v_0 = K m_0, w_0 = K Ad*_halfway m_0 after half a step with v_0; psi_0 = phi_0 =
         0.
         """
-        self._pull_back_maps(0, w, zero, zero)
+        self.flow.take(w)
+        self._pull_back_maps(0, zero, zero)
         self.psi.zero_()
         self._pull_back_velocity(self.work[3], halfway)
-        self._pull_back_psi(0, v, zero, part=0.5)
+        self.flow.take(v)
+        self._pull_back_psi(0, zero, part=0.5)
         self.v.add_(self.work[3])
         self.flow.sharp(self.v, self.spare)
         self.momentum.add_(self.spare)
 
-    def _pull_back_maps(self, n: int, w: Tensor, psi: Tensor, phi: Tensor | None) -> None:
+    def _pull_back_maps(self, n: int, psi: Tensor, phi: Tensor | None) -> None:
         """The steps of both maps, psi and phi become the gradients before them; that by w is left
         in work[3].
         """
         if self.psi_moves:
-            self._pull_back_psi(n, w, psi)
+            self._pull_back_psi(n, psi)
         else:  # a gradient by psi_1 of zero, in the last step only
             self.work[3].zero_()
             self.psi_moves = True
         if self.phi is not None and phi is not None:
             middle, at_middle, at_phi, to_w = map(_args.field, self.work)
             _core.follow_gradient(
-                _args.field(w),
+                _args.vectors(self.flow.w),
                 _args.field(phi),
                 _args.field(self.phi),
                 middle,
@@ -76,11 +80,10 @@ class Cotangents:
                 self.flow.queue,
             )
 
-    def _pull_back_psi(self, n: int, w: Tensor, psi: Tensor, part: float = 1.0) -> None:
+    def _pull_back_psi(self, n: int, psi: Tensor, part: float = 1.0) -> None:
         foot, back, pulled, to_w = map(_args.field, self.work)
         _core.advance_gradient(
-            _args.field(w),
-            _args.field(psi),
+            *self.flow.gathered(psi),
             _args.field(self.psi),
             foot,
             back,
@@ -124,11 +127,9 @@ class History:
         like, steps = flow.momentum, range(flow.steps)
         self.path = known_path(kept, flow.steps, memory)
         self.path.psi[0] = work[0].zero_()
-        # v_n and v_{n-1} in turn, w_n in the place of v_n; where the velocities are kept, w_n.
-        self.turn = _args.in_huge_pages(
-            like.new_empty((2 - self.velocities_known, *like.shape))
-        ).unbind()
-        self.path.v = take_turns(steps, *self.turn) | self.path.v
+        if not self.velocities_known:
+            turn = _args.in_huge_pages(like.new_empty((2, *like.shape))).unbind()
+            self.path.v = take_turns(steps, *turn)
         if follow:
             phi = _args.in_huge_pages(like.new_empty((flow.steps - 1, *like.shape)))
             self.path.phi = {0: work[0]} | take_turns(steps[1:], *phi)
@@ -138,15 +139,14 @@ class History:
         return "v" in self.known
 
     def states(self) -> Iterator[tuple[int, Path]]:
-        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi,
-        phi_n.
+        """(n, path) from the last step to step 1, the flow having taken w_n, the path holding
+        psi_n and, to follow phi, phi_n.
         """
         path, last = self.path, self.flow.steps - 1
         if path.phi:
             self._follow()
         if not self.velocities_known:
             self.flow.latest(last, path)
-        path.w = take_turns(range(last + 1), *self.turn) if self.velocities_known else path.v
         for n in range(last, 0, -1):
             if not self.velocities_known:
                 self.flow.latest(n - 1, path)
@@ -156,10 +156,11 @@ class History:
     def _follow(self) -> None:
         """phi of every step."""
         path, flow = self.path, self.flow
-        path.w = take_turns(range(flow.steps), self.work[1]) | path.w
-        if not self.velocities_known:
+        if path.first_w is not None:
+            flow.take(path.first_w)
+        else:
             flow.latest(0, path)
-            flow.begin(path, self.work[2])
+            flow.begin(path, self.work[2], self.work[2])
         flow.run(range(flow.steps - 1), path, self.known)
 
 
@@ -168,7 +169,7 @@ def _rewind(cotangents: Cotangents, history: History | Replay) -> None:
     are free.
     """
     for n, path in history.states():
-        cotangents.step(n, path.w[n], path.psi[n], path.phi.get(n))
+        cotangents.step(n, path.psi[n], path.phi.get(n))
 
 
 def _restore_beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, ...]:
@@ -176,13 +177,15 @@ def _restore_beginning(flow: Flow, kept: Tensor, memory: str) -> tuple[Tensor, .
     zero, halfway = (_args.in_huge_pages(torch.empty_like(flow.momentum)) for _ in range(2))
     path = known_path(kept, flow.steps, memory)
     path.psi[0] = zero.zero_()
-    if memory == "fast":
-        flow.advance(0, path.v[0], zero, halfway, part=0.5)
-    else:
-        path.v[0], path.w[0] = (_args.in_huge_pages(torch.empty_like(zero)) for _ in range(2))
-        flow.latest(0, path)
-        flow.begin(path, halfway)
-    return path.v[0], path.w[0], zero, halfway
+    if path.first_w is not None:
+        flow.take(path.v[0])
+        flow.advance(0, zero, halfway, part=0.5)
+        return path.v[0], path.first_w, zero, halfway
+    v, w = (_args.in_huge_pages(torch.empty_like(zero)) for _ in range(2))
+    path.v[0] = v
+    flow.latest(0, path)
+    flow.begin(path, halfway, w)
+    return v, w, zero, halfway
 
 
 def backward(

@@ -65,8 +65,8 @@ class Replay:
         return State(0, psi, v, phi[0] if phi else None)
 
     def states(self) -> Iterator[tuple[int, Path]]:
-        """(n, path) from the last step to step 1, the path holding w_n, psi_n and, to follow phi,
-        phi_n.
+        """(n, path) from the last step to step 1, the flow having taken w_n, the path holding
+        psi_n and, to follow phi, phi_n.
         """
         return self._visit(self.beginning, self.flow.steps, self.held)
 
@@ -86,7 +86,7 @@ class Replay:
     def _advance_to(self, start: State, n: int, out: State) -> State:
         """Compute the state n from an earlier one, into `out`."""
         flow, first, span = self.flow, start.n, range(start.n, n)
-        path = Path(w=take_turns(span, self.work[2]))
+        path = Path()
         path.psi = take_turns(range(n, first, -1), out.psi, self.work[0]) | {first: start.psi}
         path.v = take_turns(reversed(span), out.v, self.work[1]) | {first - 1: start.v}
         if out.phi is not None and start.phi is not None:
@@ -94,15 +94,15 @@ class Replay:
         if first == 0:
             start.psi.zero_()
             flow.latest(0, path)
-            flow.begin(path, path.psi[1])
+            flow.begin(path, path.psi[1], self.work[2])
         flow.run(span, path)
         out.n = n
         return out
 
     def _extrapolate(self, state: State) -> Path:
-        """Turn a state into a path, with w_n in the place of v_{n-1}."""
+        """Turn a state into a path, whose velocity the flow takes."""
         n = state.n
-        path = Path({n: state.psi}, {}, {n - 1: state.v, n: self.work[0]}, {n: state.v})
+        path = Path({n: state.psi}, {}, {n - 1: state.v, n: self.work[0]})
         if state.phi is not None:
             path.phi[n] = state.phi
         self.flow.latest(n, path)

@@ -192,12 +192,30 @@ def test_bytes_of_the_backward_pass(metric, no_workspace, steps, follow):
         assert 8 < peak - 1 <= allowed[memory] + 0.01  # the gradient itself is the output
 
 
+def interleaved(field, before, beyond) -> torch.Tensor:
+    out = _args.new_vectors(field)
+    fields = (_args.field(field), _args.field(before), _args.vectors(out))
+    ab2._core.interleave(*fields, beyond, _args.queue_of(field))
+    return out
+
+
+def test_interleaving(fields, grid, dtype, close):
+    """Components lie together, the number to spare is zero, and velocities are extrapolated."""
+    late, early = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(2))
+    dims = len(grid)
+    for before, beyond in ((late, 0.0), (early, 0.5)):
+        found = interleaved(late, before, beyond)
+        close(found[..., :dims].movedim(-1, 1), late + beyond * (late - before), 1e-6)
+        assert not found[..., dims:].any()
+
+
 def test_following_in_place(fields, grid, dtype):
     """As the integrator does: its map is both what is read and what is written."""
     w, phi = (fields.displacement(grid, 2.0, dtype=dtype) for _ in range(2))
+    velocity = _args.vectors(interleaved(w, w, 0.0))
     apart = torch.empty_like(phi)
     for out in (apart, phi):
-        ab2._core.follow(*map(_args.field, (w, phi, out)), 0.3, _args.queue_of(phi))
+        ab2._core.follow(velocity, *map(_args.field, (phi, out)), 0.3, _args.queue_of(phi))
     assert torch.equal(phi, apart)
 
 
