@@ -29,8 +29,13 @@ struct KernelCases {
     return Array<T>(dims, 2, channels, shape, [&](Array<T>& a) { a.randomise(random, scale); });
   }
 
-  Array<T> displacement() {
-    return Array<T>(dims, 2, dims, shape, [&](Array<T>& u) {
+  Array<T> displacement() { return displacement(dims); }
+
+  // A displacement whose vectors lie together.
+  Array<T> vectors() { return displacement(dims == 3 ? 4 : 2); }
+
+  Array<T> displacement(std::int64_t numbers) {
+    return Array<T>(dims, 2, numbers, shape, [&](Array<T>& u) {
       u.randomise(random, wild ? 4 : 0.2);
       if (wild) {
         u.values()[3] = std::numeric_limits<T>::quiet_NaN();
@@ -156,13 +161,16 @@ struct KernelCases {
   }
 
   void steps() {
-    auto w = displacement(), map = array(dims), grad = array(dims), out = array(dims), to_w = array(dims);
+    auto w = vectors(), psi = vectors(), together = vectors();
+    auto map = displacement(), grad = array(dims), out = array(dims), to_w = array(dims);
     auto a = array(dims), b = array(dims), c = array(dims), phi = array(dims);
+    check("interleave", {result(together)},
+          [&](auto& ops, auto& q) { ops.interleave(map.field, grad.field, together.field, 0.5, q); });
     for (const Mode mode : {Mode::linear, Mode::cubic}) {
       check("advance", {result(out)},
-            [&](auto& ops, auto& q) { ops.advance(w.field, map.field, out.field, 0.3, mode, q); });
+            [&](auto& ops, auto& q) { ops.advance(w.field, psi.field, out.field, 0.3, mode, q); });
       check("advance_gradient", {result(a), result(b), result(c), result(out), result(to_w)}, [&](auto& ops, auto& q) {
-        ops.advance_gradient(w.field, map.field, grad.field, a.field, b.field, c.field, out.field, to_w.field, 0.3,
+        ops.advance_gradient(w.field, psi.field, grad.field, a.field, b.field, c.field, out.field, to_w.field, 0.3,
                              mode, q);
       });
     }

@@ -87,7 +87,7 @@ class Flow:
 
     def begin(self, path: Path, halfway: Tensor, w: Tensor) -> None:
         """Compute and take w_0 of the path from its v_0; psi after half a step is left in
-        `halfway`, and w_0 in `w`, which may be one with it.
+        `halfway`, and w_0 in `w`.
         """
         self.take(path.v[0])
         self.advance(0, path.psi[0], halfway, part=0.5)

@@ -160,7 +160,7 @@ class History:
             flow.take(path.first_w)
         else:
             flow.latest(0, path)
-            flow.begin(path, self.work[2], self.work[2])
+            flow.begin(path, self.work[2], self.work[1])
         flow.run(range(flow.steps - 1), path, self.known)
 
 

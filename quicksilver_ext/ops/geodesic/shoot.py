@@ -138,8 +138,8 @@ def shoot(
             Every velocity is computed again. "small": nothing. Steps are computed again, some of
             them often: 20 for 10 steps, 45 for 16, and each velocity once more.
 
-            The backward pass itself works with at most 12 fields more, and where phi has a gradient
-            with steps - 1 more, to recover phi. With "small" these are 14 in all, and from 17 steps
+            The backward pass itself works with at most 15 fields more, and where phi has a gradient
+            with steps - 1 more, to recover phi. With "small" these are 17 in all, and from 17 steps
             on 3 more for every ceil(sqrt(steps)) - 4.
 
             "rk4" keeps every intermediate field with "fast", else the state of each step, which it
@@ -156,7 +156,7 @@ def shoot(
         carries the moving image over to the target, ``warp(target, phi)`` the target back.
 
     Cost:
-        180 bytes per voxel and step (3-D, float32), 72 of them the smoothing on CUDA; see
+        260 bytes per voxel and step (3-D, float32), 72 of them the smoothing on CUDA; see
         docs/kernels.md.
 
     Example:
