@@ -30,7 +30,8 @@ def warn_out_of_grid(momentum: Tensor, psi: Tensor, phi: Tensor) -> None:
     if not _can_look(momentum, psi) or psi.numel() == 0:
         return
     grid, lines = tuple(psi.shape[2:]), [field.flatten(2) for field in (psi, phi)]
-    reached = torch.stack([bound for d in lines for bound in (d.amax(2), -d.amin(2))]).cpu()
+    with torch.no_grad():  # or both maps would be kept for a gradient that nobody wants
+        reached = torch.stack([bound for d in lines for bound in (d.amax(2), -d.amin(2))]).cpu()
     if (reached <= torch.tensor(grid)).all():  # which is false of NaN
         return
     largest = reached.max().item()
