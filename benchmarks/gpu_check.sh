@@ -12,7 +12,7 @@
 # OUTPUT   folder of the logs (STEP.log, whole) and of the JSON, written as they come
 #
 # --dry-run does what a machine without a GPU can do of a step, on the package as it is installed.
-# PYTHON: the interpreter that has torch. WHEELS: a folder of wheels for what it lacks (pybind11, pytest, pytest-xdist, cmake, ninja).
+# PYTHON: the interpreter that has torch. WHEELS: a folder of wheels for what it lacks (docs/gpu.md names them).
 # QUICKSILVER_TEST_DATA: a folder with oracle/, the arrays of the original's operators; without, the tests of parity are skipped.
 # A part of a step that fails is told at its end, and by the exit code; the parts after it run all the same.
 set -uo pipefail
