@@ -79,9 +79,9 @@ void interleave(const Field& field, const Field& before, const Field& out, doubl
   dispatch(field, "interleave", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    for_each_voxel(grid_of(field), queue,
-                   Interleave<T, D>{view<const T>(field), view<const T>(before), vectors<T, D>(out),
-                                    static_cast<T>(beyond)});
+    for_each_voxel(
+        grid_of(field), queue,
+        Interleave<T, D>{view<const T>(field), view<const T>(before), vectors<T, D>(out), static_cast<T>(beyond)});
   });
 }
 
@@ -106,10 +106,10 @@ void advance_gradient(const Field& velocity, const Field& psi, const Field& grad
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
     iterate_voxels(grid_of(grad), 1, queue,
-                   AdvanceGradient<T, D, decltype(sampler)>{
-                       vectors<const T, D>(velocity), vectors<const T, D>(psi), view<const T>(grad), view<T>(foot),
-                       view<T>(back), view<T>(pulled), view<T>(to_psi), view<T>(to_velocity), extent_of(grad),
-                       static_cast<T>(dt)});
+                   AdvanceGradient<T, D, decltype(sampler)>{vectors<const T, D>(velocity), vectors<const T, D>(psi),
+                                                            view<const T>(grad), view<T>(foot), view<T>(back),
+                                                            view<T>(pulled), view<T>(to_psi), view<T>(to_velocity),
+                                                            extent_of(grad), static_cast<T>(dt)});
   });
   splat(grad, foot, to_psi, nullptr, {composition, Padding::border}, queue);
   splat(pulled, back, to_velocity, nullptr, velocity_sampling, queue);
@@ -134,10 +134,10 @@ void follow_gradient(const Field& velocity, const Field& phi, const Field& grad,
   dispatch(phi, op, [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    for_each_voxel(grid_of(phi), queue,
-                   FollowGradient<T, D>{vectors<const T, D>(velocity), view<const T>(phi), view<T>(grad),
-                                        view<T>(middle), view<T>(at_middle), view<T>(at_phi), extent_of(phi),
-                                        static_cast<T>(dt)});
+    for_each_voxel(
+        grid_of(phi), queue,
+        FollowGradient<T, D>{vectors<const T, D>(velocity), view<const T>(phi), view<T>(grad), view<T>(middle),
+                             view<T>(at_middle), view<T>(at_phi), extent_of(phi), static_cast<T>(dt)});
   });
   splat(at_middle, middle, to_velocity, nullptr, velocity_sampling, queue);
   splat(at_phi, phi, to_velocity, nullptr, velocity_sampling, queue);

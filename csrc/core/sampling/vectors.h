@@ -158,9 +158,8 @@ QS_HD void gather_vectors(const Vectors<const T, D>& field, const Voxel& v, int 
   const T* const values = field.entry(v.batch);
   for (int k = 0; k < count; ++k) {
     VectorRow<T, D, 2> sum{};
-    footprints.each_row_of(k, [&](T weight, int offset) QS_INLINE {
-      sum.add(weight, VectorRow<T, D, 2>::load(values + lanes<D> * offset));
-    });
+    footprints.each_row_of(k, [&](T weight, int offset)
+                                  QS_INLINE { sum.add(weight, VectorRow<T, D, 2>::load(values + lanes<D> * offset)); });
     T vector[D];
     sum.contract({footprints.last(0, k), footprints.last(1, k)}, vector);
     unroll<D>([&](auto c) QS_INLINE { out[c][k] = vector[c]; });
