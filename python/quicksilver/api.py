@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypeVar
 
 import torch
 
+from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, measure_longest_side
 from quicksilver.images.masks import apply_mask, looks_unstripped
+from quicksilver.images.paper import invert_paper
+from quicksilver.images.plane import is_flat, require_alike
 from quicksilver.io.affines import as_affine, read_affine
-from quicksilver.io.images import ImageLike, as_grid, as_image, count_voxels, find_doubt
+from quicksilver.io.images import (
+    ImageLike,
+    as_grid,
+    as_image,
+    count_voxels,
+    find_doubt,
+    is_slice,
+)
 from quicksilver.registration import optimise, predict
 from quicksilver.registration.fit_options import FitOptions
 from quicksilver.registration.keywords import expand_options
 from quicksilver.registration.options import Options, PairOptions
 from quicksilver.registration.pair import WRITING, Placement
-from quicksilver.registration.placement import place
+from quicksilver.registration.placement import place, place_slices
 from quicksilver.registration.result import Registration
 from quicksilver.registration.stripping import Stripped, require_deepbet, strip_skull
 from quicksilver.results.folder import save_registration
@@ -42,7 +52,7 @@ Compute = Callable[[Image, Image, SomeOptions, Placement, Stages], Registration]
 
 
 def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Registration:
-    """Register two skull-stripped images by prediction, wherever they lie.
+    """Register two skull-stripped images by prediction, wherever they lie; slices by optimisation.
 
     Args:
         moving: Image that is deformed: a file, a nibabel image, a pair of an array or tensor
@@ -58,6 +68,8 @@ def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Regi
     Example:
         >>> found = register("moving.nii.gz", "target.nii.gz", refine=10)  # doctest: +SKIP
     """
+    if is_slice(moving):
+        return run_fit(moving, target, _as_fit(options))
     # Before images are read: what the model cannot do, no image changes.
     options = replace(options, model=predict.open_checked(options))
     return _bring_together(predict.register, moving, target, options)
@@ -117,8 +129,15 @@ def _bring_together(
         _require_room(moving, target, options.reference)
         first = _read(moving, options.moving_mask)
         second = _read(target, options.target_mask)
-        reference = None if options.reference is None else as_grid(options.reference)
+        require_alike(first.grid, second.grid, ("the moving image", "the target"))
+        reference = None if options.reference is None else as_grid(options.reference, planar=True)
+        if reference is not None:
+            require_alike(second.grid, reference, ("the target", "the reference"))
     heads, notes = {}, _list_doubts(moving, target)
+    if second.grid.planar:
+        _refuse_for_slices(options)
+        first, second = invert_paper(first), invert_paper(second)
+        notes += _describe_slices(first, second)
     if options.strip:
         with stages("strip"):
             heads = _strip(first, second, options)
@@ -148,7 +167,48 @@ def _list_doubts(moving: ImageLike, target: ImageLike) -> list[str]:
 
 
 def _read(image: ImageLike, mask: ImageLike | None) -> Image:
-    return as_image(image) if mask is None else apply_mask(as_image(image), as_image(mask))
+    found = as_image(image, planar=True)
+    if mask is None:
+        return found
+    inside = as_image(mask, planar=True)
+    require_alike(found.grid, inside.grid, ("an image", "its mask"))
+    return apply_mask(found, inside)
+
+
+def _as_fit(options: Options) -> FitOptions:
+    """Return the options of a fit that do for slices what those of a registration ask for.
+
+    Raises:
+        QuicksilverError: They ask for what only networks do.
+    """
+    if options.samples is not None:
+        raise QuicksilverError(
+            "expected volumes for --samples, which draws from a network, found slices, for which "
+            "there is none; leave it out"
+        )
+    shared = {each.name: getattr(options, each.name) for each in fields(PairOptions)}
+    found = FitOptions(**shared)
+    return found if options.steps is None else replace(found, steps=options.steps)
+
+
+def _refuse_for_slices(options: PairOptions) -> None:
+    """Refuse what is for brains in 3-D alone."""
+    for name, given in (("--strip", options.strip), ("--atlas", options.atlas is not None)):
+        if given:
+            raise QuicksilverError(
+                f"expected volumes for {name}, found slices; leave it out, or give volumes"
+            )
+
+
+def _describe_slices(moving: Image, target: Image) -> list[str]:
+    """Say how slices are registered, and which of them are inverted."""
+    notes = [
+        "there is no network for slices: they are registered by LDDMM, as quicksilver fit does"
+    ]
+    for name, image in (("moving image", moving), ("target", target)):
+        if image.white:
+            notes.append(f"the background of the {name} is bright: it is matched inverted")
+    return notes
 
 
 def _strip(moving: Image, target: Image, options: PairOptions) -> dict[str, Stripped]:
@@ -173,10 +233,17 @@ def _place(moving: Image, target: Image, options: PairOptions, device: torch.dev
     """Align both images as the options say, with a note on each that is no bare brain."""
     start = options.initial_affine
     if isinstance(start, str | os.PathLike):
-        start = read_affine(start, moving.grid, target.grid)
+        start = read_affine(start, moving.grid, target.grid, target.grid.planar)
     elif start is not None:
         start = as_affine(start)
-    if options.affine:
+    if target.grid.planar and start is not None and not is_flat(start):
+        raise QuicksilverError(
+            "expected an affine of slices, which stays in their plane, found one of volumes; give "
+            "one of 2-D"
+        )
+    if options.affine and target.grid.planar:
+        found = place_slices(moving, target, start, device)
+    elif options.affine:
         atlas = None if options.atlas is None else as_image(options.atlas)
         found = place(moving, target, start, device, atlas)
     else:
@@ -190,8 +257,8 @@ def _place(moving: Image, target: Image, options: PairOptions, device: torch.dev
 
 
 def _describe_size(name: str, image: Image) -> str | None:
-    """Say what an image is that is larger than a brain; None: it is not."""
-    if not looks_unstripped(image):
+    """Say what an image is that is larger than a brain; None: it is not, or a slice."""
+    if image.grid.planar or not looks_unstripped(image):
         return None
     side = measure_longest_side(image)
     if side > LARGEST:

@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from quicksilver.images.image import Image
 from quicksilver.io.affines import write_affine
@@ -45,6 +46,9 @@ def folder(registration, brains, tmp_path_factory) -> Path:
     write_map(folder / "fsl_warp.nii.gz", saved.displacement, MapFormat.FSL, brains[0].grid)
     write_map(folder / "flow.nii.gz", saved.displacement, MapFormat.VOXELMORPH)
     np.savetxt(folder / "flirt.mat", np.eye(4))
+    domain = sitk.ReadImage(str(folder / "OUT" / "warped.nii.gz"))
+    spline = sitk.BSplineTransformInitializer(domain, [4, 4, 4])
+    sitk.WriteTransform(spline, str(folder / "bspline.tfm"))
     write_nifti(folder / "moving_on_target.nii.gz", brains[1])
     for name, image in zip(("moving", "target"), brains, strict=True):
         write_nifti(folder / f"{name}.nii.gz", image)

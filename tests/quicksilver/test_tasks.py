@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from quicksilver import demo
 from quicksilver.commands import bids
@@ -16,6 +17,7 @@ from quicksilver.images.image import Image
 from quicksilver.io.results import load_registration
 from quicksilver.results.folder import save_registration
 from tests.quicksilver.phantoms import make_affine, make_brain, write_nifti
+from tests.quicksilver.slices import draw, make_map, make_slice, read_array, write_picture
 from tests.quicksilver.test_docs import DOCS, blocks, lines
 
 
@@ -47,6 +49,22 @@ def test_first_pair(folder, command, monkeypatch):
     run_page("tasks/first-pair.md", command)
     assert load_registration(folder / "first").displacement
     assert {"log_jacobian.nii.gz", "again.nii.gz"} <= {path.name for path in folder.iterdir()}
+
+
+def test_slices(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target, places = make_slice(96), make_map(96)
+    for name, pixels, order in (("", target, 1), ("_labels", 3 * (target > 120), 0)):
+        write_picture(tmp_path / f"target{name}.png", pixels)
+        write_picture(tmp_path / f"moving{name}.png", draw(pixels, places, order))
+    (tmp_path / "points.csv").write_text("x,y\n40,50\n")
+    run_page("slices.md", command)
+    (block,) = blocks("slices.md", "python")
+    names: dict[str, object] = {}
+    exec(block, names)
+    theirs = sitk.GetArrayFromImage(names["moved"]).T
+    inner = (slice(4, -4),) * 2
+    assert np.abs(theirs - read_array(tmp_path / "moved.png").astype(float))[inner].max() <= 1
 
 
 def test_longitudinal(folder, command, capsys):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from quicksilver.transforms.chain import Chain
     from quicksilver.transforms.field import Mode
 
-
 MAPS = 60
 """Bytes per voxel of the output grid for maps while they are composed."""
 
@@ -53,7 +52,6 @@ PointsImage = Annotated[
     ),
 ]
 
-
 MapOnly = Annotated[
     str | None,
     typer.Option(
@@ -63,14 +61,13 @@ MapOnly = Annotated[
     ),
 ]
 
-
 Words = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[OUT] INPUT",
         help="Folder that register or fit wrote (or --transform), and the file to warp: "
-        "image or series (.nii, .mgz, .nrrd, folder of DICOM ...), points (.csv, .tsv with x, y, z "
-        "in RAS mm; .fcsv), surface (.gii, .vtk, FreeSurfer), streamlines (.trk, .tck).",
+        "image or series (.nii, .mgz, .nrrd, .png, folder of DICOM ...), points (.csv, .tsv with "
+        "x, y, z in RAS mm; .fcsv), surface (.gii, .vtk, FreeSurfer), streamlines (.trk, .tck).",
     ),
 ]
 Transforms = Annotated[
@@ -157,9 +154,12 @@ def _write_map(
         raise typer.BadParameter("give OUT or --transform, and at most one INPUT, the moving image")
     read = [*images, *([] if reference is None else [reference])]
     require_apart([output], [*read, *list_files(names)])
-    moving = read_grid(images[0]) if images else None
-    target = None if reference is None else read_grid(reference)
-    chain = read_chain(names, *((target, moving) if inverse else (moving, target)))
+    moving = read_grid(images[0], planar=True) if images else None
+    target = None if reference is None else read_grid(reference, planar=True)
+    given = next((grid for grid in (moving, target) if grid is not None), None)
+    planar = None if given is None else given.planar
+    ends = (target, moving) if inverse else (moving, target)
+    chain = read_chain(names, ends[0], ends[1], planar)
     chain = chain.invert() if inverse else chain
     grid = _output_grid(chain, target)
     _require_room(grid, 3)
@@ -191,15 +191,17 @@ def _apply_to_image(
     reference: Path | None,
     fill: float,
 ) -> None:
-    from quicksilver.io import nifti
-    from quicksilver.io.images import find_doubt, read_grid, read_with_header
+    from quicksilver.io.images import find_doubt, read_with_header, require_output, save
     from quicksilver.io.transforms import read_chain
 
-    nifti.require_nifti_name(output)
+    require_output(output)
     doubt = find_doubt(source)
-    series = read_with_header(source, labels=mode != "linear", outside=fill, empty=True)
-    target = None if reference is None else read_grid(reference)
-    chain = read_chain(names, *((target, series.grid) if inverse else (series.grid, target)))
+    series = read_with_header(
+        source, labels=mode != "linear", outside=fill, empty=True, planar=True
+    )
+    target = None if reference is None else _read_reference(reference, series.grid)
+    moving, fixed = (target, series.grid) if inverse else (series.grid, target)
+    chain = read_chain(names, moving, fixed, series.grid.planar)
     chain = chain.invert() if inverse else chain
     grid = _output_grid(chain, target)
     _require_room(grid, series.volumes.shape[3])
@@ -213,11 +215,22 @@ def _apply_to_image(
             f"coordinates; give an image of the {space} space"
         )
     whole = warped if warped.shape[3] > 1 else warped[..., 0]
-    nifti.save(output, whole, field.grid.affine, source=series.header)
+    save(output, whole, field.grid, series)
     for note in (None if doubt is None else f"of {source}, {doubt}", lost):
         if note is not None:
             say(f"note: {note}")
-    say(f"{output}: {' x '.join(map(str, whole.shape))} voxels, {whole.dtype}")
+    shape = whole.shape[:2] if grid.planar and whole.ndim == 3 else whole.shape
+    say(f"{output}: {' x '.join(map(str, shape))} voxels, {whole.dtype}")
+
+
+def _read_reference(reference: Path, of_input: Grid) -> Grid:
+    """Read the grid to write on, of as many dimensions as that of the image to warp."""
+    from quicksilver.images.plane import require_alike
+    from quicksilver.io.images import read_grid
+
+    grid = read_grid(reference, planar=True)
+    require_alike(of_input, grid, ("INPUT", f"{reference}"))
+    return grid
 
 
 def _require_room(grid: Grid, volumes: int) -> None:
@@ -275,8 +288,11 @@ def _apply_to_points(
             f"expected an output ending as {source.name} does, found {output}; rename it"
         )
     found = points.read_points(source, lps)
-    here, there = (None if image is None else read_grid(image) for image in images)
-    chain = read_chain(names, *((there, here) if inverse else (here, there)))
+    here, there = (
+        None if image is None else read_grid(image, planar=found.planar) for image in images
+    )
+    moving, fixed = (there, here) if inverse else (here, there)
+    chain = read_chain(names, moving, fixed, found.planar)
     # The chain maps points of the target to the moving image: map those of the moving image back.
     moved = chain.map_points(found.points) if inverse else chain.map_points_back(found.points)
     found.save(output, moved, there or (chain.moving_grid if inverse else chain.grid))

@@ -37,7 +37,9 @@ def evaluate(
         read += [] if reference_map is None else [reference_map]
         files.require_apart([json_file], read)
     result = load_registration(saved)
-    moving, target = (read_image(p, labels=True) for p in (moving_labels, target_labels))
+    moving, target = (
+        read_image(path, labels=True, planar=True) for path in (moving_labels, target_labels)
+    )
     reference = None if reference_map is None else read_field(reference_map)
     field, inside = result.displacement, result.warped.data != 0
     judged = {

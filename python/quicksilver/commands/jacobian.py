@@ -36,7 +36,7 @@ def jacobian(
 
     nifti.require_nifti_name(output)
     require_apart([output], list_files([source]))
-    chain = read_chain([source])
+    chain = read_chain([source], planar=None)
     chain = chain.invert() if inverse else chain
     if chain.grid is None:
         raise QuicksilverError(

@@ -56,7 +56,8 @@ class FieldOfView:
         array([[0., 0., 1., 0.]])
         """
         inside = image.data != 0
-        rows = [_find_cut(inside, image, axis, end) for axis in range(3) for end in (False, True)]
+        axes = range(image.grid.dims)
+        rows = [_find_cut(inside, image, axis, end) for axis in axes for end in (False, True)]
         planes = np.array([row for row in rows if row is not None]).reshape(-1, 4)
         planes = planes @ np.linalg.inv(image.affine)
         return cls(planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True))
@@ -126,15 +127,20 @@ def _find_cut(inside: np.ndarray, image: Image, axis: int, end: bool) -> np.ndar
     positive inside.
     """
     others = tuple(other for other in range(3) if other != axis)
+    grid = image.grid
     areas = np.count_nonzero(inside, axis=others)
+    if grid.planar:  # the square of a round end's chord grows with the depth, as its area does
+        areas = areas.astype(np.int64) ** 2
     first, *_, last = np.flatnonzero(areas)
     shown, sign = areas[first : last + 1], -1.0 if end else 1.0
     row = np.zeros(4)
     row[axis] = sign
-    if _is_cut(shown[::-1] if end else shown, image.grid.spacing[axis]):
+    if _is_cut(shown[::-1] if end else shown, grid.spacing[axis] / grid.scale):
         row[3] = -sign * (last if end else first)
         return row
-    slopes = _find_tilted_cut(np.flip(inside, axis) if end else inside, image.grid.spacing, axis)
+    if grid.planar:
+        return None
+    slopes = _find_tilted_cut(np.flip(inside, axis) if end else inside, grid.spacing, axis)
     if slopes is None:
         return None
     row[list(others)] = -slopes[:2]
@@ -143,7 +149,8 @@ def _find_cut(inside: np.ndarray, image: Image, axis: int, end: bool) -> np.ndar
 
 
 def _is_cut(areas: np.ndarray, spacing: float) -> bool:
-    """Tell whether a brain goes on beyond the first of its planes, by the areas of all of them.
+    """Tell whether a brain goes on beyond the first of its planes, by the areas of all of them;
+    `spacing` is in mm of a brain.
 
     The area of a round end grows in proportion to its depth: from the first plane's, and that of
     one further in, follows how much of the brain is missing.

@@ -1,4 +1,8 @@
-"""Convolutions and boxes on the voxel grid: blurs, Gaussians, means and maxima."""
+"""Convolutions and boxes on the voxel grid: blurs, Gaussians, means and maxima.
+
+Images are (N, C, X, Y, Z) or (N, C, X, Y). Along an axis of one voxel nothing is done: a slice that
+stands as (X, Y, 1) is treated as (X, Y) is.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ def blur(image: Tensor, weight: Tensor | float = 0.25) -> Tensor:
         image: (N, C, X, Y, Z); beyond its faces it goes on with the values on them.
         weight: One number, or (N, 1, 1, 1, 1), one for each image.
     """
-    for axis in range(3):
+    for axis in _list_axes(image):
         image = convolve(image, axis, (1 - 2 * weight, weight))
     return image
 
@@ -38,7 +42,8 @@ def blur_gaussian(image: Tensor, sigma: Sequence[float]) -> Tensor:
         >>> blur_gaussian(torch.eye(5)[2].view(1, 1, 5, 1, 1), (0.5, 0, 0)).flatten()
         tensor([2.6387e-04, 1.0645e-01, 7.8657e-01, 1.0645e-01, 2.6387e-04])
     """
-    for axis, width in enumerate(sigma):
+    for axis in _list_axes(image):
+        width = sigma[axis]
         if (reach := round(4 * width)) > 0:
             taps = [math.exp(-0.5 * (k / width) ** 2) for k in range(reach + 1)]
             whole = taps[0] + 2 * sum(taps[1:])
@@ -54,7 +59,7 @@ def average(image: Tensor, reach: int, padding: Padding = "replicate") -> Tensor
         reach: Voxels from the centre of a box to its faces.
         padding: What lies beyond the faces of the image.
     """
-    for axis in range(3):
+    for axis in _list_axes(image):
         image = convolve(image, axis, [1 / (2 * reach + 1)] * (reach + 1), padding)
     return image
 
@@ -87,13 +92,18 @@ def convolve(
 
 def dilate(image: Tensor, reach: int) -> Tensor:
     """Take the largest value of (N, C, X, Y, Z) in boxes of 2 reach + 1 voxels per edge."""
-    for axis in range(3):
+    for axis in _list_axes(image):
         image = reduce(torch.maximum, _shift(image, axis, reach, "replicate"))
     return image
 
 
+def _list_axes(image: Tensor) -> list[int]:
+    """List the axes, from 0 for X, along which an image has more than one voxel."""
+    return [axis for axis, size in enumerate(image.shape[2:]) if size > 1]
+
+
 def _shift(image: Tensor, axis: int, reach: int, padding: Padding) -> list[Tensor]:
     """Shift images along an axis by each of -reach ... reach voxels."""
-    ends = [reach if a == axis else 0 for a in (2, 2, 1, 1, 0, 0)]
+    ends = [reach if a == axis else 0 for a in reversed(range(image.dim() - 2)) for _ in range(2)]
     wide, size = F.pad(image, ends, mode=padding), image.shape[2 + axis]
     return [wide.narrow(2 + axis, first, size) for first in range(2 * reach + 1)]

@@ -1,6 +1,7 @@
 """Images and the grids their voxels lie on.
 
-World coordinates are RAS millimetres, as in nibabel; a voxel is named by its array index.
+World coordinates are RAS millimetres, as in nibabel; a voxel is named by its array index. A slice
+stands as a volume (X, Y, 1) in the plane of R and A (`quicksilver.images.plane`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from quicksilver.errors import QuicksilverError
+
+BRAIN = 170.0
+"""Length of an adult's brain in mm."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,26 @@ class Grid:
         return spacing
 
     @property
+    def planar(self) -> bool:
+        """Whether it is that of a slice."""
+        return self.shape[2] == 1
+
+    @property
+    def dims(self) -> int:
+        """Number of dimensions: 2 of a slice, else 3."""
+        return 2 if self.planar else 3
+
+    @property
+    def scale(self) -> float:
+        """What a length that is meant for brains, in mm, is multiplied by: 1 of volumes. Slices may
+        be of anything, under a microscope too: their longest side counts as a brain's.
+        """
+        return float((self.spacing * self.shape)[:2].max() / BRAIN) if self.planar else 1.0
+
+    @property
     def voxel_volume(self) -> float:
-        """Volume of a voxel in mm3."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])))
+        """Volume of a voxel in mm3; of a slice, its area in mm2."""
+        return float(abs(np.linalg.det(self.affine[: self.dims, : self.dims])))
 
     def positions(self) -> np.ndarray:
         """Return where the voxels are, (X, Y, Z, 3) in RAS millimetres."""
@@ -56,14 +77,17 @@ class Image:
     """A volume and where it lies.
 
     Args:
-        data: (X, Y, Z), float32 or integer.
+        data: (X, Y, Z), float32 or integer; of a slice (X, Y, 1).
         affine: (4, 4), from array index to RAS millimetres.
         header: nibabel's header of the NIfTI file it was read from; None: it was not.
+        white: Of a picture on white paper, which is matched inverted: the paper's value, from which
+            the picture's intensities were subtracted to make `data`; 0: they were not.
     """
 
     data: np.ndarray
     affine: np.ndarray
     header: Any = field(default=None, repr=False, compare=False)
+    white: float = 0.0
 
     @property
     def grid(self) -> Grid:

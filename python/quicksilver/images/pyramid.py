@@ -1,4 +1,7 @@
-"""Downsample and upsample images and momenta."""
+"""Downsample and upsample images and momenta, (B, C, X, Y, Z) or (B, C, X, Y).
+
+An axis of one voxel, as of a slice that stands as (X, Y, 1), stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,20 @@ from torch import Tensor
 
 
 def downsample(field: Tensor, factor: int) -> Tensor:
-    """Average a field (N, C, X, Y, Z) over cubes of `factor` voxels.
+    """Average a field over cubes of `factor` voxels.
 
     Beyond the far faces the field is zero, so that the last cubes are complete.
     """
-    ends = [end for n in reversed(field.shape[2:]) for end in (0, -n % factor)]
-    return F.avg_pool3d(F.pad(field, ends), factor) if factor > 1 else field
+    if factor == 1:
+        return field
+    edges = [factor if n > 1 else 1 for n in field.shape[2:]]
+    sizes = zip(reversed(field.shape[2:]), reversed(edges), strict=True)
+    pool = F.avg_pool2d if len(edges) == 2 else F.avg_pool3d
+    return pool(F.pad(field, [end for n, edge in sizes for end in (0, -n % edge)]), edges)
 
 
 def downsample_momentum(momentum: Tensor, factor: int) -> Tensor:
-    """Bring a momentum (B, 3, X, Y, Z) to a grid coarser by `factor`, in voxels of that grid."""
+    """Bring a momentum to a grid coarser by `factor`, in voxels of that grid."""
     # A momentum in voxels of a grid with spacing h is h times the physical one.
     return downsample(momentum, factor) * factor
 
@@ -32,5 +39,8 @@ def upsample(field: Tensor, factor: int, shape: Sequence[int]) -> Tensor:
     """Interpolate linearly between the centres of the cubes of `downsample`; crop to `shape`."""
     if factor == 1:
         return field
-    fine = F.interpolate(field, scale_factor=factor, mode="trilinear", align_corners=False)
-    return fine[..., : shape[0], : shape[1], : shape[2]].contiguous()
+    mode = "trilinear" if len(shape) == 3 else "bilinear"
+    fine = F.interpolate(field, scale_factor=factor, mode=mode, align_corners=False)
+    for axis, size in enumerate(shape, start=2):
+        fine = fine.narrow(axis, 0, size)
+    return fine.contiguous()

@@ -18,6 +18,7 @@ MARGIN = 4
 
 
 MAX_SIZE = 1024  # voxels along an axis of the working grid; more means a header with a wrong unit
+MAX_SLICE = 16384  # likewise of slices
 
 
 def make_working_grid(
@@ -49,11 +50,13 @@ def make_working_grid(
     """
     frame = np.eye(4) if frame is None else frame
     low, high = find_brain_box(moving.reframe(frame), target.reframe(frame))
-    grid = surround(low, high, spacing, margin)
+    grid = surround(low, high, spacing, margin, target.grid.planar)
     return Grid(grid.shape, frame @ grid.affine)
 
 
-def surround(low: np.ndarray, high: np.ndarray, spacing: float, margin: int) -> Grid:
+def surround(
+    low: np.ndarray, high: np.ndarray, spacing: float, margin: int, planar: bool = False
+) -> Grid:
     """Choose the grid around a box in the world, centred on it, with axes along R, A and S.
 
     Args:
@@ -61,14 +64,17 @@ def surround(low: np.ndarray, high: np.ndarray, spacing: float, margin: int) -> 
         high: Its highest.
         spacing: Voxel size in mm.
         margin: Voxels on each side of the box.
+        planar: Whether the box is a rectangle, of a slice.
 
     Raises:
         QuicksilverError: The box is too large for the spacing.
     """
-    counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margin
-    if counts.max() > MAX_SIZE:
+    margins = np.array([margin, margin, 0 if planar else margin])
+    counts = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * margins
+    most = MAX_SLICE if planar else MAX_SIZE
+    if counts.max() > most:
         raise QuicksilverError(
-            f"expected brains that fit a grid of {MAX_SIZE} voxels along each axis, found "
+            f"expected images that fit a grid of {most} voxels along each axis, found "
             f"{counts.tolist()} at {spacing} mm; check the spacing and origin in the image headers"
         )
     affine = np.diag([spacing, spacing, spacing, 1.0])

@@ -44,19 +44,23 @@ ITK_SUFFIXES = {"itk-text": ".txt", "itk-binary": ".mat"}
 
 
 def read_affine(
-    path: str | os.PathLike[str], moving: Grid | None = None, target: Grid | None = None
+    path: str | os.PathLike[str],
+    moving: Grid | None = None,
+    target: Grid | None = None,
+    planar: bool | None = False,
 ) -> np.ndarray:
     """Read an affine (4, 4) from the target's points to the moving image's, RAS millimetres.
 
     The content tells the format: ITK and ANTs (.mat, .txt, .tfm; any linear transform), FSL (a text
     of 4 x 4 numbers), FreeSurfer (.lta, between voxels or RAS; register.dat of tkregister) or MINC
-    (.xfm, linear).
+    (.xfm, linear). Two-dimensional ones of ITK are those of slices.
 
     Args:
         path: The file.
         moving: Grid of the moving image, on which the coordinates of FSL and tkregister depend;
             other formats do not need it.
         target: Grid of the target, likewise.
+        planar: Whether it is to map slices; None: either.
 
     Raises:
         QuicksilverError: The file is missing, in none of the formats, not linear or without
@@ -85,7 +89,7 @@ def read_affine(
         elif kind == "minc":
             matrix = np.linalg.inv(check_affine(parse_xfm(content.decode())))
         else:
-            matrix = _parse_itk(content, ITK_SUFFIXES[kind])
+            matrix = _parse_itk(content, ITK_SUFFIXES[kind], planar)
         return check_affine(matrix)
     except (OSError, ValueError) as error:
         raise QuicksilverError(
@@ -146,7 +150,7 @@ def as_affine(matrix: object) -> np.ndarray:
         ) from error
 
 
-def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
+def write_affine(path: str | os.PathLike[str], matrix: np.ndarray, dims: int = 3) -> None:
     """Write an affine (4, 4), from the target's points to the moving image's in RAS mm, for ITK and
     ANTs.
 
@@ -155,6 +159,7 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
     Args:
         path: Ends in .mat, ANTs' binary form, or .txt or .tfm, ITK's text.
         matrix: The affine.
+        dims: 2 for an affine of slices, which ITK writes in two dimensions.
 
     Raises:
         QuicksilverError: The suffix is another, or the file cannot be written.
@@ -167,7 +172,8 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
             f"expected an affine to end in .mat, .txt or .tfm, found {path}; rename it"
         )
     turned = LPS @ matrix @ LPS
-    transform = sitk.AffineTransform(turned[:3, :3].ravel().tolist(), turned[:3, 3].tolist())
+    linear, shift = turned[:dims, :dims], turned[:dims, 3]
+    transform = sitk.AffineTransform(linear.ravel().tolist(), shift.tolist())
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
         # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.
         plain = Path(folder) / f"affine{path.suffix}"
@@ -178,41 +184,46 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
         temporary.write_bytes(plain.read_bytes())
 
 
-def read_linear(transform: Any) -> np.ndarray:
+def read_linear(transform: Any, planar: bool | None = False) -> np.ndarray:
     """Return the matrix (4, 4) of a linear SimpleITK transform, RAS millimetres.
 
+    Args:
+        transform: The transform.
+        planar: Whether it is to be one of slices; None: of either.
+
     Raises:
-        ValueError: The transform is not linear or not 3-D.
+        ValueError: The transform is not linear, or of other dimensions.
     """
-    if transform.GetDimension() != 3 or not transform.IsLinear():
-        raise ValueError(f"a {transform.GetDimension()}-D {transform.GetName()}")
+    dims = transform.GetDimension()
+    if not transform.IsLinear() or (planar is not None and dims != (2 if planar else 3)):
+        raise ValueError(f"a {dims}-D {transform.GetName()}")
     matrix = np.eye(4)
-    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
-    for axis in range(3):
-        point = tuple(np.eye(3)[axis])
-        matrix[:3, axis] = np.subtract(transform.TransformPoint(point), matrix[:3, 3])
+    matrix[:dims, 3] = transform.TransformPoint((0.0,) * dims)
+    for axis in range(dims):
+        point = tuple(np.eye(dims)[axis])
+        matrix[:dims, axis] = np.subtract(transform.TransformPoint(point), matrix[:dims, 3])
     return LPS @ matrix @ LPS
 
 
-def _parse_itk(content: bytes, suffix: str) -> np.ndarray:
+def _parse_itk(content: bytes, suffix: str, planar: bool | None) -> np.ndarray:
     """Parse an affine of ITK, which chooses its reader by a suffix that other programs' files need
     not have.
     """
     import SimpleITK as sitk
 
-    _check_whole(content, suffix)
+    check_whole(content, suffix)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"affine{suffix}"
         copy.write_bytes(content)
         try:
-            return read_linear(sitk.ReadTransform(str(copy)))
+            return read_linear(sitk.ReadTransform(str(copy)), planar)
         except RuntimeError as error:
             raise ValueError(last_line(error)) from error
         except KeyError as error:
             raise ValueError("a transform that SimpleITK does not know") from error
 
 
-def _check_whole(content: bytes, suffix: str) -> None:
+def check_whole(content: bytes, suffix: str) -> None:
     """Raise ValueError for damage that ITK does not see.
 
     ITK takes a text without parameters for the identity, and reads, for minutes, as many numbers as

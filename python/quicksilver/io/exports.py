@@ -21,6 +21,7 @@ from quicksilver.io.fields import write_field
 from quicksilver.io.files import replacing
 from quicksilver.io.fsl import fsl_to_world
 from quicksilver.io.headers import is_oblique
+from quicksilver.io.itk import describe_grid
 from quicksilver.transforms.field import WorldField
 
 FSL_WARP = 2006
@@ -86,6 +87,11 @@ def write_map(
         raise QuicksilverError(
             f"expected a map for {kind.value} to end in {kind.suffix}, found {path}; rename it"
         )
+    if field.grid.planar and kind not in (MapFormat.ITK, MapFormat.ITK_H5):
+        raise QuicksilverError(
+            f"expected a map of volumes for {kind.value}, found one of slices, which only ITK has; "
+            "use itk or itk-h5"
+        )
     _WRITERS[kind](path, field, moving)
 
 
@@ -101,14 +107,13 @@ def _write_itk(path: Path, field: WorldField, moving: Grid | None) -> None:
 def _write_h5(path: Path, field: WorldField, moving: Grid | None) -> None:
     import SimpleITK as sitk
 
-    grid = field.grid
-    image = sitk.GetImageFromArray(
-        (_get_vectors(field) * np.diag(LPS)[:3]).transpose(2, 1, 0, 3), isVector=True
-    )
-    placed = LPS @ grid.affine
-    image.SetSpacing(grid.spacing.tolist())
-    image.SetDirection((placed[:3, :3] / grid.spacing).ravel().tolist())
-    image.SetOrigin(placed[:3, 3].tolist())
+    vectors = (_get_vectors(field) * np.diag(LPS)[:3]).transpose(2, 1, 0, 3)
+    shown = vectors[0, ..., :2] if field.grid.planar else vectors
+    image = sitk.GetImageFromArray(np.ascontiguousarray(shown), isVector=True)
+    _, origin, spacing, direction = describe_grid(field.grid)
+    image.SetSpacing(spacing)
+    image.SetDirection(direction)
+    image.SetOrigin(origin)
     whole = sitk.CompositeTransform([sitk.DisplacementFieldTransform(image)])
     with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
         # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.

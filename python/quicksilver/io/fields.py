@@ -18,6 +18,7 @@ from quicksilver.images.image import Grid
 from quicksilver.io import nifti
 from quicksilver.io.headers import FARTHEST, is_oblique
 from quicksilver.io.vectors import Meaning, find_meaning, find_positions
+from quicksilver.io.voxels import make_grid
 from quicksilver.transforms.field import LPS, WorldField
 
 AFNI = 4
@@ -25,13 +26,15 @@ AFNI = 4
 
 
 def write_field(path: str | os.PathLike[str], field: WorldField) -> None:
-    """Write a field as ITK reads it: (X, Y, Z, 1, 3), intent vector (1007), LPS millimetres.
+    """Write a field as ITK reads it: (X, Y, Z, 1, 3), of slices (X, Y, 1, 1, 2), intent vector
+    (1007), LPS millimetres.
 
     Raises:
         QuicksilverError: The file cannot be written.
     """
     vectors = field.vectors[0].permute(1, 2, 3, 0).cpu().numpy() * LPS
-    nifti.save(path, vectors[:, :, :, None], field.grid.affine, intent="vector")
+    shown = vectors[:, :, :, None, : field.grid.dims]
+    nifti.save(path, shown, field.grid.affine, intent="vector")
 
 
 def read_field(path: str | os.PathLike[str]) -> WorldField:
@@ -48,10 +51,11 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
         meaning = find_meaning(stored.header, stored.array.shape)
     except ValueError as error:
         raise _no_field(path, str(error)) from error
-    if stored.array.ndim != 5 or stored.array.shape[3:] != (1, 3):
+    grid = make_grid(stored.array.shape, stored.affine, planar=True)
+    if grid is None or stored.array.shape[3:] != (1, grid.dims):
         raise _no_field(path, f"the shape {stored.array.shape}")
-    x, y, z = stored.array.shape[:3]
-    grid = Grid((x, y, z), stored.affine)
+    if grid.planar:
+        return make_field(_embed_displacements(stored.array[:, :, :, 0], meaning, path), grid, path)
     if is_oblique(grid.affine) and AFNI in stored.header.extensions.get_codes():
         raise _no_field(path, "a warp of AFNI on an oblique grid, whose turn AFNI does not see")
     vectors = _TO_DISPLACEMENT[meaning](stored.array[:, :, :, 0], grid)
@@ -60,6 +64,15 @@ def read_field(path: str | os.PathLike[str]) -> WorldField:
     if seems is not None:
         raise _no_field(path, f"what seems to be {seems}")
     return field
+
+
+def _embed_displacements(
+    vectors: np.ndarray, meaning: Meaning, path: str | os.PathLike[str]
+) -> np.ndarray:
+    """Return ITK's displacements (X, Y, 1, 2) of a slice as (X, Y, 1, 3), RAS millimetres."""
+    if meaning is not Meaning.LPS_MM:
+        raise _no_field(path, f"two-dimensional {meaning.value}")
+    return np.pad(vectors, ((0, 0), (0, 0), (0, 0), (0, 1))) * LPS
 
 
 def make_field(vectors: np.ndarray, grid: Grid, path: str | os.PathLike[str]) -> WorldField:

@@ -58,7 +58,8 @@ def describe_disagreement(file: Any) -> str | None:
     (sform, _), (qform, _) = header.get_sform(coded=True), header.get_qform(coded=True)
     if sform is None or qform is None or is_singular(sform) or is_singular(qform):
         return None
-    ends = itertools.product(*((0, size - 1) for size in file.shape[:3]))
+    sizes = (*file.shape, 1)[:3]  # a slice may have two axes
+    ends = itertools.product(*((0, size - 1) for size in sizes))
     corners = np.array([[*end, 1] for end in ends], dtype=float)
     apart = find_unit(header) * np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
     if apart <= AGREEMENT:

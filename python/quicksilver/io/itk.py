@@ -18,6 +18,7 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
+from quicksilver.images.plane import lay_flat
 from quicksilver.io import metaimage, nrrd
 from quicksilver.io.affines import LPS, last_line
 from quicksilver.io.dicom import holds_series, measure_series, read_slices
@@ -80,12 +81,26 @@ def find_doubt(path: str | os.PathLike[str]) -> str | None:
 
 
 def find_grid(image: Any) -> Grid:
-    """Find the grid of a 3-D image of SimpleITK, or of its reader that has read a header."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    x, y, z = map(int, image.GetSize())
-    return Grid((x, y, z), LPS @ affine)
+    """Find the grid of an image of SimpleITK in 3-D or 2-D, or of its reader that has read a
+    header.
+    """
+    dims, affine = image.GetDimension(), np.eye(4)
+    affine[:dims, :dims] = np.reshape(image.GetDirection(), (dims, dims)) * image.GetSpacing()
+    affine[:dims, 3] = image.GetOrigin()
+    x, y, z = (*map(int, image.GetSize()), 1)[:3]
+    return Grid((x, y, z), LPS @ (affine if dims == 3 else lay_flat(affine)))
+
+
+def describe_grid(grid: Grid) -> tuple[list[int], list[float], list[float], list[float]]:
+    """Return how ITK says where a grid lies: size, origin, spacing and direction."""
+    dims, placed, spacing = grid.dims, LPS @ grid.affine, grid.spacing[: grid.dims]
+    direction = placed[:dims, :dims] / spacing
+    return (
+        list(grid.shape[:dims]),
+        placed[:dims, 3].tolist(),
+        spacing.tolist(),
+        direction.ravel().tolist(),
+    )
 
 
 @contextmanager

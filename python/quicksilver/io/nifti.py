@@ -252,7 +252,7 @@ def save(
 
     Args:
         path: Ends in .nii or .nii.gz.
-        array: The voxels.
+        array: The voxels; a slice (X, Y, 1) is written with two axes.
         affine: (4, 4), from array index to RAS millimetres.
         intent: nibabel's name of a NIfTI intent, or its code.
         source: Header of the image that the array was resampled from, whose time, units,
@@ -263,6 +263,8 @@ def save(
         QuicksilverError: The suffix is another, or the file cannot be written.
     """
     path = require_nifti_name(path)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
     file = nib.Nifti1Image(array, affine, dtype=array.dtype)
     file.header.set_intent(intent, (), intent_name)
     file.header.set_xyzt_units("mm")

@@ -24,6 +24,21 @@ COUNTS = {
     "VersorRigid3DTransform": 6,
     "VersorTransform": 3,
 }
+COUNTS_2D = {
+    "AffineTransform": 6,
+    "CenteredAffineTransform": 8,
+    "CenteredRigid2DTransform": 5,
+    "CenteredSimilarity2DTransform": 6,
+    "Euler2DTransform": 3,
+    "FixedCenterOfRotationAffineTransform": 6,
+    "IdentityTransform": 0,
+    "MatrixOffsetTransformBase": 6,
+    "Rigid2DTransform": 3,
+    "ScaleLogarithmicTransform": 2,
+    "ScaleTransform": 2,
+    "Similarity2DTransform": 4,
+    "TranslationTransform": 2,
+}
 """Of the linear transforms of three dimensions."""
 
 
@@ -38,7 +53,8 @@ def check_count(kind: str, count: int) -> None:
         ValueError: It has others.
     """
     name = kind.split("_")[0]
-    wanted = COUNTS.get(name) if kind.endswith("_3_3") else None
+    known = COUNTS if kind.endswith("_3_3") else COUNTS_2D if kind.endswith("_2_2") else {}
+    wanted = known.get(name)
     if wanted is not None and count != wanted:
         raise ValueError(f"{count} parameters, where {name} has {wanted}")
     if wanted is None and count == 0 and name != "CompositeTransform":

@@ -24,10 +24,12 @@ class PointSet:
     Args:
         points: (N, 3), RAS millimetres.
         writer: Writes such a file.
+        planar: Whether they lie in slices, at S = 0.
     """
 
     points: np.ndarray
     writer: Writer
+    planar: bool = False
 
     def save(
         self, path: str | os.PathLike[str], points: np.ndarray, grid: Grid | None = None
@@ -51,4 +53,4 @@ class PointSet:
         def write(path: Path, points: np.ndarray, grid: Grid | None) -> None:
             self.writer(path, points * LPS, grid)
 
-        return PointSet(self.points * LPS, write)
+        return PointSet(self.points * LPS, write, self.planar)

@@ -44,7 +44,7 @@ def holds_points(path: str | os.PathLike[str]) -> bool:
 def read_points(path: str | os.PathLike[str], lps: bool = False) -> PointSet:
     """Read the points of a table, a surface or streamlines.
 
-    * .csv, .tsv: columns x, y and z.
+    * .csv, .tsv: columns x, y and z; of slices x and y.
     * .gii: a GIFTI surface; where it has FreeSurfer's geometry of a volume (VolGeomC_R and the
       like), its points are moved by it into the world, and the surface that is written says that
       it is there.
@@ -110,15 +110,16 @@ def _read_table(path: Path) -> PointSet:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = [row for row in csv.reader(file, delimiter=separator, strict=True) if row]
     names = [name.strip().lower() for name in rows[0]] if rows else []
-    if any(names.count(name) != 1 for name in "xyz"):
+    counts = [names.count(name) for name in "xyz"]
+    if counts not in ([1, 1, 1], [1, 1, 0]):
         raise ValueError(f"the columns {', '.join(names) or 'none'} instead of one x, y and z each")
-    columns = [names.index(name) for name in "xyz"]
-    points = np.empty((len(rows) - 1, 3))
+    columns = [names.index(name) for name, count in zip("xyz", counts, strict=True) if count]
+    points = np.zeros((len(rows) - 1, 3))
     for number, row in enumerate(rows[1:]):
         if len(row) != len(names):
             raise ValueError(f"{len(row)} entries instead of {len(names)} in row {number + 2}")
         try:
-            points[number] = [float(row[column]) for column in columns]
+            points[number, : len(columns)] = [float(row[column]) for column in columns]
         except ValueError as error:
             raise ValueError(f"{error} in row {number + 2}") from error
 
@@ -128,11 +129,11 @@ def _read_table(path: Path) -> PointSet:
             writer.writerow(rows[0])
             for row, point in zip(rows[1:], points, strict=True):
                 moved = list(row)
-                for column, value in zip(columns, point, strict=True):
+                for column, value in zip(columns, point, strict=False):
                     moved[column] = f"{value:.6f}"
                 writer.writerow(moved)
 
-    return PointSet(points, write)
+    return PointSet(points, write, planar=len(columns) == 2)
 
 
 def _read_gifti(path: Path) -> PointSet:

@@ -47,7 +47,7 @@ def load_registration(folder: str | os.PathLike[str]) -> Result:
     return Result(
         read_field(folder / "displacement.nii.gz"),
         read_field(folder / "inverse_displacement.nii.gz"),
-        read_image(folder / "warped.nii.gz"),
+        read_image(folder / "warped.nii.gz", planar=True),
         summary,
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
+from quicksilver.images.plane import lay_flat
 
 EXACT = 2.0**63
 """Numbers from here on are no 64-bit labels."""
@@ -19,29 +20,32 @@ def check_volumes(
     *,
     outside: float = 0.0,
     empty: bool = False,
+    planar: bool = False,
 ) -> tuple[np.ndarray, Grid]:
     """Check an array of one or several volumes: an array (X, Y, Z, T) and its grid.
 
     NaN that reaches the faces of a volume is what was not imaged, and becomes `outside`.
 
     Args:
-        stored: (X, Y, Z) or (X, Y, Z, T); further axes of length one are dropped.
+        stored: (X, Y, Z) or (X, Y, Z, T); further axes of length one are dropped. Of slices (X, Y),
+            (X, Y, 1) or (X, Y, 1, T).
         affine: (4, 4), from array index to RAS millimetres.
         name: What errors call it.
         labels: Whether integer labels are wanted instead of float32 intensities.
         outside: Value of what was not imaged.
         empty: Whether there may be only zeros.
+        planar: Whether it may be a slice.
 
     Raises:
         QuicksilverError: It is not 3-D, not finite, all zero, or holds fractions for labels.
     """
-    volumes = stored[..., None] if stored.ndim == 3 else stored
+    volumes = stored[..., None] if stored.ndim == 2 and planar else stored
+    volumes = volumes[..., None] if volumes.ndim == 3 else volumes
     while volumes.ndim > 4 and volumes.shape[-1] == 1:
         volumes = volumes[..., 0]
-    if volumes.ndim != 4 or min(volumes.shape[:3]) < 2 or not volumes.shape[3]:
-        raise QuicksilverError(
-            f"expected a 3-D image in {name}, found the shape {stored.shape}; give one volume"
-        )
+    grid = make_grid(volumes.shape, affine, planar) if volumes.ndim == 4 else None
+    if grid is None or not volumes.shape[3]:
+        raise refuse_shape(stored.shape, name, planar)
     if labels:
         values = _as_labels(name, volumes)
     else:
@@ -51,8 +55,24 @@ def check_volumes(
         raise QuicksilverError(
             f"expected an image with non-zero voxels in {name}, found only zeros; check the file"
         )
-    x, y, z = volumes.shape[:3]
-    return values, Grid((x, y, z), affine)
+    return values, grid
+
+
+def make_grid(shape: tuple[int, ...], affine: np.ndarray, planar: bool) -> Grid | None:
+    """Make the grid of an array that begins with (X, Y, Z), or, if `planar`, is (X, Y) or begins
+    with (X, Y, 1); None of another.
+    """
+    x, y, z = (*shape, 1)[:3] if len(shape) > 1 else (0, 0, 0)
+    if min(x, y) < 2 or z < 1 or (z == 1 and not planar):
+        return None
+    return Grid((x, y, z), lay_flat(affine) if z == 1 else affine)
+
+
+def refuse_shape(shape: tuple[int, ...], name: str, planar: bool) -> QuicksilverError:
+    """Return the error for an array that is no image."""
+    wanted = "a 3-D or 2-D image" if planar else "a 3-D image"
+    given = "one volume or slice" if planar else "one volume"
+    return QuicksilverError(f"expected {wanted} in {name}, found the shape {shape}; give {given}")
 
 
 def _fill_outside(name: str, volumes: np.ndarray, outside: float) -> np.ndarray:
@@ -79,7 +99,7 @@ def _reaches_faces(inside: np.ndarray) -> np.ndarray:
 
     parts, count = label(inside)
     touching = np.zeros(count + 1, dtype=bool)
-    for axis in range(3):
+    for axis in np.flatnonzero(np.array(inside.shape) > 1):
         for end in (0, -1):
             touching[np.take(parts, end, axis)] = True
     touching[0] = False

@@ -29,7 +29,8 @@ class Images:
     loss that looks at windows sees what is beside a mask, too.
 
     Args:
-        moving: (B, 1, X, Y, Z), scaled by `quicksilver.images.intensity.normalise`.
+        moving: (B, 1, X, Y, Z), or of slices (B, 1, X, Y), scaled by
+            `quicksilver.images.intensity.normalise`.
         target: As `moving`.
         moving_mask: As `moving`; None: every voxel counts.
         target_mask: As `moving`; None: every voxel counts.
@@ -42,7 +43,7 @@ class Images:
 
     def __post_init__(self) -> None:
         for name, image in self.given().items():
-            if image.dim() != 5 or image.shape[1] != 1 or image.shape != self.moving.shape:
+            if image.dim() not in (4, 5) or image.shape[1] != 1 or image.shape != self.moving.shape:
                 raise ValueError(
                     f"Images: {name} must be (B, 1, X, Y, Z) as moving is, found "
                     f"{tuple(image.shape)} beside {tuple(self.moving.shape)}; bring all images "

@@ -232,8 +232,9 @@ def _apply_inverse_kernel(metric: qs.FluidMetric, field: Tensor) -> Tensor:
     if metric.pad == "none":
         return metric.flat(field)
     reach = 2 * metric.power  # of the stencil, and to spare
-    wide = metric.flat(F.pad(field, [reach] * 6, mode="replicate"))
-    return F.pad(wide, [-reach] * 6)
+    faces = 2 * (field.dim() - 2)
+    wide = metric.flat(F.pad(field, [reach] * faces, mode="replicate"))
+    return F.pad(wide, [-reach] * faces)
 
 
 def _dot(a: Tensor, b: Tensor) -> float:

@@ -1,9 +1,9 @@
 """Losses: the mismatch of a warped image and its target, voxel by voxel, which an LDDMM fit
 minimises.
 
-A loss is called with both images, (B, 1, X, Y, Z), and returns their mismatch in every voxel, of
-the same shape; the fit multiplies it with the masks, if any, and sums it. Any function that torch
-differentiates will do.
+A loss is called with both images, (B, 1, X, Y, Z) or (B, 1, X, Y), and returns their mismatch in
+every voxel, of the same shape; the fit multiplies it with the masks, if any, and sums it. Any
+function that torch differentiates will do.
 """
 
 from __future__ import annotations
@@ -83,9 +83,11 @@ class LNCC:
 
     def _mean(self, image: Tensor) -> Tensor:
         """Average over every window, one axis after the other, within the grid."""
-        for axis in range(3):
-            size = [self.window if a == axis else 1 for a in range(3)]
-            image = F.avg_pool3d(image, size, 1, [n // 2 for n in size], count_include_pad=False)
+        axes = range(image.dim() - 2)
+        pool = F.avg_pool2d if len(axes) == 2 else F.avg_pool3d
+        for axis in axes:
+            size = [self.window if a == axis else 1 for a in axes]
+            image = pool(image, size, 1, [n // 2 for n in size], count_include_pad=False)
         return image
 
 
@@ -124,7 +126,8 @@ class MI:
     def __call__(self, warped: Tensor, target: Tensor) -> Tensor:
         of_warped, of_target = self._cubic_weights(warped), self._hat_weights(target)
         edge = self.bins + 2  # the splines reach one bin beyond each end
-        rows = torch.arange(len(warped), device=warped.device).view(-1, 1, 1, 1, 1) * edge**2
+        rows = torch.arange(len(warped), device=warped.device) * edge**2
+        rows = rows.view(-1, *[1] * (warped.dim() - 1))
         taps = [
             (rows + a * edge + b, weight * share)
             for a, weight in of_warped

@@ -1,7 +1,8 @@
 """LDDMM matching: the initial momentum of the geodesic that best carries one image onto another.
 
 The energy is that of `quicksilver.lddmm.energy`, over the voxels of the finest grid. Its gradient
-is the exact discrete adjoint of `shoot`, by autograd.
+is the exact discrete adjoint of `shoot`, by autograd. Slices are matched in two dimensions: images
+(B, 1, X, Y), momenta (B, 2, X, Y).
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def fit(
     """
     settings = settings or FitSettings()
     count, _, *shape = images.moving.shape
-    momentum = images.moving.new_zeros(count, 3, *shape) if start is None else start
+    momentum = images.moving.new_zeros(count, len(shape), *shape) if start is None else start
     saved = Checkpoint(state, [*images.given().values(), momentum], [metric, settings.to_json()])
     stop = saved.load()
     energies: list[list[list[float]]] = stop.energies if stop else [[] for _ in range(count)]
@@ -218,4 +219,4 @@ class Matching:
         energy = mismatch(images, self.settings.loss, psi) + kinetic_energy(momentum, self.metric)
         if self.settings.folding > 0:
             energy = energy + self.settings.folding * penalise_folds(psi)
-        return self.factor**3 * energy
+        return self.factor ** (momentum.dim() - 2) * energy

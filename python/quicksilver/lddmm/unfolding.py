@@ -55,6 +55,12 @@ class Unfolded:
     rounds: int
     raw: Tensor
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Unfolded:
+        """Apply a function to the momentum and the maps."""
+        tensors = (self.momentum, self.psi, self.phi, self.raw)
+        momentum, psi, phi, raw = map(change, tensors)
+        return Unfolded(momentum, psi, phi, self.rounds, raw)
+
 
 @torch.no_grad()
 def unfold(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
@@ -99,7 +105,8 @@ def _smooth_or_damp(
     if damped <= DAMPED:
         bump = _make_bump(where, psi, reach * (1 + damped))
     else:
-        bump = where.flatten(1).any(1).view(-1, 1, 1, 1, 1).to(psi.dtype)
+        folded = where.flatten(1).any(1).to(psi.dtype)
+        bump = folded.view(-1, *[1] * (where.dim() - 1))
     return momentum * (1 - (1 - DAMPING) * bump)
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.images.image import Grid
 from quicksilver.images.resampling import make_affine_displacement
 from quicksilver.registration.affine_prior import Prior
 from quicksilver.registration.descent import Linearisation, descend
@@ -131,7 +132,7 @@ def _begin(
     brains = moving.find_points(), target.find_points()
     if start is None and _is_in_part(moving, target):
         directions = [*moving.view.directions, *target.view.directions]
-        begin = from_parts(*brains, directions, prior)
+        begin = from_parts(*brains, directions, prior, target.grid.scale)
         return _keep_best(*descend(begin, iterations=ITERATIONS[0]), CANDIDATES)[0], False
     begin = from_headers(*brains) if start is None else start[None]
     matrices, scores = _keep_best(*descend(begin, iterations=ITERATIONS[0]))
@@ -230,7 +231,7 @@ def _linearise(trial: np.ndarray, moving: Level, target: Level) -> Linearisation
         hessian=hessian,
         slope=slope,
         energy=energy,
-        volume=target.grid.voxel_volume * voxels.clip(1),
+        volume=_measure_volume(target.grid, voxels.clip(1)),
     )
 
 
@@ -265,6 +266,11 @@ def _sum_up(
     return products, weighted @ derivative.T, weighted @ (theirs - contrast).double()
 
 
+def _measure_volume(grid: Grid, voxels: np.ndarray) -> np.ndarray:
+    """Measure the mm3 of a brain that so many voxels are; of a slice, those of a cube over them."""
+    return (grid.voxel_volume / grid.scale**grid.dims * voxels) ** (3 / grid.dims)
+
+
 def _settle(sums: Tensor) -> np.ndarray:
     """Round sums in double precision to single, in which the order that threads sum in is lost."""
     settled: np.ndarray = sums.float().double().cpu().numpy()
@@ -272,7 +278,7 @@ def _settle(sums: Tensor) -> np.ndarray:
 
 
 def _make_coordinates(level: Level) -> Tensor:
-    """Return every voxel's place in a cube from -1 to 1, and 1: (4, X, Y, Z)."""
+    """Return every voxel's place in a cube from -1 to 1 (a slice is at 0), and 1: (4, X, Y, Z)."""
     shape, device = level.grid.shape, level.channels.device
-    lines = [torch.arange(n, device=device) * (2 / n) - 1 for n in shape]
+    lines = [torch.arange(n, device=device) * (2 / n) - float(n > 1) for n in shape]
     return torch.stack([*torch.meshgrid(*lines, indexing="ij"), torch.ones(shape, device=device)])

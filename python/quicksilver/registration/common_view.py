@@ -29,7 +29,7 @@ class CommonView:
     Args:
         mask: (1, 1, X, Y, Z) on the working grid, 1 inside and 0 outside.
         coverage: Part of the brain shown by the target that the moving image shows too, 0 to 1.
-        thickness: Smallest extent of what both show, mm.
+        thickness: Smallest extent of what both show, mm of a brain.
     """
 
     mask: Tensor
@@ -73,7 +73,8 @@ def find_common_view(
     both = ours & theirs
     shown, known = both & brain, theirs & brain
     coverage = int(shown.sum()) / max(int(known.sum()), 1)
-    thickness = _measure_thickness(shown, grid, [*moving.directions, *target.directions])
+    directions = [*moving.directions, *target.directions]
+    thickness = _measure_thickness(shown, grid, directions) / grid.scale
     if thickness < THINNEST:
         raise QuicksilverError(
             f"expected images that have at least {THINNEST:.0f} mm of the brain in common, found "

@@ -68,8 +68,12 @@ def descend(
     into, out = np.linalg.inv(moving.affine), target.affine
     back, forth = moving.affine, np.linalg.inv(out)
     unit = np.diag([*(2 / np.array(target.shape)), 1.0])
-    unit[:3, 3] = -1  # a voxel of the target in a cube from -1 to 1, where steps are well scaled
-    directions = (back @ _make_matrices(np.eye(12)) @ unit @ forth)[:, :3, :3]
+    # A voxel of the target in a cube from -1 to 1, where steps are well scaled; a slice is at 0.
+    unit[:3, 3] = np.where(np.array(target.shape) > 1, -1, 0)
+    entries = _make_matrices(np.eye(12))
+    if target.planar:  # what leads across the plane stays as it is
+        entries[:, 2], entries[:, :, 2] = 0, 0
+    directions = (back @ entries @ unit @ forth)[:, :3, :3]
     best = trial = into @ matrices @ out
     scores, damping = np.full(len(best), -np.inf), np.full(len(best), 0.01)
     hessian, slope = np.zeros((len(best), 12, 12)), np.zeros((len(best), 12))

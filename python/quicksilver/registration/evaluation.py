@@ -11,6 +11,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.image import Image
+from quicksilver.images.plane import flatten, require_alike
 from quicksilver.io.records import Record
 from quicksilver.transforms.field import WorldField
 from quicksilver.transforms.folds import count_folds
@@ -40,9 +41,9 @@ def score_labels(warped: np.ndarray, target: np.ndarray, spacing: np.ndarray) ->
     """Score every non-zero label of the target.
 
     Args:
-        warped: Labels (X, Y, Z) that were warped.
-        target: Labels (X, Y, Z) on the same grid.
-        spacing: (3,), of the grid in mm.
+        warped: Labels (X, Y, Z), or (X, Y), that were warped.
+        target: Labels on the same grid.
+        spacing: Of the grid along each axis, in mm.
 
     Example:
         >>> cube = np.zeros((9, 9, 9), int)
@@ -187,6 +188,7 @@ def judge_difference(
         >>> judge_difference(still, still, np.ones((3, 3, 3), bool))["50"]
         0.0
     """
+    require_alike(displacement.grid, reference.grid, ("the registered images", "the other map"))
     values = np.percentile(measure_distances(displacement, reference, inside), PERCENTILES)
     return {f"{p:g}": float(value) for p, value in zip(PERCENTILES, values, strict=True)}
 
@@ -203,10 +205,10 @@ def judge_map(displacement: WorldField, inverse: WorldField, inside: np.ndarray)
     """
     psi = displacement.in_voxels()
     mask = torch.from_numpy(inside)[None, None].to(psi.device)
-    folds = count_folds(psi)
+    folds = count_folds(flatten(psi))
     return {
         "folded_voxels": folds.voxels,
-        "folded_volume_mm3": folds.volume * abs(np.linalg.det(displacement.grid.affine[:3, :3])),
+        "folded_volume_mm3": folds.volume * displacement.grid.voxel_volume,
         "log_jacobian_sd": measure_log_jacobian_sd(psi, mask),
         "inverse_consistency_mm": measure_spread(
             displacement.then(inverse).vectors, mask
@@ -227,12 +229,19 @@ def judge_labels(displacement: WorldField, moving: Image, target: Image) -> dict
     Returns:
         Means over all non-zero labels of the target, `before` and `after`, and the scores of
         `labels`.
+
+    Raises:
+        QuicksilverError: Slices were registered, and labels are of volumes, or the other way round.
     """
+    for labels in (moving, target):
+        require_alike(displacement.grid, labels.grid, ("the registered images", "the labels"))
     field = displacement.onto(target.grid)
     identity = WorldField(torch.zeros_like(field.vectors), field.grid)
-    spacing = target.grid.spacing
+    grid, plane = target.grid, (..., 0) if target.grid.planar else ...
     before, after = (
-        score_labels(map_.warp(moving, "nearest").data, target.data, spacing)
+        score_labels(
+            map_.warp(moving, "nearest").data[plane], target.data[plane], grid.spacing[: grid.dims]
+        )
         for map_ in (identity, field)
     )
     return {

@@ -20,29 +20,39 @@ class FitOptions(PairOptions):
     """How two images are registered by optimisation.
 
     Args:
-        spacing: Voxel size of the working grid in millimetres.
+        spacing: Voxel size of the working grid in millimetres; None: 2 for volumes, 1 / 256 of the
+            longest side for slices.
         loss: "ssd", "lncc", "mi" for contrasts that differ, or a function
             (`quicksilver.lddmm.losses`); None: what suits `method`.
         sigma: Standard deviation of the noise: the loss is weighted by 1 / (2 sigma^2). None: the
             loss's own.
         window: Edge of the windows of "lncc" in voxels, odd.
         steps: Time steps of the geodesic.
-        iterations: Largest number of iterations, at half and at full resolution.
+        iterations: Largest number of iterations, at half and at full resolution; of slices the
+            first at a quarter, too.
         method: "lbfgs", or "quicksilver", the original's 50 equal steps at full resolution.
         step_size: Of "lbfgs": the change of the initial velocity, in voxels, that the first
             iteration on each level tries (it is halved while the energy does not fall) and that no
             later one exceeds; of "quicksilver": what multiplies the gradient in every step. None:
             0.5 and 4e-6.
         alpha: Weight of the Laplacian in the metric's operator L = -alpha Laplacian - beta grad div
-            + gamma, in voxels of the working grid (`quicksilver_ext.FluidMetric`).
+            + gamma, in voxels of the working grid (`quicksilver_ext.FluidMetric`), of slices in
+            1 / 85 of the longest side, which is 2 mm of a brain.
         beta: Weight of the gradient of the divergence.
         gamma: Weight of the identity.
         settings: All settings of the fit at once, in place of `loss` to `step_size`.
         state: A file in which the fit is saved about every minute and from which it resumes.
     """
 
-    spacing: float = field(
-        default=2.0, metadata=shown("Voxel size of the working grid, mm.", minimum=0.1, maximum=100)
+    spacing: float | None = field(
+        default=None,
+        metadata=shown(
+            "Voxel size of the working grid, mm; 2 by default, of slices 1/256 of their longest "
+            "side.",
+            float | None,
+            minimum=1e-6,
+            maximum=1e6,
+        ),
     )
     loss: Literal["ssd", "lncc", "mi"] | Loss | None = field(
         default=None,

@@ -97,7 +97,7 @@ def _coarsen_grid(grid: Grid, factor: int, first: float) -> Grid:
     """Return the grid of every `factor`-th voxel, the first at an index of the finer grid."""
     x, y, z = (-(-size // factor) for size in grid.shape)
     affine = grid.affine @ np.diag([factor, factor, factor, 1.0])
-    affine[:3, 3] = grid.affine[:3] @ [first, first, first, 1.0]
+    affine[:3, 3] = grid.affine[:3] @ [first, first, 0 if grid.planar else first, 1.0]
     return Grid((x, y, z), affine)
 
 

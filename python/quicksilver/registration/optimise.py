@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.images.image import Image
+from quicksilver.images.image import Grid, Image, measure_longest_side
+from quicksilver.images.plane import embed
 from quicksilver.lddmm.losses import make_loss
 from quicksilver.lddmm.matching import QUICKSILVER, FitSettings, fit
 from quicksilver.lddmm.metric import pad_metric
@@ -20,6 +22,12 @@ from quicksilver.registration.pair import Pair, Placement, fitting_memory, prepa
 from quicksilver.registration.result import Registration, judge_registration
 from quicksilver.runtime.devices import pick_device
 from quicksilver.runtime.stages import Detail, Stages, Tell
+
+SPACING = 2.0
+"""Voxel size, mm, of the working grid of volumes."""
+
+ACROSS = 256
+"""Voxels of the working grid along the longest side of a slice (docs/slices.md)."""
 
 
 def optimise(
@@ -44,19 +52,22 @@ def optimise(
     """
     device = pick_device(options.device)
     stages = stages or Stages(options.progress, device)
-    settings = fit_settings(options)
-    metric = fit_metric(options)
+    settings, metric = fit_settings(options), fit_metric(options)
+    if target.grid.planar:
+        settings = _add_level(settings, options)
     with stages("prepare"):
         pair = prepare(
             moving,
             target,
-            options.spacing,
+            choose_spacing(target, options.spacing),
             device,
             "equalised" if options.equalise else "percentile",
             placement=placement,
             histogram_matching=options.histogram_matching,
             memory=fitting_memory(settings.steps),
         )
+    if target.grid.planar:
+        metric = _scale_metric(metric, pair.grid)
     with stages("fit") as tell:
         fitted = fit(
             pair.images,
@@ -70,8 +81,32 @@ def optimise(
             shoot = partial(qs.shoot, metric=metric, steps=settings.steps, check=False)
             last = unfold(fitted.momentum, shoot)
         return judge_registration(
-            pair, last, settings, metric, stages, iterations=fitted.energies[0]
+            pair, last.map(embed), settings, metric, stages, iterations=fitted.energies[0]
         )
+
+
+def choose_spacing(target: Image, wanted: float | None) -> float:
+    """Return the voxel size of the working grid in mm: what is wanted, 2 mm for brains, or what
+    divides the longest side of a slice by `ACROSS`.
+    """
+    if wanted is not None or not target.grid.planar:
+        return wanted or SPACING
+    return max(measure_longest_side(target) / ACROSS, float(target.grid.spacing.min()))
+
+
+def _scale_metric(metric: qs.FluidMetric, grid: Grid) -> qs.FluidMetric:
+    """Return the metric of a slice, as smooth as that of brains is in voxels of `SPACING`."""
+    voxel = float(grid.spacing[0]) / (SPACING * grid.scale)
+    pad = metric.pad if isinstance(metric.pad, str) else math.ceil(metric.pad / voxel)
+    return replace(metric, spacing=(voxel, voxel), pad=pad)
+
+
+def _add_level(settings: FitSettings, options: FitOptions) -> FitSettings:
+    """Return the settings for a slice, whose voxels are finer: with one more, coarser level."""
+    if options.settings is not None or options.method == "quicksilver":
+        return settings
+    coarse, fine = settings.iterations
+    return replace(settings, levels=(4, 2, 1), iterations=(coarse, coarse, fine))
 
 
 def fit_settings(options: FitOptions) -> FitSettings:

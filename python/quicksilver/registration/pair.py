@@ -18,6 +18,7 @@ import quicksilver_ext as qs
 from quicksilver.images.field_of_view import FieldOfView
 from quicksilver.images.image import Grid, Image
 from quicksilver.images.intensity import Intensity, match_histogram, normalise
+from quicksilver.images.plane import flatten
 from quicksilver.images.resampling import make_working_grid
 from quicksilver.io.records import Record
 from quicksilver.lddmm.energy import Images
@@ -82,9 +83,11 @@ class Pair:
 
     @property
     def images(self) -> Images:
-        """What is matched: both images, and masks of what both show where a brain is cut off."""
+        """What is matched: both images, and masks of what both show where a brain is cut off; of
+        slices (1, 1, X, Y).
+        """
         mask = None if self.common is None else self.common.mask
-        return Images(self.moving, self.target, mask, mask)
+        return Images(self.moving, self.target, mask, mask).map(flatten)
 
     def weigh_common_view(self, psi: Tensor) -> Tensor | None:
         """Weigh where the target and, warped by psi, the moving image show something; None:

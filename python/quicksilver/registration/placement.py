@@ -96,6 +96,30 @@ def place(
     )
 
 
+def place_slices(
+    moving: Image,
+    target: Image,
+    start: np.ndarray | None = None,
+    device: torch.device | str = "cpu",
+) -> Placement:
+    """Align two slices directly: no template is one.
+
+    Args:
+        moving: Slice that is deformed.
+        target: Slice that it is brought to.
+        start: A matrix (4, 4) to start from; None: what the headers say.
+        device: Device that computes.
+    """
+    pair = align(build_levels(moving, device), build_levels(target, device), start)
+    return Placement(
+        affine=pair.matrix,
+        affine_similarity=round(pair.similarity, 4),
+        already_aligned=pair.unmoved,
+        in_part=pair.in_part or None,
+        notes=tuple(_describe_pair(pair)),
+    )
+
+
 def align_with_template(image: Image, device: torch.device | str = "cpu") -> Alignment:
     """Align a skull-stripped image with the template: from the template's points to the image's."""
     known = build_levels(load_template(), device)
@@ -134,6 +158,10 @@ def _measure_mirror_gain(
 
 def write_notes(pair: Alignment, frame: Alignment) -> list[str]:
     """Write what a user should know of both alignments, in sentences."""
+    return [*_describe_pair(pair), *_describe_frame(frame)]
+
+
+def _describe_pair(pair: Alignment) -> list[str]:
     notes = []
     if pair.too_small:
         notes.append(
@@ -153,14 +181,18 @@ def write_notes(pair: Alignment, frame: Alignment) -> list[str]:
             f"{_round_down(pair.similarity):.2f} where brains have more than {pair.least:.2f}: "
             "check the result"
         )
-    if not frame.convincing:
-        notes.append(
-            f"the target is unlike the template, with a similarity of "
-            f"{_round_down(frame.similarity):.2f} where "
-            f"{'parts of' if frame.in_part else 'whole'} brains have more than {frame.least:.2f}: "
-            "the working grid lies along the target's own axes"
-        )
     return notes
+
+
+def _describe_frame(frame: Alignment) -> list[str]:
+    if frame.convincing:
+        return []
+    return [
+        f"the target is unlike the template, with a similarity of "
+        f"{_round_down(frame.similarity):.2f} where "
+        f"{'parts of' if frame.in_part else 'whole'} brains have more than {frame.least:.2f}: "
+        "the working grid lies along the target's own axes"
+    ]
 
 
 def _round_down(similarity: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 import quicksilver_ext as qs
+from quicksilver.images.plane import flatten
 from quicksilver.io.records import Record
 from quicksilver.lddmm.energy import Images, kinetic_energy, mismatch
 from quicksilver.lddmm.matching import FitSettings
@@ -103,7 +104,8 @@ def measure_energies(
     """Measure the energies of a momentum whose map is psi; `iterations` are those of a fit."""
     # The same voxels before and after: a strip along a cut that moves must not count as a gain.
     weight = pair.weigh_common_view(psi)
-    images = Images(pair.moving, pair.target, target_mask=weight)
+    images = Images(pair.moving, pair.target, target_mask=weight).map(flatten)
+    momentum, psi = flatten(momentum), flatten(psi)
     kinetic, loss = kinetic_energy(momentum, metric).item(), FitSettings().loss
     return Energies(
         kinetic=kinetic,
@@ -118,7 +120,7 @@ def measure_energies(
 def measure_quality(pair: Pair, unfolded: Unfolded, uncertainty: Uncertainty | None) -> Quality:
     """Measure the quality of the maps of a momentum, and the deviation of any samples."""
     psi, brain = unfolded.psi, pair.target > 0
-    folds, warped = count_folds(psi), qs.warp(pair.moving, psi)
+    folds, warped = count_folds(flatten(psi)), qs.warp(pair.moving, psi)
     return Quality(
         folded_voxels=folds.voxels,
         folded_volume_voxels=folds.volume,

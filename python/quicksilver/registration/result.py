@@ -15,6 +15,7 @@ from torch import Tensor
 import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid, Image
+from quicksilver.images.plane import require_alike
 from quicksilver.io.exports import MapFormat, as_format
 from quicksilver.io.images import ImageLike, as_image
 from quicksilver.io.records import Record
@@ -161,8 +162,12 @@ class Registration:
 
     @cached_property
     def warped(self) -> Image:
-        """The moving image on the target's grid, interpolated once."""
-        return self.displacement.warp(self.pair.moving_image)
+        """The moving image on the target's grid, interpolated once; on white paper if it was."""
+        moving = self.pair.moving_image
+        warped = self.displacement.warp(moving)
+        if not moving.white:
+            return warped
+        return Image(moving.white - warped.data, warped.affine)
 
     def displacement_on(self, grid: Grid) -> WorldField:
         """Return the whole map that warps moving images, affine after phi^-1, on a grid."""
@@ -196,18 +201,21 @@ class Registration:
             image's.
         """
         field = self.inverse_displacement if inverse else self.displacement
-        source = as_image(image, labels, outside=outside, empty=True)
+        source = as_image(image, labels, outside=outside, empty=True, planar=True)
+        require_alike(source.grid, field.grid, ("the image", "the registered images"))
         mode: Mode = "nearest" if labels else "linear"
         warped = field.warp_volumes(source.data[..., None], source.grid, mode, outside)
         return Image(warped[..., 0], field.grid.affine)
 
     def overlap(self, moving_labels: ImageLike, target_labels: ImageLike) -> dict[str, float]:
-        """Measure the mean overlap of the target's labels, on their grid.
-
-        Returns:
-            The overlap `before`, by the affine alone, and `after`.
+        """Measure the mean overlap of the target's labels `before`, by the affine alone, and
+        `after`, on their grid.
         """
-        ours, theirs = as_image(moving_labels, True), as_image(target_labels, True)
+        ours, theirs = (
+            as_image(labels, True, planar=True) for labels in (moving_labels, target_labels)
+        )
+        for labels in (ours, theirs):
+            require_alike(labels.grid, self.pair.grid, ("labels", "the registered images"))
         still = self.pair.beyond_affine(torch.zeros_like(self.psi))
         maps = {
             "before": self.pair.forward(still, theirs.grid),

@@ -20,6 +20,7 @@ from quicksilver.io.affines import write_affine
 from quicksilver.io.exports import MapFormat, list_exports, write_map
 from quicksilver.io.fields import write_field
 from quicksilver.io.files import RESULT, filling, write_json
+from quicksilver.lddmm.matching import FitSettings
 from quicksilver.networks.dropout import Uncertainty
 from quicksilver.registration.pair import Pair
 from quicksilver.registration.result import Registration
@@ -129,7 +130,7 @@ def _list_writes(
     determinant = registration.jacobian()[0, 0].cpu().numpy()
     yield partial(nifti.save, place / "jacobian.nii.gz", determinant, grid.affine)
     yield partial(_write_vectors, place / "momentum.nii.gz", registration.momentum, pair.grid)
-    yield partial(write_affine, place / "affine.mat", pair.placement.affine)
+    yield partial(write_affine, place / "affine.mat", pair.placement.affine, grid.dims)
     for name, head in registration.stripped.items():
         yield partial(nifti.save, place / MASKS[name], head.mask.data, head.mask.affine)
     if drawn is not None:
@@ -170,10 +171,11 @@ def _write_samples(pair: Pair, drawn: Uncertainty, place: Path, grid: Grid) -> N
 
 
 def _write_vectors(path: Path, vectors: Tensor, grid: Grid) -> None:
-    """Write three values (1, 3, X, Y, Z) per voxel as three volumes, which no program takes for
-    displacements.
+    """Write three values (1, 3, X, Y, Z) per voxel as three volumes, of slices two, which no
+    program takes for displacements.
     """
-    nifti.save(path, vectors[0].permute(1, 2, 3, 0).cpu().numpy(), grid.affine)
+    volumes = vectors[0, : grid.dims].permute(1, 2, 3, 0)
+    nifti.save(path, volumes.cpu().numpy(), grid.affine)
 
 
 def _summarise(
@@ -181,8 +183,12 @@ def _summarise(
 ) -> dict[str, Any]:
     seconds = {**registration.seconds, **writing}
     brains = {name: round(head.volume_ml, 1) for name, head in registration.stripped.items()}
+    fitted = isinstance(registration.settings.source, FitSettings)
+    if fitted:  # of slices, whatever model was named
+        about = {name: value for name, value in about.items() if name != "model"}
     return {
         **about,
+        "method": "lddmm" if fitted else "prediction",
         **({"stripped_ml": brains} if brains else {}),
         "seconds": {**seconds, "total": sum(seconds.values())},
         "peak_memory_mb": registration.memory_mb,

@@ -106,7 +106,8 @@ def _make_content(shown: Views) -> dict[str, Any]:
         "shape": shown.target.shape,
         "columns": columns,
         "spacing": shown.spacing,
-        "origin": shown.origin,
+        **_place_axes(shown),
+        "scale": shown.scale,
         "white": GREY,
         "octaves": OCTAVES,
         "largest": largest,
@@ -115,6 +116,16 @@ def _make_content(shown: Views) -> dict[str, Any]:
             name: _encode_picture(name, volume, columns) for name, volume in volumes.items()
         },
     }
+
+
+def _place_axes(shown: Views) -> dict[str, Any]:
+    """Return the coordinates that the page names: those of the first voxel, and the steps between
+    voxels, in RAS mm; of slices in LPS mm, which of a picture lead right and down.
+    """
+    x, y, z = shown.origin
+    if shown.planar:
+        return {"origin": (-x, -y), "steps": (shown.spacing, -shown.spacing)}
+    return {"origin": (x, y, z), "steps": (shown.spacing,) * 3}
 
 
 def _make_volumes(shown: Views, largest: float) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 const [X, Y, Z] = content.shape, SIZE = [X, Y, Z], NOUNS = ["x", "y", "z"];
-const PLANES = [  // name, axis that is cut, axes across and up, letters at the left, right, bottom and top
+const FLAT = Z === 1;  // two slices
+const PLANES = FLAT ? [{name: "slice", cut: 2, across: 0, up: 1, sides: ""}] : [
+  // name, axis that is cut, axes across and up, letters at the left, right, bottom and top
   {name: "sagittal", cut: 0, across: 1, up: 2, sides: "PAIS"},
   {name: "coronal", cut: 1, across: 0, up: 2, sides: "LRIS"},
   {name: "axial", cut: 2, across: 0, up: 1, sides: "LRPA"}];
@@ -11,7 +13,7 @@ const DEVIATION = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [2
 const SIGNED = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]];
 const FOLD = [240, 228, 66], UNKNOWN = [52, 52, 64], OUTSIDE = [16, 16, 20];
 const FIRST = [94, 200, 255], SECOND = [255, 195, 94];  // lines of the grid
-const LINES_MM = 8, DIFFERENCE = 160;  // between lines of the grid; grey levels at the end of the scale
+const LINES_MM = Number((8 * content.scale).toPrecision(2)), DIFFERENCE = 160;  // between lines of the grid; grey levels at the end of the scale
 const intensity = (level) => (level / 255 * content.white).toFixed(2);
 
 const differences = {ramp: HEAT, ticks: [0, 0.5, 1].map((part) => intensity(DIFFERENCE * part)), masked: true};

@@ -33,16 +33,19 @@ PLANES = (("axial", 2, "LR"), ("coronal", 1, "LR"), ("sagittal", 0, "PA"))
 def draw(volumes: Views, headline: str, path: str | os.PathLike[str]) -> None:
     """Draw a registration as a PNG: images, differences, deformation, Jacobian and any deviation.
 
+    There is a row for each plane, of slices one.
+
     Args:
         volumes: What is shown.
         headline: The line above.
         path: The file.
     """
     columns = len(TITLES) - (volumes.deviation is None)
-    sections = [_cut_section(volumes, axis) for _, axis, _ in PLANES]
+    planes = [("", 2, ("", ""))] if volumes.planar else PLANES
+    sections = [_cut_section(volumes, axis) for _, axis, _ in planes]
     figure, axes, rows = _make_canvas([section["target"].shape for section in sections], columns)
-    for panels, (name, _, sides), section in zip(rows, PLANES, sections, strict=True):
-        _draw_row(panels, section, volumes.spacing)
+    for panels, (name, _, sides), section in zip(rows, planes, sections, strict=True):
+        _draw_row(panels, section, volumes.spacing / volumes.scale)
         if volumes.deviation is not None:
             _draw_deviation(panels[7], section, volumes.largest_deviation)
         first = panels[0]

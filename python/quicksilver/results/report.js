@@ -54,10 +54,12 @@ function refresh() {
   });
 }
 
-const position = (axis) => content.origin[axis] + content.spacing * state.at[axis];
+const AXES = FLAT ? [0, 1] : [0, 1, 2];
+const position = (axis) => content.origin[axis] + content.steps[axis] * state.at[axis];
 
 function label(plane) {
   const cut = plane.cut;
+  if (FLAT) return;
   plane.slider.value = state.at[cut];
   const place = `${NOUNS[cut]} = ${position(cut).toFixed(1)} mm`;
   plane.slider.setAttribute("aria-valuetext", place);
@@ -67,12 +69,13 @@ function label(plane) {
 /** The numbers at the crosshair. */
 function describe() {
   const [x, y, z] = state.at, read = (name) => volumes[name][(z * Y + y) * X + x];
-  const moved = [0, 1, 2].map((axis) => (read("field" + axis) - 128) * content.largest / 127 * content.spacing);
+  const moved = AXES.map((axis) => (read("field" + axis) - 128) * content.largest / 127 * content.spacing);
   const determinant = read("jacobian"), volume = 2 ** ((determinant - 128) / 127 * content.octaves);
   const rows = [
-    ["place", [0, 1, 2].map((axis) => position(axis).toFixed(1)).join(", ") + " mm", "right, anterior, superior in the target's space"],
+    ["place", AXES.map((axis) => position(axis).toFixed(1)).join(", ") + " mm",
+     FLAT ? "to the right and down in the target's space, as ITK has it" : "right, anterior, superior in the target's space"],
     ["intensities", ["target", "warped", "moving"].map((name) => intensity(read(name))).join(", "), "target, warped, moving before; normalised"],
-    ["displacement", `${Math.hypot(...moved).toFixed(1)} mm`, `${moved.map((mm) => mm.toFixed(1)).join(", ")} to the right, front and top`],
+    ["displacement", `${Math.hypot(...moved).toFixed(1)} mm`, `${moved.map((mm) => mm.toFixed(1)).join(", ")} to the right, ${FLAT ? "and up" : "front and top"}`],
   ];
   if (read("target") > 0) rows.push(["Jacobian", determinant < 1 ? "fold" : volume.toFixed(2), "volume in the moving image of a unit volume here"]);
   if ("deviation" in volumes) rows.push(["deviation", `${(read("deviation") / 255 * content.deviation_mm).toFixed(2)} mm`, "of the sampled maps"]);
@@ -209,9 +212,10 @@ function build(plane) {
   plane.slider = make("input", {type: "range", min: 0, max: SIZE[cut] - 1});
   plane.slider.setAttribute("aria-label", `${name} slice`);
   plane.slider.addEventListener("input", () => { state.at[cut] = Number(plane.slider.value); refresh(); });
-  const letters = ["left", "right", "bottom", "top"].map((edge, k) =>
+  const letters = FLAT ? [] : ["left", "right", "bottom", "top"].map((edge, k) =>
     make("span", {className: `side ${edge}`, textContent: sides[k], title: LETTERS[sides[k]]}));
   const screen = make("div", {className: "screen"}, plane.canvas, ...letters);
+  plane.slider.hidden = FLAT;
   element("planes").append(make("figure", {}, make("figcaption", {}, make("span", {textContent: name}), plane.where), screen, plane.slider));
   listen(plane);
 }
@@ -228,6 +232,7 @@ function controls() {
   for (const [keys, does] of KEYS)
     element("keys").append(make("li", {}, ...keys.flatMap((key) => [make("kbd", {textContent: key}), " "]), does));
   for (const gesture of GESTURES) element("keys").append(make("li", {textContent: gesture}));
+  if (FLAT) return;
   const used = Object.entries(LETTERS).map(([letter, word]) => `${letter} ${word}`);
   element("keys").append(make("li", {textContent: `Letters at the edges: ${used.join(", ")}`}));
 }

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from quicksilver.registration.result import Registration
 
 BORDER_MM = 5.0  # shown around the brains
+FINEST = 768  # pixels along the longest side of a slice, at most
 
 
 @dataclass(frozen=True)
 class Views:
-    """What pictures of a registration show, on one RAS grid.
+    """What pictures of a registration show, on one RAS grid; of slices on one LAS grid, on which
+    pictures stand upright.
 
     Args:
         moving: (X, Y, Z), like the other arrays.
@@ -35,6 +37,7 @@ class Views:
         spacing: Voxel size in mm.
         imaged: Where both images show something; None: everywhere.
         origin: World coordinates (R, A, S) in mm of the first voxel.
+        scale: What a length that is meant for brains is multiplied by.
     """
 
     moving: np.ndarray
@@ -46,6 +49,12 @@ class Views:
     spacing: float
     imaged: np.ndarray | None = None
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+
+    @property
+    def planar(self) -> bool:
+        """Whether it shows slices."""
+        return self.target.shape[2] == 1
 
     @property
     def largest_deviation(self) -> float:
@@ -58,8 +67,7 @@ class Views:
 def make_views(registration: Registration) -> Views:
     """Resample a registration onto a fine RAS grid around both brains."""
     pair = registration.pair
-    spacing = float(pair.target_image.grid.spacing.min().clip(1.0, 1.5))
-    grid = _display_grid(pair, spacing)
+    grid = _display_grid(pair)
     field = WorldField.from_voxels(registration.psi, pair.grid).onto(grid)
     determinant = qs.jacobian_determinant(registration.psi)
     moving, target = (
@@ -79,15 +87,25 @@ def make_views(registration: Registration) -> Views:
         field=field.in_voxels()[0].cpu().numpy(),
         jacobian=regrid(determinant, pair.grid, grid)[0, 0].cpu().numpy(),
         deviation=deviation,
-        spacing=spacing,
+        spacing=float(grid.spacing[0]),
         imaged=imaged,
         origin=tuple(grid.affine[:3, 3].tolist()),
+        scale=grid.scale,
     )
 
 
-def _display_grid(pair: Pair, spacing: float) -> Grid:
-    """Return a RAS grid of `spacing` mm around both brains."""
+def _display_grid(pair: Pair) -> Grid:
+    """Return a fine grid around both brains: RAS, of slices LAS."""
     low, high = find_brain_box(pair.placed, pair.target_image)
+    own = pair.target_image.grid
+    if own.planar:
+        low, high = low - BORDER_MM * own.scale, high + BORDER_MM * own.scale
+        spacing = max(float(own.spacing.min()), float((high - low).max()) / FINEST)
+        x, y, _ = (int(count) for count in np.ceil((high - low) / spacing) + 1)
+        affine = np.diag([-spacing, spacing, spacing, 1.0])
+        affine[:2, 3] = high[0], low[1]
+        return Grid((x, y, 1), affine)
+    spacing = float(own.spacing.min().clip(1.0, 1.5))
     x, y, z = (int(count) for count in np.ceil((high - low + 2 * BORDER_MM) / spacing) + 1)
     affine = np.diag([spacing, spacing, spacing, 1.0])
     affine[:3, 3] = low - BORDER_MM

@@ -14,6 +14,7 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
+from quicksilver.images.plane import is_flat
 from quicksilver.transforms.field import WorldField
 
 REFINEMENTS = 6  # of a point that is mapped back
@@ -27,16 +28,26 @@ class Transform:
         forward: An affine (4, 4) in RAS millimetres, or a field.
         backward: The inverse; None: not known.
         name: What errors call it.
+        sampled: Whether the field was sampled from something without a grid, as a spline is.
     """
 
     forward: np.ndarray | WorldField
     backward: np.ndarray | WorldField | None
     name: str
+    sampled: bool = False
 
     @property
     def grid(self) -> Grid | None:
-        """The grid on which the map is given: the target's for a field, None for an affine."""
-        return self.forward.grid if isinstance(self.forward, WorldField) else None
+        """The grid on which the map is given: the target's for a field, None for others."""
+        if self.sampled or not isinstance(self.forward, WorldField):
+            return None
+        return self.forward.grid
+
+    def fits(self, planar: bool) -> bool:
+        """Tell whether it maps slices, or else volumes."""
+        if isinstance(self.forward, WorldField):
+            return self.forward.grid.planar == planar
+        return not planar or is_flat(self.forward)
 
     def invert(self) -> Transform:
         """Return the transform the other way.

@@ -6,6 +6,9 @@ of the voxel grid is free of folds when ten determinants are positive: those of 
 take one-sided differences, and two more, J1* and J2*. Geometrically, every cube of eight voxels is
 cut into five tetrahedra in two ways: the eight are its corners, J1* and J2* what is left in the
 middle, and a determinant is six times the signed volume to which the map takes a tetrahedron.
+
+In two dimensions a square is cut into two triangles in two ways: four determinants, those of the
+one-sided differences, each twice a triangle's signed area.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +35,9 @@ MIDDLES: tuple[tuple[tuple[Corner, Corner], ...], ...] = (
     (((0, 0, 1), (1, 1, 1)), ((1, 0, 0), (1, 1, 1)), ((0, 1, 0), (1, 1, 1))),
 )
 
+COUNTS = {2: 4, 3: 10}
+"""Determinants of a square, and of a cube."""
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -46,7 +53,8 @@ class Folds:
 
 
 def count_folds(displacement: Tensor) -> Folds:
-    """Count the folds of id + u for displacements (B, 3, X, Y, Z) in voxels, all B together.
+    """Count the folds of id + u for displacements (B, 3, X, Y, Z) or (B, 2, X, Y) in voxels, all B
+    together.
 
     Example:
         >>> count_folds(torch.zeros(1, 3, 4, 5, 6))
@@ -58,21 +66,23 @@ def count_folds(displacement: Tensor) -> Folds:
 
 def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
     """Find the voxels that fold, (B, 1, X, Y, Z), and their volume as `Folds` has it."""
+    parts = 2 * math.factorial(displacement.shape[1])
     where = torch.zeros_like(displacement[:, :1], dtype=torch.bool)
     volume = 0.0
     for corner, determinant in _determinants(displacement):
         _at(where, corner).logical_or_(determinant[:, None] <= 0)
-        volume -= determinant.clamp(max=0).sum(dtype=torch.float64).item() / 12
+        volume -= determinant.clamp(max=0).sum(dtype=torch.float64).item() / parts
     return where, volume
 
 
 def penalise_folds(displacement: Tensor, least: float = LEAST, most: float = math.inf) -> Tensor:
-    """Sum (least - J)^2 over the determinants J below `least`, a tenth of each cube's ten.
+    """Sum (least - J)^2 over the determinants J below `least`, a tenth of each cube's ten, a
+    quarter of a square's four.
 
     The penalty is zero, and so is its gradient, where no determinant is below `least`.
 
     Args:
-        displacement: (B, 3, X, Y, Z) in voxels.
+        displacement: (B, 3, X, Y, Z) or (B, 2, X, Y), in voxels.
         least: Determinant below which a cube counts.
         most: A shortfall above this counts as this much, and has no gradient.
 
@@ -83,28 +93,32 @@ def penalise_folds(displacement: Tensor, least: float = LEAST, most: float = mat
         >>> penalise_folds(torch.zeros(2, 3, 4, 5, 6), 0.5)
         tensor([0., 0.])
     """
+    dims = displacement.shape[1]
     with torch.no_grad():  # few cubes count: only they need gradients
         smallest = reduce(torch.minimum, (value for _, value in _determinants(displacement)))
         rows, *corner = (smallest < least).nonzero().unbind(1)
-    offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * 3, indexing="ij")
-    x, y, z = (c[:, None, None, None] + o for c, o in zip(corner, offsets, strict=True))
-    cubes = displacement[rows[:, None, None, None], :, x, y, z].movedim(-1, 1)
+    offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * dims, indexing="ij")
+    each = (slice(None), *[None] * dims)
+    places = (c[each] + o for c, o in zip(corner, offsets, strict=True))
+    chosen: tuple[Any, ...] = (rows[each], slice(None), *places)
+    cubes = displacement[chosen].movedim(-1, 1)
     terms = ((least - value).clamp(0, most).square() for _, value in _determinants(cubes))
-    of_cubes = reduce(torch.add, terms).flatten() / 10
+    of_cubes = reduce(torch.add, terms).flatten() / COUNTS[dims]
     return displacement.new_zeros(len(displacement)).index_add(0, rows, of_cubes)
 
 
 def _determinants(displacement: Tensor) -> Iterator[tuple[Corner, Tensor]]:
     """Yield the corner of each cube to which a determinant belongs, and its value in every cube."""
     field = displacement.transpose(0, 1)
-    steps = [field.diff(dim=2 + axis) for axis in range(3)]
+    dims = len(field)
+    steps = [field.diff(dim=2 + axis) for axis in range(dims)]
     for axis, step in enumerate(steps):
         step[axis] += 1
-    for corner in itertools.product((0, 1), repeat=3):
+    for corner in itertools.product((0, 1), repeat=dims):
         # A step along an axis lies between both sides, so that axis has no side.
-        sides = [(*corner[:axis], None, *corner[axis + 1 :]) for axis in range(3)]
+        sides = [(*corner[:axis], None, *corner[axis + 1 :]) for axis in range(dims)]
         yield corner, _determinant(*map(_at, steps, sides))
-    for middle in MIDDLES:
+    for middle in MIDDLES if dims == 3 else ():
         yield (0, 0, 0), _determinant(*(_edge(field, start, end) for start, end in middle))
 
 
@@ -120,15 +134,17 @@ def _edge(field: Tensor, start: Corner, end: Corner) -> Tensor:
 
 def _at(values: Tensor, sides: Sequence[int | None]) -> Tensor:
     """Take the part of (..., X, Y, Z) on one side of every cube along each axis; all where None."""
-    sizes = values.shape[-3:]
-    x, y, z = (
+    sizes = values.shape[-len(sides) :]
+    parts = (
         slice(None) if side is None else slice(side, size - 1 + side)
         for side, size in zip(sides, sizes, strict=True)
     )
-    return values[..., x, y, z]
+    return values[(..., *parts)]
 
 
-def _determinant(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+def _determinant(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+    if c is None:
+        return a[0] * b[1] - a[1] * b[0]
     # Spelled out: torch.linalg.cross along the slow axis is slower.
     return (
         a[0] * (b[1] * c[2] - b[2] * c[1])

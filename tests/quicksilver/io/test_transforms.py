@@ -12,13 +12,10 @@ from quicksilver.transforms.chain import Chain
 from tests.quicksilver.hostile.transforms import TRANSFORMS
 
 
-def test_other_transforms_of_itk_are_refused(tmp_path):
+def test_a_transform_of_itk_that_is_cut_short_is_refused(tmp_path):
     sitk = pytest.importorskip("SimpleITK")
-    bspline = sitk.BSplineTransform(3)
-    sitk.WriteTransform(bspline, str(tmp_path / "bspline.h5"))
-    with pytest.raises(QuicksilverError, match="BSplineTransform"):
-        read_transform(tmp_path / "bspline.h5")
-    (tmp_path / "broken.h5").write_bytes((tmp_path / "bspline.h5").read_bytes()[:500])
+    sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "whole.h5"))
+    (tmp_path / "broken.h5").write_bytes((tmp_path / "whole.h5").read_bytes()[:500])
     with pytest.raises(QuicksilverError, match="a transform of ITK"):
         read_transform(tmp_path / "broken.h5")
 
