@@ -31,6 +31,7 @@ def template(options: TemplateOptions, images: Images, output: Folder, jobs: Job
     """
     from quicksilver.commands import console
     from quicksilver.io import files
+    from quicksilver.runtime import distributed
     from quicksilver.templates.build import ROUNDS, build_template, list_outputs
 
     files.require_apart(list_outputs(images, output, options.rounds), images)
@@ -40,6 +41,8 @@ def template(options: TemplateOptions, images: Images, output: Folder, jobs: Job
         found = build_template(
             images, output, options, jobs=jobs, about={"line": line}, progress=progress
         )
+    if not distributed.is_first():  # one of torchrun's processes speaks for all
+        return
     for each in found.rounds[1:]:
         if each.change_mm is not None:
             say(

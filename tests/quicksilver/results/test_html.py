@@ -254,3 +254,28 @@ def test_the_page_fits_the_screen_and_can_be_read(width, scheme, tab, page):
     assert all(box["x"] + box["width"] <= width for box in boxes)
     assert not find_broken(tab)
     assert min(measure_contrasts(tab)) >= 4.5
+
+
+def test_a_slice_is_shown_upright_in_one_picture(open_tab, tmp_path):
+    x, y, z = np.indices((30, 20, 1))
+    dark = np.where(y > 14, 0.2, 0.8)  # y runs up: the top of the picture is dark
+    images = dark, dark, dark
+    field = np.stack([0.1 * x, 0.2 * y, 0.0 * z])
+    shown = Views(*images, field, np.ones(x.shape), None, 2.0, origin=(0.0, -38.0, 0.0), scale=0.5)
+    html.write(shown, TABLES, tmp_path / "page.html", "two slices")
+    tab = open_tab()
+    show(tab, tmp_path / "page.html")
+    choose(tab, "target")
+    assert tab.locator("#planes canvas").count() == 1
+    assert not tab.locator("#planes .side").count()
+    assert not tab.locator("#planes input").is_visible()
+    assert brightness(tab, "slice") == pytest.approx(255 * dark.mean() / html.GREY, abs=0.6)
+    box = tab.locator("#slice").bounding_box()
+    tab.mouse.click(box["x"] + box["width"] * 10.5 / 30, box["y"] + box["height"] * 0.5 / 20)
+    wait_until_at(tab, 10, 19, 0)
+    values = tab.inner_text("#values")
+    assert "20.0, 0.0 mm" in values  # ITK's, of a picture's column 10 and row 0
+    assert "0.20, 0.20, 0.20" in values
+    choose(tab, "grid")
+    assert "4 mm apart" in tab.inner_text("#legend")
+    assert not find_broken(tab)
