@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import quicksilver
+from quicksilver.io.images import write_image
 
 from ..operators.peers import module
 from .programs import remove_transforms
@@ -30,9 +32,10 @@ def label(head: Path, atlases: list[Path], labels: list[Path]) -> tuple[Any, dic
     def lap(stage: str) -> None:
         seconds[stage] = round(time.perf_counter() - begun - sum(seconds.values()), 2)
 
-    mask = ants.from_nibabel(_as_nibabel(quicksilver.strip(head).mask))
-    whole = ants.image_read(str(head))
-    brain = whole * ants.resample_image_to_target(mask, whole, "nearestNeighbor")
+    stripped = quicksilver.strip(head).brain
+    with tempfile.TemporaryDirectory() as folder:
+        write_image(f"{folder}/brain.nii.gz", stripped.data, stripped.affine)
+        brain = ants.image_read(f"{folder}/brain.nii.gz")
     lap("strip")
     warped = [_register(ants, brain, *files) for files in zip(atlases, labels, strict=True)]
     lap("register")
@@ -57,11 +60,6 @@ def _register(ants: Any, brain: Any, image: Path, labels: Path) -> tuple[Any, An
     )
     remove_transforms(found)
     return found["warpedmovout"], there
-
-
-def _as_nibabel(image: Any) -> Any:
-    nib = module("nibabel")
-    return nib.Nifti1Image(image.data, image.affine)
 
 
 def make_parser(text: str | None) -> argparse.ArgumentParser:

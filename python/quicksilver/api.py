@@ -68,10 +68,11 @@ def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Regi
     Example:
         >>> found = register("moving.nii.gz", "target.nii.gz", refine=10)  # doctest: +SKIP
     """
+    # Before images are read: what the model or the device cannot do, no image changes.
+    device = pick_device(options.device)
+    options = replace(options, model=predict.open_checked(options), device=device)
     if is_slice(moving):
         return run_fit(moving, target, _as_fit(options))
-    # Before images are read: what the model cannot do, no image changes.
-    options = replace(options, model=predict.open_checked(options))
     return _bring_together(predict.register, moving, target, options)
 
 

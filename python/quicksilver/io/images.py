@@ -255,7 +255,9 @@ def is_slice(source: ImageLike) -> bool:
         QuicksilverError: A file is missing or no image.
     """
     if isinstance(source, str | os.PathLike):
-        shape = () if holds_series(source) else _choose_reader(source).load_grid(source)[0]
+        if holds_series(source):
+            return False
+        shape = _choose_reader(source).load_grid(source)[0]
     else:
         shape = _get_shape(source)
     return len(shape) == 2 or (len(shape) > 2 and shape[2] == 1)

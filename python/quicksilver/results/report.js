@@ -273,6 +273,7 @@ async function main() {
   facts();
   controls();
   element("planes").style.setProperty("--widths", PLANES.map((plane) => `${SIZE[plane.across]}fr`).join(" "));
+  if (FLAT) element("planes").style.maxWidth = `${75 * X / Y}vh`;  // all of it on the screen
   PLANES.forEach(build);
   // One after another: unpacking takes several times a volume's memory, of which phones have little.
   for (const [name, source] of Object.entries(content.volumes)) volumes[name] = await unpack(source);
