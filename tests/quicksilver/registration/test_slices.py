@@ -48,6 +48,7 @@ def test_a_slice_that_the_picture_cuts_off_is_aligned_by_what_it_shows():
     moving = draw(target, places)[50:]
     found = place_slices(as_slice(moving), as_slice(target))
     assert found.in_part
+    assert is_flat(found.affine)
     expected = find_affine(places)
     expected[0, 2] -= 50
     centre = np.array([80, 80, 1])
