@@ -35,9 +35,14 @@ LARGEST = 1 << 24
 CONTROL = 1 << 24
 """Control points at most."""
 
+LARGEST_TEXT = 1 << 27
+"""Bytes of a text at most: some millions of numbers."""
+
 
 def are_in(path: Path) -> bool:
     """Tell whether a file holds a text of ITK's transforms with a spline among them."""
+    if path.stat().st_size > LARGEST_TEXT:
+        return False
     with path.open("rb") as file:
         text = file.read(len(HEAD)) == HEAD
         return text and any(line.startswith(b"Transform: " + NAME.encode()) for line in file)
