@@ -162,7 +162,7 @@ def test_streamlines(suffix, tmp_path):
 
 def test_bad_points_are_refused(tmp_path):
     bad = {
-        "no column z": "x,y\n1,2\n",
+        "no column y": "x,z\n1,2\n",
         "two columns x": "x,x,y,z\n1,1,2,3\n",
         "no number": "x,y,z\n1,2,three\n",
         "a short row": "x,y,z\n1,2\n",
