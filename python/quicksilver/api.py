@@ -15,9 +15,9 @@ from typing import TypeVar
 import torch
 
 from quicksilver.errors import QuicksilverError
+from quicksilver.images.background import invert_bright_background
 from quicksilver.images.image import Image, measure_longest_side
 from quicksilver.images.masks import apply_mask, looks_unstripped
-from quicksilver.images.paper import invert_paper
 from quicksilver.images.plane import is_flat, require_alike
 from quicksilver.io.affines import as_affine, read_affine
 from quicksilver.io.images import (
@@ -137,7 +137,7 @@ def _bring_together(
     heads, notes = {}, _list_doubts(moving, target)
     if second.grid.planar:
         _refuse_for_slices(options)
-        first, second = invert_paper(first), invert_paper(second)
+        first, second = invert_bright_background(first), invert_bright_background(second)
         notes += _describe_slices(first, second)
     if options.strip:
         with stages("strip"):

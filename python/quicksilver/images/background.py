@@ -15,14 +15,14 @@ SHARE = 0.5
 """Least part of the picture's edge that shows paper."""
 
 
-def invert_paper(image: Image) -> Image:
+def invert_bright_background(image: Image) -> Image:
     """Return a slice with what lies on white paper inverted, so that the paper is 0; others as they
     are.
 
     Example:
         >>> drawing = np.full((9, 9, 1), 250, np.float32)
         >>> drawing[3:6, 3:6] = 100
-        >>> inverted = invert_paper(Image(drawing, np.eye(4)))
+        >>> inverted = invert_bright_background(Image(drawing, np.eye(4)))
         >>> inverted.data[4, 4, 0], inverted.data[0, 0, 0], inverted.white
         (np.float32(150.0), np.float32(0.0), 250.0)
     """
