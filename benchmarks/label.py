@@ -40,7 +40,7 @@ def run(words: list[str], threads: int) -> tuple[float, str]:
         words, env={**os.environ, **limits}, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise SystemExit(f"{' '.join(words)}\n{ended.stderr}")
+        raise SystemExit(f"{' '.join(words)}: exit code {ended.returncode}\n{ended.stderr}")
     return time.perf_counter() - begun, ended.stdout
 
 
