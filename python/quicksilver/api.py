@@ -70,10 +70,11 @@ def run_register(moving: ImageLike, target: ImageLike, options: Options) -> Regi
     """
     # Before images are read: what the model or the device cannot do, no image changes.
     device = pick_device(options.device)
-    options = replace(options, model=predict.open_checked(options), device=device)
+    model = predict.open_checked(options)
+    options = replace(options, device=device)
     if is_slice(moving):
         return run_fit(moving, target, _as_fit(options))
-    return _bring_together(predict.register, moving, target, options)
+    return _bring_together(predict.register, moving, target, replace(options, model=model))
 
 
 def run_fit(moving: ImageLike, target: ImageLike, options: FitOptions) -> Registration:
@@ -182,12 +183,15 @@ def _as_fit(options: Options) -> FitOptions:
     Raises:
         QuicksilverError: They ask for what only networks do.
     """
-    if options.samples is not None:
-        raise QuicksilverError(
-            "expected volumes for --samples, which draws from a network, found slices, for which "
-            "there is none; leave it out"
-        )
     shared = {each.name: getattr(options, each.name) for each in fields(PairOptions)}
+    for each in fields(Options):
+        given = getattr(options, each.name)
+        if each.name not in (*shared, "steps") and given != each.default:
+            option = ("no-" if given is False else "") + each.name.replace("_", "-")
+            raise QuicksilverError(
+                f"expected volumes for --{option}, which is for networks, found slices, for which "
+                "there are none; leave it out"
+            )
     found = FitOptions(**shared)
     return found if options.steps is None else replace(found, steps=options.steps)
 
