@@ -12,10 +12,6 @@
 
 namespace qs::QS_TARGET {
 
-QS_HD int quotient(int n, const Divider& by) {
-  return static_cast<int>((static_cast<std::uint64_t>(n) * by.reciprocal) >> 31);
-}
-
 // Lines in the memory of a block: the places between the numbers of a line, and between lines.
 template <class T>
 struct Lines {

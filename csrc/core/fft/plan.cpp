@@ -16,11 +16,6 @@ int radix_of(int length) {
 
 }  // namespace
 
-Divider divider(int divisor) {
-  const auto d = static_cast<std::uint32_t>(divisor);
-  return {divisor, ((std::uint32_t(1) << 31) + d - 1) / d};
-}
-
 bool has_plan(int length) {
   if (length < 1 || length > longest_transform) {
     return false;

@@ -1,18 +1,12 @@
 // The plan of a transform of a given length: plain data that the host makes and a kernel receives by value.
 #pragma once
 
-#include <cstdint>
+#include "core/divider.h"
 
 namespace qs {
 
 constexpr int longest_transform = 2048;  // a line must fit into the cache of a core; a GPU's blocks take shorter ones
 constexpr int most_stages = 6;           // 1458 = 6 * 3 * 3 * 3 * 3 * 3
-
-// Division by a number known only at run time, as a multiplication (see quotient in core/fft/blocks.h).
-struct Divider {
-  int divisor;
-  std::uint32_t reciprocal;  // 2^31 / divisor, rounded up
-};
 
 // One stage takes `radix` numbers, `spread` apart, to as many in the same places. Blocks of radix * spread numbers are
 // transforms of their own; `turn` is how many entries of the table of roots make up their first root.
@@ -28,8 +22,6 @@ struct Plan {
   int stages;
   Stage stage[most_stages];
 };
-
-Divider divider(int divisor);
 
 // Whether `length` is at most longest_transform and has no prime factor above 7.
 bool has_plan(int length);
