@@ -27,7 +27,7 @@ MODE = re.compile(r"Mode\)(\d)")
 MODES = ("nearest", "linear", "cubic")
 THREADS = {
     "voxel_kernel": {"float": 256, "double": 256},
-    "block_kernel": {"float": 1024, "double": 512},
+    "block_kernel": {"float": 640, "double": 384},
 }
 """Threads of a block, or the most of them: core/parallel.h and core/block.h."""
 

@@ -10,14 +10,15 @@ from . import _core
 from ._metric import frequencies, symbol_tables
 
 
-def order(length: int) -> list[int]:
-    """The frequency at each place of a transformed line; empty for a length that does not serve.
+def order(length: int, device: str) -> list[int]:
+    """The frequency at each place of a line transformed on a kind of device; empty for a length
+    that does not serve.
 
     Example:
-        >>> order(10), order(11)
-        ([0, 5, 1, 6, 2, 7, 3, 8, 4, 9], [])
+        >>> sorted(order(10, "cpu")), order(11, "cpu")
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [])
     """
-    return _core.fluid_order(length)
+    return _core.fluid_order(length, device == "cuda")
 
 
 LONGEST = {"cpu": 2048, "cuda": 512}
@@ -32,7 +33,7 @@ def is_fusable(torus: Sequence[int], device: str) -> bool:
         (True, False)
     """
     longest = LONGEST.get(device, 0)
-    return torus[-1] % 2 == 0 and all(n <= longest and order(n) for n in torus)
+    return torus[-1] % 2 == 0 and all(n <= longest and order(n, device) for n in torus)
 
 
 def _count_kept(torus: Sequence[int], band: str) -> tuple[int, int]:
@@ -67,15 +68,15 @@ def torus_of(torus: Sequence[int], band: str, block_memory: int) -> _core.FluidT
     return _core.FluidTorus(first, (*middle, 1)[0], last, *_count_kept(torus, band), block_memory)
 
 
-def tables(torus: Sequence[int], spacing: Sequence[float], band: str) -> array[float]:
+def tables(torus: Sequence[int], spacing: Sequence[float], band: str, device: str) -> array[float]:
     """The tables of `_core.fluid`, in double precision, one after the other: see csrc/ops/fluid.h.
 
     Example:
-        >>> len(tables((4, 6), (1.0, 1.0), "full"))  # 2 (4 + 4) + 2 (4 + 6) + 3
+        >>> len(tables((4, 6), (1.0, 1.0), "full", "cpu"))  # 2 (4 + 4) + 2 (4 + 6) + 3
         39
     """
     half = torus[-1] // 2
-    orders = [*(order(n) for n in torus[:-1]), [*order(half), half]]
+    orders = [*(order(n, device) for n in torus[:-1]), [*order(half, device), half]]
     kept = [set(line) for line in frequencies(torus, band)]
     stored = [orders[0]]  # the first axis is never stored transformed
     stored += [

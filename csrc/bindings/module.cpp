@@ -65,11 +65,14 @@ auto bound(void (*Operators::*entry)(Args...)) {
   };
 }
 
-// The frequency at each place of a transform's order; empty where the length has no plan.
-std::vector<int> fluid_order(int length) {
+// The frequency at each place of a transform's order on the CPU or on a GPU; empty where the length has no plan.
+std::vector<int> fluid_order(int length, [[maybe_unused]] bool gpu) {
+#if defined(QS_EMULATE)
+  gpu = true;
+#endif
   std::vector<int> order;
   if (has_plan(length)) {
-    const Plan plan = plan_of(length, length);
+    const Plan plan = plan_of(length, length, gpu);
     for (int place = 0; place < length; ++place) {
       order.push_back(frequency_at(plan, place));
     }
@@ -153,7 +156,7 @@ PYBIND11_MODULE(_core, m) {
 #include "ops/operators.def"
 #undef QS_OPERATOR
 
-  m.def("fluid_order", &fluid_order);
+  m.def("fluid_order", &fluid_order, py::arg("length"), py::arg("gpu"));
   m.def("block_memory", &block_memory);
   m.def("prefer_huge_pages",
         [](std::uintptr_t data, std::size_t bytes) { prefer_huge_pages(reinterpret_cast<void*>(data), bytes); });

@@ -16,6 +16,8 @@
 
 namespace qs::QS_TARGET {
 
+constexpr int warp_threads = 32;
+
 struct Blocks {
   std::int64_t count;
   int threads;
@@ -41,8 +43,10 @@ class Block {
   T* memory() const;
   template <class F>
   void share(int items, const F& f) const;
-  template <class Load, class Store>
-  void move(int items, const Load& load, const Store& store) const;
+  template <int Lanes, class F>
+  void share(int lines, int width, const F& f) const;
+  template <int Lanes, class Load, class Store>
+  void move(int lines, int width, const Load& load, const Store& store) const;
 };
 
 template <class Body>
@@ -80,22 +84,31 @@ class Block {
     });
   }
 
-  // Runs store(item, load(item)) for every item, then a barrier. Several loads are in flight before the first store.
-  template <class Load, class Store>
-  QS_DEVICE void move(int items, const Load& load, const Store& store) const {
-    constexpr int batch = 4;
-    each_thread([&](int thread) QS_INLINE {
+  // Runs f(line, k) for every line and every k < width, then a barrier. Neighbouring threads take neighbours of up to
+  // Lanes along k; each keeps its k for all of its lines, so that what depends on k alone is computed once.
+  template <int Lanes, class F>
+  QS_DEVICE void share(int lines, int width, const F& f) const {
+    each_lane<Lanes>(width, [&](int first, int step, int k) QS_INLINE {
 #pragma unroll 1
-      for (int item = thread; item < items; item += batch * threads_) {
-        decltype(load(0)) values[batch];
+      for (int line = first; line < lines; line += step) {
+        f(line, k);
+      }
+    });
+  }
+
+  // Runs store(line, k, load(line, k)) likewise. Several loads are in flight before the first store; some are of lines
+  // beyond the last, which load must accept.
+  template <int Lanes, class Load, class Store>
+  QS_DEVICE void move(int lines, int width, const Load& load, const Store& store) const {
+    constexpr int batch = 4;
+    each_lane<Lanes>(width, [&](int first, int step, int k) QS_INLINE {
+#pragma unroll 1
+      for (int line = first; line < lines; line += batch * step) {
+        decltype(load(0, 0)) values[batch];
+        unroll<batch>([&](auto n) QS_INLINE { values[n] = load(line + n * step, k); });
         unroll<batch>([&](auto n) QS_INLINE {
-          if (item + n * threads_ < items) {
-            values[n] = load(item + n * threads_);
-          }
-        });
-        unroll<batch>([&](auto n) QS_INLINE {
-          if (item + n * threads_ < items) {
-            store(item + n * threads_, values[n]);
+          if (line + n * step < lines) {
+            store(line + n * step, k, values[n]);
           }
         });
       }
@@ -103,6 +116,20 @@ class Block {
   }
 
  private:
+  // Runs f(first line, lines to the next, k) on every thread for each of its k, then a barrier.
+  template <int Lanes, class F>
+  QS_DEVICE void each_lane(int width, const F& f) const {
+    each_thread([&](int thread) QS_INLINE {
+      const int step = threads_ / Lanes;
+      if (thread < step * Lanes) {
+#pragma unroll 1
+        for (int k = thread % Lanes; k < width; k += Lanes) {
+          f(thread / Lanes, step, k);
+        }
+      }
+    });
+  }
+
   int index_;
   unsigned char* memory_;
   int threads_;

@@ -48,12 +48,12 @@ struct BlockSmoothing {
                            tiles,
                            (call.half + 1) | 1,
                            divider(tile),
-                           divider(call.present[D - 1]),
-                           divider(call.half),
+                           call.present[D - 1],
+                           call.half,
                            divider(call.half + 1),
-                           divider(call.kept[1]),
-                           plan_of(call.half, call.size[D - 1]),
-                           plan_of(slab ? call.size[D - 2] : 1, call.size[D - 2]),
+                           call.kept[1],
+                           plan_of(call.half, call.size[D - 1], true),
+                           plan_of(slab ? call.size[D - 2] : 1, call.size[D - 2], true),
                            call.roots[D - 1],
                            call.roots[D - 2],
                            call.places,
@@ -67,7 +67,7 @@ struct BlockSmoothing {
     constexpr int width = columns_width<T>;
     const int chunks = (call.kept[1] + width - 1) / width;
     const Middle<T, Inverse> body{call.spectrum, call.stride,     call.kept[1],
-                                  chunks,        call.present[1], plan_of(call.size[1], call.size[1]),
+                                  chunks,        call.present[1], plan_of(call.size[1], call.size[1], true),
                                   call.roots[1], call.kept_rows,  call.kept[0],
                                   divider(width)};
     run(call.batch * D * call.present[0] * chunks, call.size[1] * width * sizeof(Complex<T>), body);
@@ -78,12 +78,12 @@ struct BlockSmoothing {
     const int count = call.kept[0] * call.kept[1];
     const int chunks = (count + width - 1) / width;
     Columns<T, D> body{call.spectrum,
-                       component(),
+                       static_cast<int>(component()),
                        call.stride,
                        count,
                        chunks,
                        call.present[0],
-                       plan_of(call.size[0], call.size[0]),
+                       plan_of(call.size[0], call.size[0], true),
                        call.roots[0],
                        divider(D * width),
                        divider(call.kept[1]),

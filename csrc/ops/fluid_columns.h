@@ -14,71 +14,66 @@ namespace qs::QS_TARGET {
 template <class T>
 constexpr int columns_width = 64 / sizeof(Complex<T>);
 
-// N components of neighbouring columns, in global memory and in a block's: there number (line, component, column) is
-// at (line * N + component) * width + column.
+// N components of neighbouring columns, in global memory and in a block's: there lane component * width + column of
+// line n is at n * lanes + lane.
 template <class T, int N>
 struct ColumnTile {
-  static constexpr int width = columns_width<T>;
+  static constexpr int width = columns_width<T>, lanes = N * width;
   Complex<T>*global, *memory;
-  std::int64_t component;  // complex numbers between components
-  int stride;              // and between lines
-  int columns;             // inside the spectrum, at most width
-  Divider lines;           // N * width
+  int component;  // complex numbers between components
+  int stride;     // and between lines
+  int columns;    // inside the spectrum, at most width
+  Divider lines;  // lanes
 
-  QS_DEVICE Lines<T> along() const { return {memory, lines, N * width, 1}; }
+  QS_DEVICE Lines<T, Constant<lanes>> along() const { return {memory, lines, {}, 1}; }
 
   // Lines from `present` on are zeros.
   QS_DEVICE void load(const Block& block, int length, int present) const {
-    block.move(
-        length * N * width,
-        [&](int item) QS_INLINE {
-          const bool inside = item < present * N * width && item % width < columns;
-          return inside ? *place(item) : Complex<T>{T(0), T(0)};
+    block.move<lanes>(
+        length, lanes,
+        [&](int line, int lane) QS_INLINE {
+          return line < present && lane % width < columns ? *place(line, lane) : Complex<T>{T(0), T(0)};
         },
-        [&](int item, const Complex<T>& value) QS_INLINE { memory[item] = value; });
+        [&](int line, int lane, const Complex<T>& value) QS_INLINE { memory[line * lanes + lane] = value; });
   }
 
-  QS_DEVICE void store(const Block& block, int present) const {
-    block.share(present * N * width, [&](int item) QS_INLINE {
-      if (item % width < columns) {
-        *place(item) = memory[item];
+  // Line n of global memory from line at(n) of the block's.
+  template <class At>
+  QS_DEVICE void store(const Block& block, int present, const At& at) const {
+    block.share<lanes>(present, lanes, [&](int line, int lane) QS_INLINE {
+      if (lane % width < columns) {
+        *place(line, lane) = memory[at(line) * lanes + lane];
       }
     });
   }
 
+  QS_DEVICE void store(const Block& block, int present) const {
+    store(block, present, [](int line) QS_INLINE { return line; });
+  }
+
   // Line n of the `kept` in global memory is line places[n] of the block's; there the others are zeros.
   QS_DEVICE void load_kept(const Block& block, int length, int kept, const T* places) const {
-    block.share(length * N * width, [&](int item) QS_INLINE { memory[item] = {T(0), T(0)}; });
-    block.share(kept * N * width, [&](int item) QS_INLINE {
-      if (item % width < columns) {
-        memory[moved(item, places)] = *place(item);
+    block.share(length * lanes, [&](int item) QS_INLINE { memory[item] = {T(0), T(0)}; });
+    block.share<lanes>(kept, lanes, [&](int line, int lane) QS_INLINE {
+      if (lane % width < columns) {
+        memory[static_cast<int>(places[line]) * lanes + lane] = *place(line, lane);
       }
     });
   }
 
   QS_DEVICE void store_kept(const Block& block, int kept, const T* places) const {
-    block.share(kept * N * width, [&](int item) QS_INLINE {
-      if (item % width < columns) {
-        *place(item) = memory[moved(item, places)];
-      }
-    });
+    store(block, kept, [&](int line) QS_INLINE { return static_cast<int>(places[line]); });
   }
 
  private:
-  QS_DEVICE int moved(int item, const T* places) const {
-    const int line = item / (N * width);
-    return item + (static_cast<int>(places[line]) - line) * N * width;
-  }
-
-  QS_DEVICE Complex<T>* place(int item) const {
-    const int row = item / width;
-    return global + (row % N * component + static_cast<std::int64_t>(row / N) * stride + item % width);
+  QS_DEVICE Complex<T>* place(int line, int lane) const {
+    return global + (lane / width * component + lane % width + line * stride);
   }
 };
 
 template <class T, bool Inverse>
 struct Middle {
-  static constexpr int most_threads = sizeof(T) == 4 ? 1024 : 512;
+  static constexpr int most_threads = sizeof(T) == 4 ? 640 : 384;
   Complex<T>* spectrum;
   std::int64_t plane;  // complex numbers between planes
   int columns;         // of a plane, and its blocks of them
@@ -114,12 +109,12 @@ struct Middle {
 
 template <class T, int D>
 struct Columns {
-  static constexpr int most_threads = sizeof(T) == 4 ? 1024 : 512;
+  static constexpr int most_threads = sizeof(T) == 4 ? 640 : 384;
   static constexpr int width = columns_width<T>;
   Complex<T>* spectrum;
-  std::int64_t component;  // complex numbers between components
-  int stride;              // and between planes
-  int columns;             // of a plane, and its blocks of them
+  int component;  // complex numbers between components
+  int stride;     // and between planes
+  int columns;    // of a plane, and its blocks of them
   int chunks;
   int present;  // planes of the field
   Plan plan;
@@ -131,7 +126,7 @@ struct Columns {
 
   QS_DEVICE void operator()(const Block& block) const {
     const int first = block.index() % chunks * width;
-    const ColumnTile<T, D> tile{spectrum + block.index() / chunks * D * component + first,
+    const ColumnTile<T, D> tile{spectrum + std::int64_t(block.index() / chunks) * D * component + first,
                                 block.memory<Complex<T>>(),
                                 component,
                                 stride,
@@ -146,15 +141,15 @@ struct Columns {
 
  private:
   QS_DEVICE void multiply_symbol(const Block& block, Complex<T>* memory, int first) const {
-    block.share(plan.length * width, [&](int item) QS_INLINE {
-      const int x = item / width, column = first + item % width;
+    block.share<width>(plan.length, width, [&](int x, int lane) QS_INLINE {
+      const int column = first + lane;
       if (column >= columns) {
         return;
       }
       const int y = quotient(column, frequencies);
       const int at[3] = {x, D == 3 ? y : column, column - y * frequencies.divisor};
       T ca[D], sa[D], re[D], im[D];
-      Complex<T>* const values = memory + x * D * width + item % width;
+      Complex<T>* const values = memory + x * D * width + lane;
       unroll<D>([&](auto a) QS_INLINE {
         ca[a] = c[a][at[a]];
         sa[a] = s[a][at[a]];

@@ -32,9 +32,9 @@ struct PacketSmoothing {
 
   explicit PacketSmoothing(const FluidCall<T, D>& given)
       : call(given),
-        rows(plan_of(call.half, call.size[D - 1])),
-        middle(plan_of(call.size[D - 2], call.size[D - 2])),
-        first(plan_of(call.size[0], call.size[0])),
+        rows(plan_of(call.half, call.size[D - 1], false)),
+        middle(plan_of(call.size[D - 2], call.size[D - 2], false)),
+        first(plan_of(call.size[0], call.size[0], false)),
         groups((call.kept[1] + width - 1) / width),
         plane(D == 3 ? groups * call.kept[0] : 1),
         group(D == 3 ? call.kept[0] : call.present[0]),

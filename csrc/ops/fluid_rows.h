@@ -28,10 +28,10 @@ struct Rows {
   int tiles;            // of a plane
   int gap;              // complex numbers between rows in the block's memory
   Divider tile;         // rows of a tile
-  Divider samples;      // of a row of the field
-  Divider half;         // complex numbers of a padded row
+  int samples;          // of a row of the field
+  int half;             // complex numbers of a padded row
   Divider frequencies;  // half + 1
-  Divider kept;         // of these in the spectrum
+  int kept;             // of these in the spectrum
   Plan along, middle;   // the middle one has no stages where there is none
   const Complex<T>*along_roots, *middle_roots;
   const T* places;
@@ -41,13 +41,12 @@ struct Rows {
     const std::int64_t plane_index = index / tiles;
     const int first = index % tiles * tile.divisor;
     const int present = rows - first < tile.divisor ? rows - first : tile.divisor;
-    return {(plane_index * rows + first) * samples.divisor,
-            plane_index * plane + static_cast<std::int64_t>(first) * stride, present,
-            kept_rows > 0 ? kept_rows : present};
+    return {(plane_index * rows + first) * samples, plane_index * plane + static_cast<std::int64_t>(first) * stride,
+            present, kept_rows > 0 ? kept_rows : present};
   }
 
-  QS_DEVICE Lines<T> lines(Complex<T>* memory) const { return {memory, tile, 1, gap}; }
-  QS_DEVICE Lines<T> columns(Complex<T>* memory) const { return {memory, frequencies, gap, 1}; }
+  QS_DEVICE Lines<T, Constant<1>> lines(Complex<T>* memory) const { return {memory, tile, {}, gap}; }
+  QS_DEVICE Lines<T, int> columns(Complex<T>* memory) const { return {memory, frequencies, gap, 1}; }
 
   // Where in a block's memory a kept frequency of a kept row is.
   QS_DEVICE int place(int row, int k) const {
@@ -58,7 +57,7 @@ struct Rows {
 
 template <class T>
 struct RowsForward {
-  static constexpr int most_threads = sizeof(T) == 4 ? 1024 : 512;
+  static constexpr int most_threads = sizeof(T) == 4 ? 640 : 384;
   Rows<T> rows;
 
   QS_DEVICE void operator()(const Block& block) const {
@@ -66,7 +65,7 @@ struct RowsForward {
     const Tile tile = rows.at(block.index());
     load(block, tile, memory);
     transform<false>(block, rows.along, rows.lines(memory), rows.along_roots);
-    untangle<false>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
+    untangle<false>(block, rows.half, rows.lines(memory), rows.along_roots, rows.places);
     transform<false>(block, rows.middle, rows.columns(memory), rows.middle_roots);
     Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
     const bool all = rows.column_places == nullptr;
@@ -80,29 +79,22 @@ struct RowsForward {
  private:
   QS_DEVICE void load(const Block& block, const Tile& tile, Complex<T>* memory) const {
     const T* const field = rows.field + tile.field;
-    const int half = rows.half.divisor, samples = rows.samples.divisor;
-    block.move(
-        rows.tile.divisor * half,
-        [&](int item) QS_INLINE {
-          const int row = quotient(item, rows.half);
-          const int z = 2 * (item - row * half);
+    const int half = rows.half, samples = rows.samples;
+    block.move<warp_threads>(
+        rows.tile.divisor, half,
+        [&](int row, int k) QS_INLINE {
+          const int z = 2 * k;
           const T* const pair = field + row * samples + z;
           const bool inside = row < tile.present;
           return Complex<T>{inside && z < samples ? pair[0] : T(0), inside && z + 1 < samples ? pair[1] : T(0)};
         },
-        [&](int item, const Complex<T>& pair) QS_INLINE {
-          const int row = quotient(item, rows.half);
-          memory[item + row * (rows.gap - half)] = pair;
-        });
+        [&](int row, int k, const Complex<T>& pair) QS_INLINE { memory[row * rows.gap + k] = pair; });
   }
 
   template <class At>
   QS_DEVICE void store(const Block& block, const Tile& tile, Complex<T>* spectrum, const At& at) const {
-    block.share(tile.kept * rows.kept.divisor, [&](int item) QS_INLINE {
-      const int row = quotient(item, rows.kept);
-      const int k = item - row * rows.kept.divisor;
-      spectrum[row * rows.stride + k] = at(row, k);
-    });
+    block.share<warp_threads>(tile.kept, rows.kept,
+                              [&](int row, int k) QS_INLINE { spectrum[row * rows.stride + k] = at(row, k); });
   }
 };
 
@@ -121,13 +113,11 @@ struct RowsInverse {
       load(block, tile, [&](int row, int k) QS_INLINE -> Complex<T>& { return memory[row * rows.gap + k]; });
     }
     transform<true>(block, rows.middle, rows.columns(memory), rows.middle_roots);
-    untangle<true>(block, rows.half.divisor, rows.lines(memory), rows.along_roots, rows.places);
+    untangle<true>(block, rows.half, rows.lines(memory), rows.along_roots, rows.places);
     transform<true>(block, rows.along, rows.lines(memory), rows.along_roots);
     T* const field = rows.field + tile.field;
-    block.share(tile.present * rows.samples.divisor, [&](int item) QS_INLINE {
-      const int row = quotient(item, rows.samples);
-      const int z = item - row * rows.samples.divisor;
-      field[item] = reinterpret_cast<const T*>(memory + row * rows.gap)[z];
+    block.share<warp_threads>(tile.present, rows.samples, [&](int row, int z) QS_INLINE {
+      field[row * rows.samples + z] = reinterpret_cast<const T*>(memory + row * rows.gap)[z];
     });
   }
 
@@ -135,17 +125,11 @@ struct RowsInverse {
   template <class At>
   QS_DEVICE void load(const Block& block, const Tile& tile, const At& at) const {
     const Complex<T>* const spectrum = rows.spectrum + tile.spectrum;
-    const int kept = rows.kept.divisor;
-    block.move(
-        tile.kept * kept,
-        [&](int item) QS_INLINE {
-          const int row = quotient(item, rows.kept);
-          return spectrum[item + row * (rows.stride - kept)];
-        },
-        [&](int item, const Complex<T>& value) QS_INLINE {
-          const int row = quotient(item, rows.kept);
-          at(row, item - row * kept) = value;
-        });
+    block.move<warp_threads>(
+        tile.kept, rows.kept,
+        [&](int row, int k)
+            QS_INLINE { return row < tile.kept ? spectrum[row * rows.stride + k] : Complex<T>{T(0), T(0)}; },
+        [&](int row, int k, const Complex<T>& value) QS_INLINE { at(row, k) = value; });
   }
 };
 

@@ -55,7 +55,8 @@ class Arrays:
         """
         key = (self.namespace.__name__, self.device(), self.first.dtype.str, torus, spacing, band)
         if key not in _TABLES:
-            numbers = np.asarray(_fft.tables(torus, spacing, band), self.first.dtype)
+            kind = "cpu" if self.device() < 0 else "cuda"
+            numbers = np.asarray(_fft.tables(torus, spacing, band, kind), self.first.dtype)
             table = self.empty(numbers.shape)
             table[:] = self.namespace.asarray(numbers)
             if self.namespace.__name__ == "cupy":  # other streams may use them next

@@ -30,7 +30,7 @@ def _tables(
             "recorded, found a recording; call the operator once beforehand"
         )
     if fused:
-        numbers = _fft.tables(torus, spacing, band)
+        numbers = _fft.tables(torus, spacing, band, device.type)
     else:
         numbers = symbol_tables(torus, spacing, frequencies(torus, band))
     return torch.frombuffer(numbers, dtype=torch.float64).to(dtype).to(device)  # waits: any stream

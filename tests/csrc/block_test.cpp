@@ -33,7 +33,7 @@ bool smooths(int dims, bool half, int block_memory) {
                                std::numeric_limits<float>::quiet_NaN());
   field[3] = -20;
   Field work = field_of(workspace, 2, dims, rest);
-  const std::vector<float> tables = transform_tables<float>(torus, dims);
+  const std::vector<float> tables = transform_tables<float>(torus, dims, true);
   cuda::fluid(field_of(field, dims, dims, shape[2]), field_of(out, dims, dims, shape[2]), work, tables.data(), torus,
               {0.01, 0.01, 0.001, 2, true, {1, 1, 1}}, Queue{0, nullptr, 1});
   const float sum = std::accumulate(out.begin(), out.end(), 0.0f);

@@ -16,6 +16,12 @@
 
 namespace qs {
 
+#if defined(QS_EMULATE)
+constexpr bool emulated = true;
+#else
+constexpr bool emulated = false;
+#endif
+
 template <class T, class Check>
 struct KernelCases {
   Check& check;
@@ -191,12 +197,15 @@ struct KernelCases {
     }
   }
 
-  // Both forms, on a torus with every radix, in the full band and in a half one.
+  // Both forms, on tori with every radix, in the full band and in a half one.
   void smoothing() {
-    const int middle = dims == 3 ? 30 : 1;
-    for (const int block_memory : {1 << 20, 3000}) {
-      smoothing({{14, middle, 48}, {middle, 25}, block_memory});
-      smoothing({{14, middle, 48}, {(middle + 1) / 2, 12}, block_memory});
+    constexpr int tori[][3] = {{14, 30, 48}, {160, 12, 48}, {64, 15, 42}};
+    for (const int (&size)[3] : tori) {
+      const int middle = dims == 3 ? size[1] : 1, half = size[2] / 2;
+      for (const int block_memory : {1 << 20, 3000}) {
+        smoothing({{size[0], middle, size[2]}, {middle, half + 1}, block_memory});
+        smoothing({{size[0], middle, size[2]}, {(middle + 1) / 2, half / 2}, block_memory});
+      }
     }
   }
 
@@ -205,9 +214,10 @@ struct KernelCases {
     const int few[3] = {5, shape[1], shape[2]};
     const Array<T> field(dims, 1, dims, few, [&](Array<T>& a) { a.randomise(random, 1); });
     Array<T> out(dims, 1, dims, few), spectrum(2, 1, dims, {few[0], 1, 2 * rest});
-    const Array<T> tables(transform_tables<T>(on, dims));
+    const Array<T> of_packets(transform_tables<T>(on, dims, false)), of_blocks(transform_tables<T>(on, dims, true));
     const FluidSymbol how{0.01, 0.01, 0.001, 2, true, {1, 1, 1}};
     check("fluid", {result(out), workspace(spectrum)}, [&](auto& ops, auto& q) {
+      const Array<T>& tables = q.device < 0 && !emulated ? of_packets : of_blocks;
       ops.fluid(field.field, out.field, as_complex(spectrum), tables.data(), on, how, q);
     });
     const T total = std::accumulate(out.values(), out.values() + out.size(), T(0));

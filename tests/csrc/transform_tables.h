@@ -10,10 +10,10 @@
 
 namespace qs {
 
-// As quicksilver_ext/_fft.py makes them, with made-up symbols: only the roots and the places matter here. Of fewer
-// frequencies than there are, those at the last places are kept.
+// As quicksilver_ext/_fft.py makes them for packets or for blocks, with made-up symbols: only the roots and the places
+// matter here. Of fewer frequencies than there are, the lowest are kept.
 template <class T>
-std::vector<T> transform_tables(const FluidTorus& on, int dims) {
+std::vector<T> transform_tables(const FluidTorus& on, int dims, bool blocks) {
   const int (&torus)[3] = on.size;
   const int half = torus[2] / 2, middle = dims == 3 ? torus[1] : 0, rows = dims == 3 ? on.kept[0] : 0;
   std::vector<T> tables(2 * static_cast<std::size_t>(torus[0] + rows + on.kept[1]), T(-0.5));
@@ -25,14 +25,20 @@ std::vector<T> transform_tables(const FluidTorus& on, int dims) {
   }
   std::vector<T> places(static_cast<std::size_t>(half));
   for (int place = 0; place < half; ++place) {
-    places[static_cast<std::size_t>(frequency_at(plan_of(half, half), place))] = static_cast<T>(place);
+    places[static_cast<std::size_t>(frequency_at(plan_of(half, half, blocks), place))] = static_cast<T>(place);
   }
   tables.insert(tables.end(), places.begin(), places.end());
-  for (int n = 0; n < rows && on.kept[1] <= half; ++n) {
-    tables.push_back(static_cast<T>(middle - rows + n));
-  }
-  for (int n = 0; n < on.kept[1] && on.kept[1] <= half; ++n) {
-    tables.push_back(static_cast<T>(half + 1 - on.kept[1] + n));
+  const auto push_places = [&](int length, int kept) {
+    const Plan plan = plan_of(length, length, blocks);
+    for (int place = 0; place < length; ++place) {
+      if (frequency_at(plan, place) < kept) {
+        tables.push_back(static_cast<T>(place));
+      }
+    }
+  };
+  if (on.kept[1] <= half) {
+    push_places(middle, rows);
+    push_places(half, on.kept[1]);
   }
   return tables;
 }

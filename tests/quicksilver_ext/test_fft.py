@@ -84,7 +84,7 @@ def test_gamma_zero(fields, grid, close, block_memory):
 def test_every_length(fields, close, band):
     """Along the first axis every length that serves, along the last one every even one."""
     metric = qs.FluidMetric(pad="none", spacing=(1.0, 1.0), band=band)
-    lengths = [n for n in range(1, 513) if _fft.order(n)]
+    lengths = [n for n in range(1, 513) if _fft.order(n, "cpu")]
     assert {2, 3, 5, 7, 49, 343, 486, 500, 504} < set(lengths)
     for n in lengths:
         shapes = [(n, 2), (2, n)] if n % 2 == 0 else [(n, 2)]
@@ -103,7 +103,7 @@ def test_full_sizes(fields, close, shape, band):
 
 @pytest.mark.parametrize("length", [7, 30, 64, 343, 486])
 def test_order_is_a_permutation(length):
-    assert sorted(_fft.order(length)) == list(range(length))
+    assert sorted(_fft.order(length, "cpu")) == list(range(length))
 
 
 def test_long_lines(fields, close, band, has_gpu_code):
@@ -118,7 +118,7 @@ def test_long_lines(fields, close, band, has_gpu_code):
 
 @pytest.mark.parametrize("length", [0, -4, 11, 22, 513, 2050, 2058, 4096])
 def test_lengths_without_a_plan(length):
-    assert _fft.order(length) == []
+    assert _fft.order(length, "cpu") == []
 
 
 @pytest.mark.parametrize("shape", [(229, 193, 193), (5, 7, 9), (31, 33), (1, 1)])
@@ -165,8 +165,8 @@ def test_where_it_serves():
 
 def test_tables():
     """Cosines, sines and roots of a 4 x 6 torus, and where the frequencies of the last axis are."""
-    numbers = list(_fft.tables((4, 6), (1.0, 2.0), "full"))
-    first, half = _fft.order(4), [*_fft.order(3), 3]
+    numbers = list(_fft.tables((4, 6), (1.0, 2.0), "full", "cpu"))
+    first, half = _fft.order(4, "cpu"), [*_fft.order(3, "cpu"), 3]
     assert numbers[:4] == pytest.approx([2 * math.cos(math.pi / 2 * k) - 2 for k in first])
     assert numbers[12:16] == pytest.approx([math.sin(math.pi / 3 * k) / 2 for k in half])
     assert numbers[16:24] == pytest.approx([1, 0, 0, -1, -1, 0, 0, 1])
@@ -178,8 +178,8 @@ def test_tables_of_the_half_band():
     marked.
     """
     torus = (6, 10, 12)
-    numbers = list(_fft.tables(torus, (1.0,) * 3, "half"))
-    first, middle, last = _fft.order(6), _fft.order(10), [*_fft.order(6), 6]
+    numbers = list(_fft.tables(torus, (1.0,) * 3, "half", "cpu"))
+    first, middle, last = _fft.order(6, "cpu"), _fft.order(10, "cpu"), [*_fft.order(6, "cpu"), 6]
     places = [int(place) for place in numbers[-8:]]
     assert [middle[place] for place in places[:5]] == [k for k in middle if k in (0, 1, 2, 8, 9)]
     assert [last[place] for place in places[5:]] == [k for k in last if k in (0, 1, 2)]

@@ -12,16 +12,33 @@
 
 namespace qs::QS_TARGET {
 
-// Lines in the memory of a block: the places between the numbers of a line, and between lines.
-template <class T>
+// Lines in the memory of a block: the places between the numbers of a line (an int, or a constant), and between lines.
+template <class T, class Step>
 struct Lines {
   Complex<T>* data;
   Divider count;
-  int step, gap;
+  Step step;
+  int gap;
 };
 
+// x_r <- x_r w^r, or with the conjugate, given w and w^4: a table of all powers would be read for every number. From
+// two of them none is a product of more than six.
 template <int R, bool Inverse, class T>
-QS_DEVICE void transform_stage(const Block& block, int length, const Stage& stage, const Lines<T>& lines,
+QS_HD void rotate_by_powers(Complex<T> (&x)[R], const Complex<T>& root, const Complex<T>& fourth) {
+  Complex<T> power[R];
+  unroll<R - 1>([&](auto n) QS_INLINE {
+    constexpr int r = decltype(n){} + 1, half = r < 4 ? r / 2 : r % 4 == 0 ? r / 8 * 4 : r % 4;
+    if constexpr (r == 1 || r == 4) {
+      power[r] = r == 1 ? root : fourth;
+    } else {
+      power[r] = times<false>(power[half], power[r - half]);
+    }
+    x[r] = times<Inverse>(x[r], power[r]);
+  });
+}
+
+template <int R, bool Inverse, class T, class Step>
+QS_DEVICE void transform_stage(const Block& block, int length, const Stage& stage, const Lines<T, Step>& lines,
                                const Complex<T>* roots) {
   const int spread = stage.spread.divisor;
   block.share(lines.count.divisor * (length / R), [&](int item) QS_INLINE {
@@ -33,7 +50,8 @@ QS_DEVICE void transform_stage(const Block& block, int length, const Stage& stag
     Complex<T> x[R];
     const auto rotate = [&] QS_INLINE {
       if (spread > 1) {
-        unroll<R - 1>([&](auto r) QS_INLINE { x[r + 1] = times<Inverse>(x[r + 1], roots[(r + 1) * j * stage.turn]); });
+        const int turn = j * stage.turn;
+        rotate_by_powers<R, Inverse>(x, roots[turn], roots[R > 4 ? 4 * turn : 0]);
       }
     };
     unroll<R>([&](auto r) QS_INLINE { x[r] = data[r * spread * lines.step]; });
@@ -48,11 +66,11 @@ QS_DEVICE void transform_stage(const Block& block, int length, const Stage& stag
   });
 }
 
-template <bool Inverse, class T>
-QS_DEVICE void transform(const Block& block, const Plan& plan, const Lines<T>& lines, const Complex<T>* roots) {
+template <bool Inverse, class T, class Step>
+QS_DEVICE void transform(const Block& block, const Plan& plan, const Lines<T, Step>& lines, const Complex<T>* roots) {
   for (int n = 0; n < plan.stages; ++n) {
     const Stage& stage = plan.stage[Inverse ? plan.stages - 1 - n : n];
-    with_radix(stage.radix, [&](auto radix) QS_INLINE {
+    with_radix<2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 16>(stage.radix, [&](auto radix) QS_INLINE {
       transform_stage<decltype(radix){}, Inverse>(block, plan.length, stage, lines, roots);
     });
   }
@@ -60,11 +78,11 @@ QS_DEVICE void transform(const Block& block, const Plan& plan, const Lines<T>& l
 
 // `untangle_pair` for all pairs of frequencies, and X_0 and X_M. `places` says where a frequency is; X_M goes behind
 // the others.
-template <bool Inverse, class T>
-QS_DEVICE void untangle(const Block& block, int half, const Lines<T>& lines, const Complex<T>* roots, const T* places) {
-  block.share(lines.count.divisor * (half / 2 + 1), [&](int item) QS_INLINE {
-    const int k = quotient(item, lines.count);
-    Complex<T>* const line = lines.data + (item - k * lines.count.divisor) * lines.gap;
+template <bool Inverse, class T, class Step>
+QS_DEVICE void untangle(const Block& block, int half, const Lines<T, Step>& lines, const Complex<T>* roots,
+                        const T* places) {
+  block.share<warp_threads>(half / 2 + 1, lines.count.divisor, [&](int k, int number) QS_INLINE {
+    Complex<T>* const line = lines.data + number * lines.gap;
     if (k == 0) {
       untangle_ends<Inverse>(line[0], line[half * lines.step]);
       return;

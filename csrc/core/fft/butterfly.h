@@ -1,4 +1,4 @@
-// Discrete Fourier transforms of 2 to 8 numbers in registers, and the step between real and complex ones.
+// Discrete Fourier transforms of 2 to 16 numbers in registers, and the step between real and complex ones.
 #pragma once
 
 #include "core/fft/complex.h"
@@ -75,10 +75,10 @@ QS_HD void dft(Complex<T> (&x)[R]) {
     const Complex<T> difference = x[0] - x[1];
     x[0] = x[0] + x[1];
     x[1] = difference;
-  } else if constexpr (R % 2 == 1) {
+  } else if constexpr (R == 3 || R == 5 || R == 7) {
     dft_prime<R, Inverse>(x);
   } else {
-    constexpr int A = 2, B = R / 2;
+    constexpr int A = R % 2 == 0 ? 2 : 3, B = R / A;
     Complex<T> rows[A][B];
     unroll<B>([&](auto b) QS_INLINE {
       Complex<T> column[A];
@@ -93,25 +93,10 @@ QS_HD void dft(Complex<T> (&x)[R]) {
   }
 }
 
-// Calls f with the radix of a stage (core/fft/plan.h) as a constant.
-template <class F>
+// Calls f with the radix of a stage (core/fft/plan.h), one of these, as a constant.
+template <int... R, class F>
 QS_HD void with_radix(int radix, const F& f) {
-  switch (radix) {
-    case 2:
-      return f(Constant<2>{});
-    case 3:
-      return f(Constant<3>{});
-    case 4:
-      return f(Constant<4>{});
-    case 5:
-      return f(Constant<5>{});
-    case 6:
-      return f(Constant<6>{});
-    case 7:
-      return f(Constant<7>{});
-    default:
-      return f(Constant<8>{});
-  }
+  static_cast<void>(((radix == R && (f(Constant<R>{}), true)) || ...));
 }
 
 // From the transform z of M pairs of reals (even + i odd) to the spectrum X_0 .. X_M of the 2 M reals, or back, both

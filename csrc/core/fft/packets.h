@@ -44,8 +44,8 @@ template <bool Inverse, class T>
 void transform(const Plan& plan, ComplexPacket<T>* line, const Complex<T>* roots) {
   for (int n = 0; n < plan.stages; ++n) {
     const Stage& stage = plan.stage[Inverse ? plan.stages - 1 - n : n];
-    with_radix(stage.radix,
-               [&](auto radix) { transform_stage<decltype(radix){}, Inverse>(plan.length, stage, line, roots); });
+    with_radix<2, 3, 4, 5, 6, 7, 8>(
+        stage.radix, [&](auto radix) { transform_stage<decltype(radix){}, Inverse>(plan.length, stage, line, roots); });
   }
 }
 

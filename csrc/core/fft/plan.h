@@ -26,8 +26,10 @@ struct Plan {
 // Whether `length` is at most longest_transform and has no prime factor above 7.
 bool has_plan(int length);
 
-// The plan for a length that has one, with a table of exp(-2 pi i k / roots), k = 0 .. roots - 1.
-Plan plan_of(int length, int roots);
+// The plan for a length that has one, with a table of exp(-2 pi i k / roots), k = 0 .. roots - 1. For packets, of
+// radices up to 8: as many numbers as registers hold. For the threads of blocks, which have more registers but pay for
+// each stage by a round trip through shared memory, of up to 16: 96, 128, 160, 192, 240 and 256 take two stages.
+Plan plan_of(int length, int roots, bool blocks);
 
 // The frequency found at a place of the digit-reversed order.
 int frequency_at(const Plan& plan, int place);
