@@ -48,33 +48,33 @@ QS_HD int quotient(int n, const Divider& by) {
 constexpr int block_threads = 256;
 constexpr int most_batches = 65535;  // along the y of a launch
 
+// With one block a multiprocessor for a bound: where ptxas may choose, it spills to hold more of them.
 template <class Work>
-__global__ void __launch_bounds__(block_threads)
-    voxel_kernel(const unsigned voxels, const Divider plane, const Divider row, const std::int64_t batch,
-                 const Work work) {
+__global__ void __launch_bounds__(block_threads, 1)
+    voxel_kernel(const unsigned voxels, const Divider plane, const Divider row, const unsigned batch, const Work work) {
   const unsigned n = blockIdx.x * block_threads + threadIdx.x;
   if (n >= voxels) {
     return;
   }
   const int offset = static_cast<int>(n), i = quotient(offset, plane), rest = offset - i * plane.divisor;
   const int j = quotient(rest, row);
-  work(Voxel{{i, j, rest - j * row.divisor}, offset, batch + blockIdx.y});
+  for (unsigned b = blockIdx.y; b < batch; b += gridDim.y) {
+    work(Voxel{{i, j, rest - j * row.divisor}, offset, b});
+  }
 }
 
 template <class Work>
 void launch(const Grid& grid, const Queue& queue, const Work& work) {
   const Extent e = grid.extent;
-  if (e.voxels() == 0) {
+  if (grid.batch == 0 || e.voxels() == 0) {
     return;
   }
   const DeviceGuard guard(queue.device);
   const auto voxels = static_cast<unsigned>(e.voxels());
-  for (std::int64_t batch = 0; batch < grid.batch; batch += most_batches) {
-    const dim3 blocks((voxels + block_threads - 1) / block_threads,
-                      static_cast<unsigned>(std::min<std::int64_t>(grid.batch - batch, most_batches)));
-    launch_kernel(voxel_kernel<Work>, blocks, dim3(block_threads), 0, queue, voxels, divider(e.n[1] * e.n[2]),
-                  divider(e.n[2]), batch, work);
-  }
+  const dim3 blocks((voxels + block_threads - 1) / block_threads,
+                    static_cast<unsigned>(std::min<std::int64_t>(grid.batch, most_batches)));
+  launch_kernel(voxel_kernel<Work>, blocks, dim3(block_threads), 0, queue, voxels, divider(e.n[1] * e.n[2]),
+                divider(e.n[2]), static_cast<unsigned>(grid.batch), work);
 }
 
 template <class Body>
