@@ -10,7 +10,8 @@ import pytest
 BESIDE = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
 SHARED = Path(os.environ.get("QUICKSILVER_TEST_DATA", BESIDE))
 
-collect_ignore = ["emulated.py"]  # a plugin, which looks for what it needs when it is imported
+# A plugin, which looks for what it needs when it is imported, and what hides packages from an interpreter.
+collect_ignore = ["emulated.py", "benchmarks/bare/sitecustomize.py"]
 
 
 @pytest.fixture(scope="session")
