@@ -10,7 +10,7 @@ import pytest
 BESIDE = Path(__file__).resolve().parents[1].parent / "shared"  # beside the repository, or absent
 SHARED = Path(os.environ.get("QUICKSILVER_TEST_DATA", BESIDE))
 
-# A plugin, which looks for what it needs when it is imported, and what hides packages from an interpreter.
+# A plugin, which looks for what it needs when it is imported; what hides packages from others.
 collect_ignore = ["emulated.py", "benchmarks/bare/sitecustomize.py"]
 
 

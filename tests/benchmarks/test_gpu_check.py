@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from benchmarks.measuring.machine import ROOT
 
@@ -45,7 +46,7 @@ def test_the_driver_of_the_kernels_is_compiled_and_watched(tmp_path):
 def test_networks_and_shooting_need_no_optional_packages(tmp_path):
     bare = ROOT / "tests" / "benchmarks" / "bare"
     path = os.pathsep.join([str(bare), os.environ.get("PYTHONPATH", "")])
-    done = gpu_check("--dry-run", "register", tmp_path, PYTHONPATH=path)
+    done = gpu_check("--dry-run", "register", tmp_path, PYTHON=sys.executable, PYTHONPATH=path)
     assert done.returncode == 0, done.stdout
     assert "predict, 229 x 193 x 193" in done.stdout
     assert "shoot padded, 96 x 112 x 96, batch 8" in done.stdout

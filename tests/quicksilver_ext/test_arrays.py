@@ -141,7 +141,9 @@ def test_tables_on_a_gpu_are_complete_before_another_stream_uses_them(monkeypatc
     first, second = (of_array.tables((6, 10), (1.0, 1.0), "full") for _ in range(2))
     assert waited == [{}]
     assert second is first
-    np.testing.assert_array_equal(first, np.asarray(_fft.tables((6, 10), (1.0, 1.0), "full"), "f4"))
+    np.testing.assert_array_equal(
+        first, np.asarray(_fft.tables((6, 10), (1.0, 1.0), "full", "cuda"), "f4")
+    )
 
 
 class Device(contextlib.nullcontext):
