@@ -69,7 +69,7 @@ def torus_of(torus: Sequence[int], band: str, block_memory: int) -> _core.FluidT
 
 
 def tables(torus: Sequence[int], spacing: Sequence[float], band: str, device: str) -> array[float]:
-    """The tables of `_core.fluid`, one after the other, in double precision (csrc/ops/operators.def).
+    """The tables of `_core.fluid`, in double precision, in a line: see csrc/ops/operators.def.
 
     Example:
         >>> len(tables((4, 6), (1.0, 1.0), "full", "cpu"))  # 2 (4 + 4) + 2 (4 + 6) + 3
