@@ -1,8 +1,8 @@
 // Loops over voxels, on CPU threads or on the GPU.
 //
 // A body is a small struct with a const call operator for one voxel. On the CPU rows are divided among threads
-// and the contiguous axis is vectorised; on the GPU a block takes a run of voxels in the order of memory, one a
-// thread, whatever the rows are: all lanes of its warps work, on neighbours.
+// and the contiguous axis is vectorised; on the GPU one thread takes one voxel, 32 neighbours along the contiguous
+// axis in a warp.
 #pragma once
 
 #include "core/divider.h"
@@ -38,6 +38,7 @@ QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
 }
 
+// n / by.divisor.
 QS_HD int quotient(int n, const Divider& by) {
   const std::uint64_t twice = static_cast<std::uint32_t>(n) << 1;
   return static_cast<int>(static_cast<std::uint32_t>(twice * by.reciprocal >> 32) >> by.shift);
@@ -45,36 +46,37 @@ QS_HD int quotient(int n, const Divider& by) {
 
 #if defined(QS_GPU)
 
-constexpr int block_threads = 256;
-constexpr int most_batches = 65535;  // along the y of a launch
+constexpr int block_x = 32, block_y = 8;
+constexpr int most_blocks = 65535;  // along the y and z of a launch
 
 // With one block a multiprocessor for a bound: where ptxas may choose, it spills to hold more of them.
 template <class Work>
-__global__ void __launch_bounds__(block_threads, 1)
-    voxel_kernel(const unsigned voxels, const Divider plane, const Divider row, const unsigned batch, const Work work) {
-  const unsigned n = blockIdx.x * block_threads + threadIdx.x;
-  if (n >= voxels) {
+__global__ void __launch_bounds__(block_x* block_y, 1)
+    voxel_kernel(const Extent e, const std::int64_t slices, const int first, const Work work) {
+  const int k = blockIdx.x * block_x + threadIdx.x;
+  const int j = first + blockIdx.y * block_y + threadIdx.y;
+  if (k >= e.n[2] || j >= e.n[1]) {
     return;
   }
-  const int offset = static_cast<int>(n), i = quotient(offset, plane), rest = offset - i * plane.divisor;
-  const int j = quotient(rest, row);
-  for (unsigned b = blockIdx.y; b < batch; b += gridDim.y) {
-    work(Voxel{{i, j, rest - j * row.divisor}, offset, b});
+  for (std::int64_t slice = blockIdx.z; slice < slices; slice += gridDim.z) {
+    work(voxel_at(e, slice / e.n[0], static_cast<int>(slice % e.n[0]), j, k));
   }
 }
 
 template <class Work>
 void launch(const Grid& grid, const Queue& queue, const Work& work) {
   const Extent e = grid.extent;
-  if (grid.batch == 0 || e.voxels() == 0) {
+  const std::int64_t slices = grid.batch * e.n[0];
+  if (slices == 0 || e.n[1] == 0 || e.n[2] == 0) {
     return;
   }
   const DeviceGuard guard(queue.device);
-  const auto voxels = static_cast<unsigned>(e.voxels());
-  const dim3 blocks((voxels + block_threads - 1) / block_threads,
-                    static_cast<unsigned>(std::min<std::int64_t>(grid.batch, most_batches)));
-  launch_kernel(voxel_kernel<Work>, blocks, dim3(block_threads), 0, queue, voxels, divider(e.n[1] * e.n[2]),
-                divider(e.n[2]), static_cast<unsigned>(grid.batch), work);
+  const auto count = [](std::int64_t n) { return static_cast<unsigned>(std::min<std::int64_t>(n, most_blocks)); };
+  const unsigned columns = static_cast<unsigned>((e.n[2] + block_x - 1) / block_x);
+  for (int first = 0; first < e.n[1]; first += most_blocks * block_y) {
+    const dim3 blocks(columns, count((e.n[1] - first + block_y - 1) / block_y), count(slices));
+    launch_kernel(voxel_kernel<Work>, blocks, dim3(block_x, block_y), 0, queue, e, slices, first, work);
+  }
 }
 
 template <class Body>

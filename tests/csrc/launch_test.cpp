@@ -63,7 +63,7 @@ void shared_memory() {
 }
 
 void long_axes() {
-  constexpr int most = 8 * 65535 + 3;  // more entries of a batch than a launch has blocks, along its second axis
+  constexpr int most = 8 * 65535 + 3;  // more rows than a launch has blocks of 8 rows, along its second axis
   for (const Grid& grid :
        {Grid{{{1, most, 1}}, 1}, Grid{{{most, 1, 1}}, 1}, Grid{{{1, 1, most}}, 1}, Grid{{{1, 1, 1}}, most}}) {
     std::vector<unsigned char> visits(most, 0);
