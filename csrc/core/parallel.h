@@ -49,9 +49,8 @@ QS_HD int quotient(int n, const Divider& by) {
 constexpr int block_x = 32, block_y = 8;
 constexpr int most_blocks = 65535;  // along the y and z of a launch
 
-// With one block a multiprocessor for a bound: where ptxas may choose, it spills to hold more of them.
 template <class Work>
-__global__ void __launch_bounds__(block_x* block_y, 1)
+__global__ void __launch_bounds__(block_x* block_y)
     voxel_kernel(const Extent e, const std::int64_t slices, const int first, const Work work) {
   const int k = blockIdx.x * block_x + threadIdx.x;
   const int j = first + blockIdx.y * block_y + threadIdx.y;

@@ -145,10 +145,10 @@ struct AdvanceGradient {
 
   QS_HD void step(const Voxel& v, State& s) const {
     const auto f = footprint<S::mode, S::padding>(v, s.u, extent);
-    T g[D];
+    T g[D], slope[D] = {};
     load_vector(grad, v, g);
-    unroll<D>([&](auto c) QS_INLINE { s.u[c] = g[c]; });
-    gather_gradient(psi.entry(v.batch), f, s.u, g);
+    gather_gradient(psi.entry(v.batch), f, slope, g);
+    unroll<D>([&](auto c) QS_INLINE { s.u[c] = g[c] + slope[c]; });
     s.done = true;
   }
 
