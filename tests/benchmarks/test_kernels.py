@@ -44,7 +44,7 @@ def test_table_shows_the_longest_float_variant():
     }
     *_, row = table([*kernels, longer, replace(longer, architecture="sm_80")], counts)
     assert row == (
-        "| Follow | 3 | 56 / 62 | 56 / 64 | 50% / 50% | 1,200 | 400 | 48 / 3 | 5 / 6 | 36 |"
+        "| Follow | 3 | 56 / 62 | 56 / 64 | 50% / 50% | 1,200 | 400 | 48 / 3 | 5 / 6 | 40 |"
     )
 
 

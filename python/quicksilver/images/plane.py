@@ -41,7 +41,7 @@ def lay_flat(affine: np.ndarray) -> np.ndarray:
     if not np.allclose(affine[2, :2], 0, atol=1e-4 * spacing.min()):
         directions = axes / spacing
         u, sizes, v = np.linalg.svd(directions)
-        axes = (u @ v if sizes.prod() >= UPRIGHT else -np.eye(2)) * spacing
+        axes = (u @ v if sizes.prod() >= UPRIGHT else np.diag([-1.0, -1.0])) * spacing
     flat = np.eye(4)
     flat[:2, :2], flat[:2, 3], flat[2, 2] = axes, affine[:2, 3], spacing.min()
     return flat
