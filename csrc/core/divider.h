@@ -1,5 +1,5 @@
 // Division by a number known only at run time, as a multiplication and a shift: plain data that the host makes and a
-// kernel receives by value (see quotient in core/parallel.h).
+// kernel receives by value (see quotient in core/fft/blocks.h).
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,6 @@
 // axis in a warp.
 #pragma once
 
-#include "core/divider.h"
 #include "core/field.h"
 #include "core/host_device.h"
 #include "core/view.h"
@@ -36,12 +35,6 @@ inline Grid grid_of(const Field& field) { return {extent_of(field), field.batch}
 
 QS_HD Voxel voxel_at(const Extent& e, std::int64_t batch, int i, int j, int k) {
   return {{i, j, k}, (i * e.n[1] + j) * e.n[2] + k, batch};
-}
-
-// n / by.divisor.
-QS_HD int quotient(int n, const Divider& by) {
-  const std::uint64_t twice = static_cast<std::uint32_t>(n) << 1;
-  return static_cast<int>(static_cast<std::uint32_t>(twice * by.reciprocal >> 32) >> by.shift);
 }
 
 #if defined(QS_GPU)

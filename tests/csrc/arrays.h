@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <new>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "core/field.h"
@@ -133,5 +135,17 @@ inline Output result(Buffer& b) { return {&b, Output::Start::undefined}; }
 inline Output sum(Buffer& b) { return {&b, Output::Start::zeros}; }
 inline Output changed(Buffer& b) { return {&b, Output::Start::given}; }
 inline Output workspace(Buffer& b) { return {&b, Output::Start::undefined, false}; }
+
+// What is wrong is told, and counted.
+struct Failures {
+  int failures = 0;
+
+  void expect(bool ok, const std::string& what) {
+    if (!ok) {
+      ++failures;
+      std::printf("FAILED %s\n", what.c_str());
+    }
+  }
+};
 
 }  // namespace qs

@@ -65,13 +65,6 @@ int count_devices() {
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
 }
 
-void Device::expect(bool ok, const std::string& what) {
-  if (!ok) {
-    ++failures;
-    std::printf("FAILED %s\n", what.c_str());
-  }
-}
-
 void Device::operator()(const std::string& name, const std::vector<Output>& outputs,
                         const std::function<void(const Operators&, const Queue&)>& work) {
   const std::vector<Bytes> given = contents_of(outputs);

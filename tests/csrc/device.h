@@ -12,13 +12,10 @@ namespace qs {
 
 // Runs kernels on the first device, with arrays that are there for one call, exactly as large as they are and undefined
 // where a kernel need not read; then, where outputs are compared, on the CPU.
-class Device {
+class Device : public Failures {
  public:
-  int failures = 0;
-
   explicit Device(bool compared) : compared_(compared) {}
 
-  void expect(bool ok, const std::string& what);
   void operator()(const std::string& name, const std::vector<Output>& outputs,
                   const std::function<void(const Operators&, const Queue&)>& work);
 

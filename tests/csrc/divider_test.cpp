@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdio>
 
-#include "core/parallel.h"
+#include "core/fft/blocks.h"
 
 namespace {
 

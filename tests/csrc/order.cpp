@@ -37,13 +37,6 @@ std::int64_t ordered(std::int64_t piece, std::int64_t pieces) {
   }
 }
 
-void Orders::expect(bool ok, const std::string& what) {
-  if (!ok) {
-    ++failures;
-    std::printf("FAILED %s\n", what.c_str());
-  }
-}
-
 void Orders::operator()(const std::string& name, const std::vector<Output>& outputs,
                         const std::function<void(const Operators&, const Queue&)>& work) {
   const std::vector<Bytes> given = contents_of(outputs);

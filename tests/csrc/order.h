@@ -16,11 +16,8 @@ std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
 
 // Runs kernels with their pieces forwards, backwards and shuffled, by one worker and by three; the outputs must have
 // the same bits each time.
-class Orders {
+class Orders : public Failures {
  public:
-  int failures = 0;
-
-  void expect(bool ok, const std::string& what);
   void operator()(const std::string& name, const std::vector<Output>& outputs,
                   const std::function<void(const Operators&, const Queue&)>& work);
 };

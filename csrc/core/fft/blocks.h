@@ -12,6 +12,12 @@
 
 namespace qs::QS_TARGET {
 
+// n / by.divisor.
+QS_HD int quotient(int n, const Divider& by) {
+  const std::uint64_t twice = static_cast<std::uint32_t>(n) << 1;
+  return static_cast<int>(static_cast<std::uint32_t>(twice * by.reciprocal >> 32) >> by.shift);
+}
+
 // Lines in the memory of a block: the places between the numbers of a line (an int, or a constant), and between lines.
 template <class T, class Step>
 struct Lines {

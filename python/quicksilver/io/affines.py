@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from quicksilver.errors import QuicksilverError
-from quicksilver.io.files import replacing, require_file
+from quicksilver.io import simpleitk
+from quicksilver.io.files import require_file
 from quicksilver.io.freesurfer import find_surface_space, parse_lta, parse_register_dat
 from quicksilver.io.fsl import fsl_to_world, parse_flirt
 from quicksilver.io.headers import is_affine
@@ -174,14 +175,7 @@ def write_affine(path: str | os.PathLike[str], matrix: np.ndarray, dims: int = 3
     turned = LPS @ matrix @ LPS
     linear, shift = turned[:dims, :dims], turned[:dims, 3]
     transform = sitk.AffineTransform(linear.ravel().tolist(), shift.tolist())
-    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.
-        plain = Path(folder) / f"affine{path.suffix}"
-        try:
-            sitk.WriteTransform(transform, str(plain))
-        except RuntimeError as error:
-            raise OSError(last_line(error)) from error
-        temporary.write_bytes(plain.read_bytes())
+    simpleitk.write(path, lambda name: sitk.WriteTransform(transform, name))
 
 
 def read_linear(transform: Any, planar: bool | None = False) -> np.ndarray:
@@ -218,7 +212,7 @@ def _parse_itk(content: bytes, suffix: str, planar: bool | None) -> np.ndarray:
         try:
             return read_linear(sitk.ReadTransform(str(copy)), planar)
         except RuntimeError as error:
-            raise ValueError(last_line(error)) from error
+            raise ValueError(simpleitk.last_line(error)) from error
         except KeyError as error:
             raise ValueError("a transform that SimpleITK does not know") from error
 
@@ -269,12 +263,6 @@ def _read_columns(content: bytes) -> list[tuple[bytes, int]]:
     if start != len(content):
         raise ValueError("a file that is cut short")
     return columns
-
-
-def last_line(error: Exception) -> str:
-    """Return the last line of words in a message of ITK; those before it name its source files."""
-    lines = str(error).strip().splitlines()
-    return next((line for line in reversed(lines) if re.search("[A-Za-z]{3}", line)), str(error))
 
 
 def _place(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -15,10 +14,9 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.io import nifti
-from quicksilver.io.affines import LPS, last_line
+from quicksilver.io import nifti, simpleitk
+from quicksilver.io.affines import LPS
 from quicksilver.io.fields import write_field
-from quicksilver.io.files import replacing
 from quicksilver.io.fsl import fsl_to_world
 from quicksilver.io.headers import is_oblique
 from quicksilver.io.itk import describe_grid
@@ -77,6 +75,7 @@ def write_map(
 
     Example:
         >>> field = WorldField.identity(Grid((2, 3, 4), np.eye(4)))
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_map(f"{folder}/y_map.nii.gz", field, MapFormat.SPM)
         ...     nifti.load(f"{folder}/y_map.nii.gz")[0][1, 2, 3, 0]
@@ -115,14 +114,7 @@ def _write_h5(path: Path, field: WorldField, moving: Grid | None) -> None:
     image.SetDirection(direction)
     image.SetOrigin(origin)
     whole = sitk.CompositeTransform([sitk.DisplacementFieldTransform(image)])
-    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        # Names that are not UTF-8 bring SimpleITK down: it writes under a name of ours.
-        plain = Path(folder) / "map.h5"
-        try:
-            sitk.WriteTransform(whole, str(plain))
-        except RuntimeError as error:
-            raise OSError(last_line(error)) from error
-        temporary.write_bytes(plain.read_bytes())
+    simpleitk.write(path, lambda name: sitk.WriteTransform(whole, name))
 
 
 def _write_fsl(path: Path, field: WorldField, moving: Grid | None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
 from quicksilver.images.plane import lay_flat
 from quicksilver.io import metaimage, nrrd
-from quicksilver.io.affines import LPS, last_line
+from quicksilver.io.affines import LPS
 from quicksilver.io.dicom import holds_series, measure_series, read_slices
 from quicksilver.io.files import require_file
 from quicksilver.io.nifti import Stored, check_affine, check_array, check_claim, require_room
+from quicksilver.io.simpleitk import explaining
 
 SUFFIXES = (*nrrd.SUFFIXES, *metaimage.SUFFIXES)
 DETACHED = re.compile(
@@ -107,21 +106,10 @@ def describe_grid(grid: Grid) -> tuple[list[int], list[float], list[float], list
 def _reading(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path]]:
     """Yield the path of an image, and a name of it that ITK can open; say in one sentence what is
     wrong with it.
-
-    Names that are not UTF-8 bring SimpleITK down: it reads under names of ours.
     """
     place = Path(path) if holds_series(path) else require_file(path, "an image")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            yield place, _link(place, Path(folder))
-        except (QuicksilverError, MemoryError):
-            raise
-        except Exception as error:  # on damaged bytes the readers may raise anything
-            found = last_line(error).replace(f"{folder}/", "") or type(error).__name__
-            raise QuicksilverError(
-                f"expected a whole image of NRRD, MetaImage or DICOM at {place}, found '{found}'; "
-                "convert or export it again"
-            ) from error
+    with explaining(place, "a whole image of NRRD, MetaImage or DICOM") as folder:
+        yield place, _link(place, folder)
 
 
 def _link(place: Path, folder: Path) -> Path:

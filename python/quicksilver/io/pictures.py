@@ -7,7 +7,6 @@ Colours are read as their luminance.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,11 @@ import numpy as np
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.io.affines import last_line
-from quicksilver.io.files import replacing, require_file
+from quicksilver.io import simpleitk
+from quicksilver.io.files import require_file
 from quicksilver.io.itk import find_grid
 from quicksilver.io.nifti import Stored, check_array, check_claim, require_room
+from quicksilver.io.simpleitk import explaining
 
 SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -75,27 +75,17 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
     import SimpleITK as sitk
 
     place = require_file(path, "a picture")
-    with tempfile.TemporaryDirectory() as folder:
-        # Names that are not UTF-8 bring SimpleITK down: it reads under a name of ours.
-        plain = Path(folder) / f"picture{place.suffix.lower()}"
+    with explaining(place, "one picture of PNG or TIFF") as folder:
+        plain = folder / f"picture{place.suffix.lower()}"
         plain.symlink_to(place.resolve())
-        try:
-            reader = sitk.ImageFileReader()
-            reader.SetFileName(str(plain))
-            reader.ReadImageInformation()
-            size = reader.GetSize()
-            if len(size) != 2:
-                raise ValueError(f"a stack of {size[-1]} pictures")
-            check_claim(int(np.prod(size, dtype=object)), place.stat().st_size)
-            yield place, reader
-        except (QuicksilverError, MemoryError):
-            raise
-        except Exception as error:  # on damaged bytes the readers may raise anything
-            found = last_line(error).replace(f"{folder}/", "") or type(error).__name__
-            raise QuicksilverError(
-                f"expected one picture of PNG or TIFF at {place}, found '{found}'; convert or "
-                "export it again"
-            ) from error
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(plain))
+        reader.ReadImageInformation()
+        size = reader.GetSize()
+        if len(size) != 2:
+            raise ValueError(f"a stack of {size[-1]} pictures")
+        check_claim(int(np.prod(size, dtype=object)), place.stat().st_size)
+        yield place, reader
 
 
 def save(path: str | os.PathLike[str], slice_: np.ndarray, grid: Grid, like: np.dtype[Any]) -> None:
@@ -125,10 +115,4 @@ def save(path: str | os.PathLike[str], slice_: np.ndarray, grid: Grid, like: np.
     pixels = np.clip(np.rint(slice_[..., 0]), limits.min, limits.max).astype(kind)
     image = sitk.GetImageFromArray(np.ascontiguousarray(pixels.T))
     image.SetSpacing(steps.tolist())
-    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / f"picture{path.suffix.lower()}"
-        try:
-            sitk.WriteImage(image, str(plain))
-        except RuntimeError as error:
-            raise OSError(last_line(error)) from error
-        temporary.write_bytes(plain.read_bytes())
+    simpleitk.write(path, lambda name: sitk.WriteImage(image, name))

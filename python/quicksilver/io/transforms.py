@@ -14,7 +14,7 @@ import torch
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Grid
-from quicksilver.io import affines, splines
+from quicksilver.io import affines, simpleitk, splines
 from quicksilver.io.fields import read_field
 from quicksilver.io.files import is_folder, require_file
 from quicksilver.io.headers import FARTHEST
@@ -155,7 +155,7 @@ def _read_composite(
     except Exception as error:  # on damaged bytes the readers may raise anything
         raise QuicksilverError(
             f"expected a transform of ITK in {path}, affine, B-spline or displacements, found "
-            f"'{affines.last_line(error)}'; write one of these"
+            f"'{simpleitk.last_line(error)}'; write one of these"
         ) from error
 
 
