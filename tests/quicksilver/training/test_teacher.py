@@ -12,7 +12,7 @@ from quicksilver.lddmm.energy import Images
 from quicksilver.lddmm.fits import FittedPair, load_pair, pair_files, save_pair
 from quicksilver.lddmm.matching import Matching
 from quicksilver.lddmm.unfolding import unfold
-from quicksilver.networks.files import save_model
+from quicksilver.networks.files import load_model
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.training.dataset import make_frame
 from quicksilver.training.recipe import read_recipe
@@ -24,17 +24,14 @@ from tests.quicksilver.training_data import fitted_pair, people, recipe_file
 ON_FITS = {"steps": 2, "source": "fits", "objective": "momentum", "batch": 2, "validations": 1}
 
 
-def test_a_fit_starts_from_the_momentum_of_a_model(helpful_model, tmp_path):
-    save_model(helpful_model, tmp_path / "model.safetensors")
-    settings = Fits(
-        pairs=1, levels=(1,), iterations=(1,), steps=4, start=str(tmp_path / "model.safetensors")
-    )
+def test_a_fit_starts_from_the_momentum_of_a_model(model_file, tmp_path):
+    settings = Fits(pairs=1, levels=(1,), iterations=(1,), steps=4, start=str(model_file))
     metric, subjects = qs.FluidMetric(), people(3)
     (file,) = pair_files(fit_pairs(subjects, settings, metric, tmp_path / "fits", 0))
     about = load_pair(file).about
     one, other = (subjects.names.index(about[name]) for name in ("moving", "target"))
     images = Images(subjects.image(one), subjects.image(other))
-    start = infer_momenta(helpful_model, images.moving, images.target)[-1]
+    start = infer_momenta(load_model(model_file), images.moving, images.target)[-1]
     matching = Matching.at(images, metric, settings.fitting(), 1)
     tame = unfold(start, matching.shoot).momentum
     assert start.any()
