@@ -45,15 +45,15 @@ def _count_kept(torus: Sequence[int], band: str) -> tuple[int, int]:
 
 
 def workspace_shape(shape: Sequence[int], torus: Sequence[int], band: str) -> tuple[int, int]:
-    """(S_0, complex numbers of a plane of the kept spectrum): rows of whole packets of 8, planes
-    of whole cache lines of a GPU.
+    """(S_0, complex numbers of a plane of the kept spectrum): rows of whole packets, of 16 at
+    most, planes of whole cache lines of a GPU.
 
     Example:
         >>> workspace_shape((100, 193, 193), (120, 200, 200), "full")
-        (100, 20800)
+        (100, 22400)
     """
     rows, columns = _count_kept(torus, band)
-    columns = _round_up(columns, 8)
+    columns = _round_up(columns, 16)
     plane = max(rows, *shape[1:-1]) * columns if len(shape) == 3 else columns
     return shape[0], _round_up(plane, 16)
 

@@ -13,9 +13,10 @@ def info() -> dict[str, Any]:
     """Report what was built, for which architectures, with which compilers, and what is usable now.
 
     Returns:
-        version, torch (its version); cpu: compiler, instructions ("avx2" or "baseline", picked for
-        this CPU) and threads; cuda: built, compiler, architectures, devices (that the core sees),
-        torch (torch's CUDA version or None), and usable: whether CUDA tensors can be worked on now.
+        version, torch (its version); cpu: compiler, instructions ("avx512", "avx2" or "baseline",
+        picked for this CPU) and threads; cuda: built, compiler, architectures, devices (that the
+        core sees), torch (torch's CUDA version or None), and usable: whether CUDA tensors can be
+        worked on now.
 
     Example:
         >>> import quicksilver_ext as qs

@@ -1,8 +1,8 @@
 // The macros by which one source compiles for the CPU and for a GPU.
 //
 // Every file under csrc/core and csrc/ops is compiled once per *target*: QS_TARGET is a namespace such as
-// `cpu_baseline`, `cpu_avx2` (AVX2 and FMA) or `cuda`. Because each target has its own namespace, an inline
-// function built with AVX2 can never be picked by the linker for a machine without it.
+// `cpu_baseline`, `cpu_avx2` (AVX2 and FMA), `cpu_avx512` (the transforms alone) or `cuda`. Because each target has its
+// own namespace, an inline function built with AVX2 can never be picked by the linker for a machine without it.
 #pragma once
 
 #include <utility>

@@ -1,5 +1,5 @@
-// Eight floats or four doubles in one register, of neighbouring voxels or of lines side by side: CPU only. Arithmetic
-// is by lane, so that code written for one number works on a packet.
+// A register of floats or doubles, of neighbouring voxels or of lines side by side: CPU only. Arithmetic is by lane, so
+// that code written for one number works on a packet.
 #pragma once
 
 #include "core/host_device.h"
@@ -17,11 +17,17 @@ struct Packet;
 
 #else
 
+#if defined(__AVX512F__) || defined(QS_WIDE_REGISTERS)  // the tests' own
+constexpr int register_bytes = 64;
+#else
+constexpr int register_bytes = 32;
+#endif
+
 template <class T>
 struct Packet {
-  static constexpr int size = 32 / sizeof(T);
+  static constexpr int size = register_bytes / sizeof(T);
   static constexpr int half = size / 2;
-  typedef T Vector __attribute__((vector_size(32)));
+  typedef T Vector __attribute__((vector_size(register_bytes)));
   Vector x;
 
   Packet() = default;
@@ -69,32 +75,85 @@ struct Packet {
     }
   }
 
-  // Lane j of packet i becomes lane i of packet j.
-  QS_HD static void transpose(Packet (&rows)[size]);
+  // Lane j of packet i becomes lane i of packet j. By rounds on packets at growing distance: numbers, then pairs of
+  // numbers change places within 16 bytes, which takes one cheap instruction; then whole parts of 16 bytes and more do.
+  QS_HD static void transpose(Packet (&rows)[size]) {
+    unroll<rounds(size)>([&](auto round) QS_INLINE {
+      constexpr int distance = 1 << decltype(round)::value;
+      unroll<half>([&](auto n) QS_INLINE {
+        constexpr int first = decltype(n)::value / distance * 2 * distance + decltype(n)::value % distance;
+        const Packet a = rows[first], b = rows[first + distance];
+        rows[first] = exchange<distance, 0>(a, b, Lanes{});
+        rows[first + distance] = exchange<distance, 1>(a, b, Lanes{});
+      });
+    });
+    if constexpr (part == 4) {  // the rounds within 16 bytes leave their packets in the order of reversed bits
+      unroll<size / part>([&](auto n) QS_INLINE { std::swap(rows[n * part + 1], rows[n * part + 2]); });
+    }
+  }
 
   // (values[o], values[o + 1]) for each of half a packet's offsets: one load per pair, where a gather takes two.
-  QS_HD static Packet pairs(const T* values, const int* offset);
+  QS_HD static Packet pairs(const T* values, const int* offset) {
+    return pairs_at(values, offset, std::make_integer_sequence<int, sizeof(T) == 4 ? half : size>{});
+  }
 
   // Each value of the first (Half = 0) or second half twice, to go with `pairs`.
   template <int Half>
   QS_HD Packet twice() const {
-    return twice_at<Half * half>(std::make_integer_sequence<int, size>{});
+    return twice_at<Half * half>(Lanes{});
   }
 
   // The first values of the pairs of two halves, or (Second = 1) the second ones.
   template <int Second>
   QS_HD static Packet of_pairs(const Packet& a, const Packet& b) {
-    return of_pairs_at<Second>(a, b, std::make_integer_sequence<int, size>{});
+    return of_pairs_at<Second>(a, b, Lanes{});
   }
 
  private:
+  using Lanes = std::make_integer_sequence<int, size>;
+  static constexpr int part = 16 / sizeof(T);
+
+  QS_HD static constexpr int rounds(int n) { return n == 1 ? 0 : 1 + rounds(n / 2); }
+
+  // The lane of a, or from `size` on of b, that `transpose` puts at lane k of the first or second packet of a round.
+  template <int Distance, int Second>
+  QS_HD static constexpr int source(int k) {
+    if (Distance < part) {
+      const int within = k % part, group = within / Distance;
+      const int lane = k - within + group / 2 * Distance + within % Distance + Second * part / 2;
+      return group % 2 == 0 ? lane : size + lane;
+    }
+    const bool upper = (k & Distance) != 0;
+    return (upper ? size + k - Distance : k) + Second * Distance;
+  }
+
+  template <int Distance, int Second, int... I>
+  QS_HD static Packet exchange(const Packet& a, const Packet& b, std::integer_sequence<int, I...>) {
+    return mix<source<Distance, Second>(I)...>(a, b);
+  }
+
+  // A pair of floats is loaded as one double: copied as bytes it would pass through the stack.
+  template <int... I>
+  QS_HD static Packet pairs_at(const T* values, const int* offset, std::integer_sequence<int, I...>) {
+    if constexpr (sizeof(T) == 4) {
+      typedef double Pair __attribute__((may_alias, aligned(alignof(float))));
+      typedef double Pairs __attribute__((vector_size(register_bytes)));
+      const Pairs joined{*reinterpret_cast<const Pair*>(values + offset[I])...};
+      Packet packet;
+      __builtin_memcpy(&packet.x, &joined, sizeof(Vector));
+      return packet;
+    } else {
+      return {Vector{values[offset[I / 2] + I % 2]...}};
+    }
+  }
+
   // Lanes I of a, and from `size` on of b.
   template <int... I>
   QS_HD static Packet mix(const Packet& a, const Packet& b) {
 #if defined(__clang__)
     return __builtin_shufflevector(a.x, b.x, I...);
 #else
-    typedef std::conditional_t<sizeof(T) == 4, int, long long> Index __attribute__((vector_size(32)));
+    typedef std::conditional_t<sizeof(T) == 4, int, long long> Index __attribute__((vector_size(register_bytes)));
     return __builtin_shuffle(a.x, b.x, Index{I...});
 #endif
   }
@@ -109,57 +168,6 @@ struct Packet {
     return {Vector{(I < half ? a.x[2 * I % size + Second] : b.x[2 * I % size + Second])...}};
   }
 };
-
-// By halves of a register, whose lanes interleave in one instruction; then halves are exchanged.
-template <>
-QS_HD void Packet<float>::transpose(Packet (&rows)[size]) {
-  Packet pairs[size], quads[size];
-  unroll<4>([&](auto n) QS_INLINE {
-    pairs[2 * n] = mix<0, 8, 1, 9, 4, 12, 5, 13>(rows[2 * n], rows[2 * n + 1]);
-    pairs[2 * n + 1] = mix<2, 10, 3, 11, 6, 14, 7, 15>(rows[2 * n], rows[2 * n + 1]);
-  });
-  unroll<4>([&](auto n) QS_INLINE {
-    constexpr int first = decltype(n){} / 2 * 4 + decltype(n){} % 2;
-    quads[n / 2 * 4 + n % 2 * 2] = mix<0, 1, 8, 9, 4, 5, 12, 13>(pairs[first], pairs[first + 2]);
-    quads[n / 2 * 4 + n % 2 * 2 + 1] = mix<2, 3, 10, 11, 6, 7, 14, 15>(pairs[first], pairs[first + 2]);
-  });
-  unroll<4>([&](auto n) QS_INLINE {
-    rows[n] = mix<0, 1, 2, 3, 8, 9, 10, 11>(quads[n], quads[n + 4]);
-    rows[n + 4] = mix<4, 5, 6, 7, 12, 13, 14, 15>(quads[n], quads[n + 4]);
-  });
-}
-
-template <>
-QS_HD void Packet<double>::transpose(Packet (&rows)[size]) {
-  Packet pairs[size];
-  unroll<2>([&](auto n) QS_INLINE {
-    pairs[2 * n] = mix<0, 4, 2, 6>(rows[2 * n], rows[2 * n + 1]);
-    pairs[2 * n + 1] = mix<1, 5, 3, 7>(rows[2 * n], rows[2 * n + 1]);
-  });
-  unroll<2>([&](auto n) QS_INLINE {
-    rows[n] = mix<0, 1, 4, 5>(pairs[n], pairs[n + 2]);
-    rows[n + 2] = mix<2, 3, 6, 7>(pairs[n], pairs[n + 2]);
-  });
-}
-
-// A pair is loaded as one number of twice the width: copied as bytes it would pass through the stack.
-template <>
-QS_HD Packet<float> Packet<float>::pairs(const float* values, const int* offset) {
-  typedef double Pair __attribute__((may_alias, aligned(alignof(float))));
-  const auto pair = [&](int n) QS_INLINE { return *reinterpret_cast<const Pair*>(values + offset[n]); };
-  const Packet<double> joined{Packet<double>::Vector{pair(0), pair(1), pair(2), pair(3)}};
-  Packet packet;
-  __builtin_memcpy(&packet.x, &joined.x, sizeof(Vector));
-  return packet;
-}
-
-template <>
-QS_HD Packet<double> Packet<double>::pairs(const double* values, const int* offset) {
-  typedef double Pair __attribute__((vector_size(16)));
-  Pair pair[2];
-  unroll<2>([&](auto n) QS_INLINE { __builtin_memcpy(&pair[n], values + offset[n], sizeof(Pair)); });
-  return {Vector{pair[0][0], pair[0][1], pair[1][0], pair[1][1]}};
-}
 
 #endif
 

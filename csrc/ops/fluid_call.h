@@ -8,7 +8,7 @@
 namespace qs::QS_TARGET {
 
 // As many numbers as fill whole packets of either type: a row of the workspace.
-constexpr int in_packets(int count) { return (count + 7) / 8 * 8; }
+constexpr int in_packets(int count) { return (count + 15) / 16 * 16; }
 
 // Axes are numbered as components are.
 template <class T, int D>

@@ -1,8 +1,9 @@
-// K or L by packets of lines, on the CPU: 8 lines of floats or 4 of doubles side by side, in three passes.
+// K or L by packets of lines, on the CPU: 8 lines of floats or 4 of doubles side by side (with AVX-512: 16 and 8), in
+// three passes.
 //
 //   rows and middle axis of each plane -> first axis, symbol, first axis back -> middle axis and rows of each plane.
 //
-// The spectrum between them is a workspace of whole packets of neighbouring frequencies of the last axis, 64 bytes
+// The spectrum between them is a workspace of whole packets of neighbouring frequencies of the last axis, two registers
 // each: a plane's packets are next to each other along the middle axis (in 2-D along the first). Digit-reversed along
 // every axis: only the symbol's tables are permuted. Rows and planes of zeros around the field are neither transformed
 // nor stored. A plane stays in a core's second-level cache and a line in the first, so that each pass reads and writes

@@ -36,14 +36,12 @@ struct Interleave {
   T beyond;
 
   QS_HD void operator()(const Voxel& v) const {
-    T* const to = out.at(v);
+    Sample<T, D> sample{};
     unroll<D>([&](auto c) QS_INLINE {
       const T here = field.at(v, c);
-      to[c] = here + beyond * (here - before.at(v, c));
+      sample.x[c] = here + beyond * (here - before.at(v, c));
     });
-    if constexpr (lanes<D> > D) {
-      to[D] = T(0);
-    }
+    *reinterpret_cast<Sample<T, D>*>(out.at(v)) = sample;
   }
 };
 

@@ -15,7 +15,7 @@ struct Operators {
 // The operators for a queue: CUDA's, or those of the best instruction set that this CPU has.
 const Operators& operators_for(const Queue& queue);
 
-// "avx2" or "baseline": what operators_for picks on the CPU.
+// "avx512", "avx2" or "baseline": what operators_for picks on the CPU.
 const char* cpu_target();
 
 }  // namespace qs

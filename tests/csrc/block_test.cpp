@@ -27,7 +27,8 @@ bool smooths(int dims, bool half, int block_memory) {
   const int middle = dims == 3 ? 6 : 1;
   const int kept1 = half ? (middle + 1) / 2 : middle, kept2 = half ? 3 : 6;
   const FluidTorus torus{{7, middle, 10}, {kept1, kept2}, block_memory};
-  const int rest = std::max(dims == 3 ? shape[1] : 1, kept1) * ((kept2 + 7) / 8 * 8), rows = dims == 3 ? shape[1] : 1;
+  const int rest = std::max(dims == 3 ? shape[1] : 1, kept1) * ((kept2 + 15) / 16 * 16),
+            rows = dims == 3 ? shape[1] : 1;
   std::vector<float> field(static_cast<std::size_t>(dims * shape[0] * rows * shape[2]), 1.0f), out(field.size());
   std::vector<float> workspace(static_cast<std::size_t>(2 * dims * shape[0] * rest),
                                std::numeric_limits<float>::quiet_NaN());

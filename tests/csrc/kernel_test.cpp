@@ -1,9 +1,12 @@
 // Every kernel body on exactly sized heap arrays (the address sanitizer sees any step outside), with displacements that
 // leave the grid, are huge or are no numbers at all, and with the pieces of work taken forwards, backwards and shuffled
-// by one and by three workers: each must give the same bits, or two pieces touch the same result.
+// by one and by three workers: each must give the same bits, or two pieces touch the same result. The transforms also
+// with the registers of AVX-512, which the compiler makes of smaller ones where there are none.
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "kernel_cases.h"
 #include "order.h"
@@ -13,6 +16,12 @@ namespace qs::cpu_test {
 const Operators& operators();
 
 }  // namespace qs::cpu_test
+
+namespace qs::cpu_wide {
+
+std::remove_pointer_t<decltype(Operators::fluid)> fluid;
+
+}  // namespace qs::cpu_wide
 
 namespace {
 
@@ -34,12 +43,18 @@ void expect_refusal(cpu_test::Orders& check, int dims) {
 
 // kernel_test DIMS TYPE: one share of the cases, so that shares can run side by side.
 int main(int count, char** words) {
-  cpu_test::Orders check;
-  if (!run_kernels(check, {words + 1, words + count}, true)) {
+  const std::vector<std::string> share(words + 1, words + count);
+  cpu_test::Orders check(cpu_test::operators());
+  if (!run_kernels(check, share, true)) {
     std::printf("expected kernel_test 2|3 float|double\n");
     return 2;
   }
   expect_refusal(check, std::stoi(words[1]));
-  std::printf(check.failures == 0 ? "all kernels passed\n" : "%d checks failed\n", check.failures);
-  return check.failures == 0 ? 0 : 1;
+  Operators wide = cpu_test::operators();
+  wide.fluid = cpu_wide::fluid;
+  cpu_test::Orders check_wide(wide);
+  run_kernels(check_wide, share, true, [](auto cases) { cases.smoothing(); });
+  const int failures = check.failures + check_wide.failures;
+  std::printf(failures == 0 ? "all kernels passed\n" : "%d checks failed\n", failures);
+  return failures == 0 ? 0 : 1;
 }

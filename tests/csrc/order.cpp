@@ -5,8 +5,6 @@
 
 namespace qs::cpu_test {
 
-const Operators& operators();
-
 namespace {
 
 enum class Order { forwards, backwards, shuffled };
@@ -47,7 +45,7 @@ void Orders::operator()(const std::string& name, const std::vector<Output>& outp
       for (std::size_t n = 0; n < outputs.size(); ++n) {
         outputs[n].begin(given[n]);
       }
-      work(cpu_test::operators(), Queue{-1, nullptr, threads});
+      work(operators_, Queue{-1, nullptr, threads});
       const std::vector<Bytes> found = contents_of(outputs);
       first = first.empty() ? found : first;
       for (std::size_t n = 0; n < outputs.size(); ++n) {
@@ -58,3 +56,9 @@ void Orders::operator()(const std::string& name, const std::vector<Output>& outp
 }
 
 }  // namespace qs::cpu_test
+
+namespace qs::cpu_wide {
+
+std::int64_t ordered(std::int64_t piece, std::int64_t pieces) { return cpu_test::ordered(piece, pieces); }
+
+}  // namespace qs::cpu_wide

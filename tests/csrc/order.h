@@ -18,8 +18,19 @@ std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
 // the same bits each time.
 class Orders : public Failures {
  public:
+  explicit Orders(const Operators& operators) : operators_(operators) {}
+
   void operator()(const std::string& name, const std::vector<Output>& outputs,
                   const std::function<void(const Operators&, const Queue&)>& work);
+
+ private:
+  const Operators& operators_;
 };
 
 }  // namespace qs::cpu_test
+
+namespace qs::cpu_wide {
+
+std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
+
+}  // namespace qs::cpu_wide

@@ -188,8 +188,8 @@ def test_tables_of_the_half_band():
     cosines += [2 * math.cos(math.pi / 6 * last[place]) - 2 for place in places[5:]]
     assert numbers[:14] == pytest.approx(cosines)
     assert len(numbers) == 2 * 14 + 2 * sum(torus) + 6 + 8
-    assert _fft.workspace_shape((5, 3, 4), torus, "half") == (5, 48)  # 5 x 8
-    assert _fft.workspace_shape((5, 6, 4), torus, "half") == (5, 48)  # rows of the field: 6 x 8
+    assert _fft.workspace_shape((5, 3, 4), torus, "half") == (5, 80)  # 5 x 16
+    assert _fft.workspace_shape((5, 6, 4), torus, "half") == (5, 96)  # rows of the field: 6 x 16
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 // 192 of one, and 32 of eight on the CPU in place of 48 of four, from a third of the cache lines.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/sampling/footprint.h"
@@ -15,20 +16,23 @@ namespace qs::QS_TARGET {
 template <int D>
 constexpr int lanes = D == 3 ? 4 : 2;
 
+// The numbers of one voxel, moved at once.
+template <class T, int D>
+struct alignas(lanes<D> * sizeof(T) > 16 ? 16 : lanes<D> * sizeof(T)) Sample {
+  T x[lanes<D>];
+};
+
 // N neighbouring vectors along the contiguous axis.
 #if defined(QS_GPU)
 
 template <class T, int D, int N>
 struct VectorRow {
-  struct alignas(lanes<D> * sizeof(T) > 16 ? 16 : lanes<D> * sizeof(T)) Sample {
-    T x[lanes<D>];
-  };
   T x[N][D];
 
   QS_HD static VectorRow load(const T* p) {
     VectorRow row;
     unroll<N>([&](auto k) {
-      const Sample sample = reinterpret_cast<const Sample*>(p)[k];
+      const Sample<T, D> sample = reinterpret_cast<const Sample<T, D>*>(p)[k];
       unroll<D>([&](auto c) { row.x[k][c] = sample.x[c]; });
     });
     return row;
@@ -49,7 +53,7 @@ struct VectorRow {
 template <class T, int D, int N>
 struct VectorRow {
   static constexpr int size = N * lanes<D>;
-  static constexpr int part = size * sizeof(T) < 32 ? size : 32 / sizeof(T);  // numbers in a register
+  static constexpr int part = std::min(size, Packet<T>::size);  // numbers in a register
   typedef T Part __attribute__((vector_size(part * sizeof(T))));
   typedef T Lanes __attribute__((vector_size(lanes<D> * sizeof(T))));
   Part x[size / part];
