@@ -71,9 +71,10 @@ struct Advance {
   T dt;
 
   QS_HD void operator()(const Voxel& v) const {
-    T d[D];
+    T d[D], there[D];
     foot_at(velocity, v, extent, dt, d);
-    compose(v, d);
+    gather(psi.entry(v.batch), footprint<S::mode, S::padding>(v, d, extent), there);
+    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = d[c] + there[c]; });
   }
 
   QS_HD void block(const Voxel& v, int count) const {
@@ -84,35 +85,19 @@ struct Advance {
         foot[c][k] = T(-0.5) * dt * here[lanes<D> * k + c];
       }
     });
-    gather_vectors<velocity_sampling.padding, T, D>(velocity, v, count, extent, foot, foot);
+    gather_vectors<velocity_sampling.mode, velocity_sampling.padding, T, D>(velocity, v, count, extent, foot, foot);
     unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
         foot[c][k] *= -dt;
       }
     });
-    if constexpr (S::mode == Mode::linear) {
-      VectorBlock<T, D> there;
-      gather_vectors<S::padding, T, D>(psi, v, count, extent, foot, there);
-      unroll<D>([&](auto c) QS_INLINE {
-        for (int k = 0; k < count; ++k) {
-          out.at(v.next(k), c) = foot[c][k] + there[c][k];
-        }
-      });
-    } else {
+    VectorBlock<T, D> there;
+    gather_vectors<S::mode, S::padding, T, D>(psi, v, count, extent, foot, there);
+    unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
-        T d[D];
-        unroll<D>([&](auto c) QS_INLINE { d[c] = foot[c][k]; });
-        compose(v.next(k), d);
+        out.at(v.next(k), c) = foot[c][k] + there[c][k];
       }
-    }
-  }
-
- private:
-  // out = d + psi(x + d).
-  QS_HD void compose(const Voxel& v, const T (&d)[D]) const {
-    T there[D];
-    gather(psi.entry(v.batch), footprint<S::mode, S::padding>(v, d, extent), there);
-    unroll<D>([&](auto c) QS_INLINE { out.at(v, c) = d[c] + there[c]; });
+    });
   }
 };
 
@@ -192,7 +177,7 @@ struct Follow {
  private:
   // at = phi + step w(x + at). It may be out's own phi: all of the block is read before any of it is written.
   QS_HD void step_from(const Voxel& v, int count, T step, VectorBlock<T, D>& at) const {
-    gather_vectors<velocity_sampling.padding, T, D>(velocity, v, count, extent, at, at);
+    gather_vectors<velocity_sampling.mode, velocity_sampling.padding, T, D>(velocity, v, count, extent, at, at);
     unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
         at[c][k] = phi.at(v.next(k), c) + step * at[c][k];

@@ -11,6 +11,15 @@ namespace qs::QS_TARGET {
 template <int D, int N>
 constexpr int middle_taps = D == 3 ? N : 1;
 
+// f(row, a, b): the rows of a footprint along the contiguous axis, at tap a of the first and b of the middle axis.
+template <int D, int N, class F>
+QS_HD void each_pair_of_taps(F&& f) {
+  constexpr int taps = middle_taps<D, N>;
+  unroll<N * taps>([&](auto row) QS_INLINE {
+    f(row, Constant<decltype(row)::value / taps>{}, Constant<decltype(row)::value % taps>{});
+  });
+}
+
 // The offsets of a footprint's samples: consecutive, or wherever a periodic image folds them to.
 template <int D, int N, bool Periodic>
 struct Places {

@@ -27,7 +27,7 @@ class LinearBlock {
         last_slope_[n][k] = f.axis[D - 1].slope[n];
       }
     });
-    each_row([&](auto row, auto a, auto b) QS_INLINE {
+    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b) QS_INLINE {
       weight_[0][row][k] = f.axis[0].weight[a] * f.middle(b);
       if constexpr (Slopes) {
         weight_[1][row][k] = f.axis[0].slope[a] * f.middle(b);
@@ -50,7 +50,7 @@ class LinearBlock {
   QS_HD void gather(const T* const (&values)[C], int k, Packet<T> (&out)[C]) const {
     using P = Packet<T>;
     P first[C] = {}, second[C] = {};
-    each_row([&](auto row, auto a, auto b) QS_INLINE {
+    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b) QS_INLINE {
       const P weight = P::load(weight_[0][row] + k);
       const P lower = weight.template twice<0>(), upper = weight.template twice<1>();
       unroll<C>([&](auto c) QS_INLINE {
@@ -67,8 +67,8 @@ class LinearBlock {
   // f(weight, offset): the rows along the contiguous axis that voxel k touches; last(k): the weights within them.
   template <class F>
   QS_HD void each_row_of(int k, F&& f) const {
-    each_row([&](auto row, auto a, auto b)
-                 QS_INLINE { f(weight_[0][row][k], offset_[k] + a * stride0_ + b * stride1_); });
+    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b)
+                                QS_INLINE { f(weight_[0][row][k], offset_[k] + a * stride0_ + b * stride1_); });
   }
   QS_HD T last(int tap, int k) const { return last_[tap][k]; }
 
@@ -110,15 +110,6 @@ class LinearBlock {
   T weight_[sums][rows][width];  // of the value; of the derivatives along the outer axes
   T last_[2][width], last_slope_[2][width];
 
-  // f(row, a, b): the rows of samples along the contiguous axis, at tap a of the first and b of the middle axis.
-  template <class F>
-  QS_HD static void each_row(F&& f) {
-    unroll<rows>([&](auto row) QS_INLINE {
-      constexpr int taps = middle_taps<D, 2>;
-      f(row, Constant<decltype(row)::value / taps>{}, Constant<decltype(row)::value % taps>{});
-    });
-  }
-
   // The samples along the last axis of half a packet's voxels, in the row at tap a of the first and b of the middle
   // axis.
   template <int Half>
@@ -131,7 +122,7 @@ class LinearBlock {
   QS_HD void sum(Samples&& samples, int k, Packet<T> (&low)[sums], Packet<T> (&high)[sums]) const {
     using P = Packet<T>;
     P first[sums] = {}, second[sums] = {};
-    each_row([&](auto row, auto a, auto b) QS_INLINE {
+    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b) QS_INLINE {
       const P here = samples(Constant<0>{}, a, b), next = samples(Constant<1>{}, a, b);
       unroll<sums>([&](auto s) QS_INLINE {
         const P weight = P::load(weight_[s][row] + k);

@@ -106,18 +106,31 @@ QS_HD Taps<T, 4> keys_taps(int base, T t, T moves) {
       {moves * (T(2) - T(3) * t), moves * (T(-5) + T(9) * t), moves * (T(4) - T(9) * t), moves * (T(-1) + T(3) * t)}};
 }
 
+// Taps whose weights are those of the samples from `first` on: where that is not their base, they are to be shifted.
+template <class T>
+struct UnshiftedTaps {
+  Taps<T, 4> taps;
+  int first;
+};
+
 template <class T, Padding P>
-QS_HD Taps<T, 4> cubic_taps(T position, int n) {
+QS_HD UnshiftedTaps<T> unshifted_cubic_taps(T position, int n) {
   constexpr bool border = P == Padding::border;
   const T p = border ? clamp(position, T(0), T(n - 1)) : clamp(position, T(-2), T(n + 1));
   const int i = border ? clamp_index(static_cast<int>(p), 0, n - 2) : static_cast<int>(p + T(2)) - 2;
-  Taps<T, 4> taps = keys_taps(clamp_index(i - 1, 0, n - 4), p - T(i), p == position ? T(1) : T(0));
-  for (int first = i - 1; first < taps.base; ++first) {
+  return {keys_taps(clamp_index(i - 1, 0, n - 4), p - T(i), p == position ? T(1) : T(0)), i - 1};
+}
+
+template <class T, Padding P>
+QS_HD Taps<T, 4> cubic_taps(T position, int n) {
+  constexpr bool border = P == Padding::border;
+  auto [taps, first] = unshifted_cubic_taps<T, P>(position, n);
+  for (; first < taps.base; ++first) {
     shift_up<T, border>(taps.weight);
     shift_up<T, border>(taps.slope);
     shift_up<T, border>(taps.curvature);
   }
-  for (int first = i - 1; first > taps.base; --first) {
+  for (; first > taps.base; --first) {
     shift_down<T, border>(taps.weight);
     shift_down<T, border>(taps.slope);
     shift_down<T, border>(taps.curvature);

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "core/sampling/footprint.h"
+#include "core/sampling/cubic_block.h"
 #include "core/sampling/linear_block.h"
 
 namespace qs::QS_TARGET {
@@ -154,18 +154,30 @@ QS_HD void gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>
   add(sum, f.axis[D - 1].slope, gradient[D - 1]);
 }
 
+template <Mode M, Padding P, class T, int D>
+QS_HD auto block_footprints(const Voxel& v, int count, const Extent& extent, const VectorBlock<T, D>& u) {
+  if constexpr (M == Mode::cubic) {
+    return CubicBlock<T, D, P>(v, count, extent, u);
+  } else {
+    return footprints_of<P, T, D>(v, count, extent, u);
+  }
+}
+
 // out = an interleaved field at `count` voxels from v on, displaced by u. They may be one block.
-template <Padding P, class T, int D>
+template <Mode M, Padding P, class T, int D>
 QS_HD void gather_vectors(const Vectors<const T, D>& field, const Voxel& v, int count, const Extent& extent,
                           const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
-  const auto footprints = footprints_of<P, T, D>(v, count, extent, u);
+  constexpr int taps = taps_of<M>;
+  const auto footprints = block_footprints<M, P, T, D>(v, count, extent, u);
   const T* const values = field.entry(v.batch);
   for (int k = 0; k < count; ++k) {
-    VectorRow<T, D, 2> sum{};
-    footprints.each_row_of(k, [&](T weight, int offset)
-                                  QS_INLINE { sum.add(weight, VectorRow<T, D, 2>::load(values + lanes<D> * offset)); });
-    T vector[D];
-    sum.contract({footprints.last(0, k), footprints.last(1, k)}, vector);
+    VectorRow<T, D, taps> sum{};
+    footprints.each_row_of(k, [&](T weight, int offset) QS_INLINE {
+      sum.add(weight, VectorRow<T, D, taps>::load(values + lanes<D> * std::ptrdiff_t(offset)));
+    });
+    T last[taps], vector[D];
+    unroll<taps>([&](auto n) QS_INLINE { last[n] = footprints.last(n, k); });
+    sum.contract(last, vector);
     unroll<D>([&](auto c) QS_INLINE { out[c][k] = vector[c]; });
   }
 }
