@@ -28,9 +28,3 @@ class Orders : public Failures {
 };
 
 }  // namespace qs::cpu_test
-
-namespace qs::cpu_wide {
-
-std::int64_t ordered(std::int64_t piece, std::int64_t pieces);
-
-}  // namespace qs::cpu_wide

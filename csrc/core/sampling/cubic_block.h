@@ -1,8 +1,8 @@
 // Cubic interpolation for a block of neighbouring voxels on the CPU.
 //
-// Weights take as many instructions as the samples that they weigh. Here they are computed across voxels, those
-// along the outer axes multiplied already, one array per number; samples are gathered voxel by voxel. The weights of
-// the few footprints that reach beyond the grid, which must be shifted, are computed again one by one.
+// Weights are computed across voxels, those along the outer axes multiplied already, one array per number; samples are
+// gathered voxel by voxel. The weights of the few footprints that reach beyond the grid, which must be shifted, are
+// computed again one by one.
 #pragma once
 
 #include "core/sampling/footprint.h"
@@ -28,13 +28,14 @@ class CubicBlock {
         f.axis[c] = line.taps;
         shifted[k] |= line.first != line.taps.base;
       });
-      set(k, f, e);
+      f.place = place_of(f.axis, e);
+      set(k, f);
     }
     for (int k = 0; k < count; ++k) {
       if (shifted[k]) {
         T at[D];
         unroll<D>([&](auto c) QS_INLINE { at[c] = u[c][k]; });
-        set(k, footprint<Mode::cubic, P>(v.next(k), at, e), e);
+        set(k, footprint<Mode::cubic, P>(v.next(k), at, e));
       }
     }
   }
@@ -54,10 +55,8 @@ class CubicBlock {
   int offset_[width];
   T weight_[rows][width], last_[taps][width];
 
-  QS_HD void set(int k, const Footprint<T, D, taps>& f, const Extent& e) {
-    int first = 0;
-    unroll<D>([&](auto c) QS_INLINE { first += f.axis[c].base * e.stride(axis_of<D>(c)); });
-    offset_[k] = first;
+  QS_HD void set(int k, const Footprint<T, D, taps>& f) {
+    offset_[k] = f.place.first;
     each_pair_of_taps<D, taps>([&](auto row, auto a, auto b)
                                    QS_INLINE { weight_[row][k] = f.axis[0].weight[a] * f.middle(b); });
     unroll<taps>([&](auto n) QS_INLINE { last_[n][k] = f.axis[D - 1].weight[n]; });

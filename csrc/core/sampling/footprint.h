@@ -80,6 +80,13 @@ QS_HD Footprint<T, D, N, Periodic> along(Footprint<T, D, N, Periodic> f) {
   return f;
 }
 
+template <class T, int D, int N>
+QS_HD Places<D, N, false> place_of(const Taps<T, N> (&axis)[D], const Extent& e) {
+  Places<D, N, false> place{0, axis[0].base, e.stride(0), e.stride(1)};
+  unroll<D>([&](auto c) QS_INLINE { place.first += axis[c].base * e.stride(axis_of<D>(c)); });
+  return place;
+}
+
 // The footprint of x + u(x) on a grid of the given extent; u by component.
 template <Mode M, Padding P, class T, int D>
 QS_HD Footprint<T, D, taps_of<M>, is_periodic<P>> footprint(const Voxel& v, const T (&u)[D], const Extent& e) {
@@ -100,8 +107,7 @@ QS_HD Footprint<T, D, taps_of<M>, is_periodic<P>> footprint(const Voxel& v, cons
       });
     });
   } else {
-    f.place = {0, f.axis[0].base, e.stride(0), e.stride(1)};
-    unroll<D>([&](auto c) QS_INLINE { f.place.first += f.axis[c].base * e.stride(axis_of<D>(c)); });
+    f.place = place_of(f.axis, e);
   }
   return f;
 }

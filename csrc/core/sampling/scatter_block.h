@@ -75,9 +75,7 @@ class ScatterBlock {
   // f(c, a, b): every row of samples along the contiguous axis.
   template <int C, class F>
   QS_HD static void each_row(F&& f) {
-    unroll<C>([&](auto c) QS_INLINE {
-      unroll<2>([&](auto a) QS_INLINE { unroll<middle>([&](auto b) QS_INLINE { f(c, a, b); }); });
-    });
+    unroll<C>([&](auto c) QS_INLINE { each_pair_of_taps<D, 2>([&](auto, auto a, auto b) QS_INLINE { f(c, a, b); }); });
   }
 
   QS_HD void weigh(const T* values, const T* weight, T* pairs) const {

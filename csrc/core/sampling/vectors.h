@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/packet.h"
 #include "core/sampling/cubic_block.h"
 #include "core/sampling/linear_block.h"
 
@@ -154,6 +155,7 @@ QS_HD void gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>
   add(sum, f.axis[D - 1].slope, gradient[D - 1]);
 }
 
+// The footprints of `count` voxels from v on, displaced by u, for either interpolation.
 template <Mode M, Padding P, class T, int D>
 QS_HD auto block_footprints(const Voxel& v, int count, const Extent& extent, const VectorBlock<T, D>& u) {
   if constexpr (M == Mode::cubic) {
