@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Bytecode is made of what is imported, when it is: making all of it would take as long as the rest of an installation.
+INSTALL = $(BIN)/pip install --quiet --no-compile
 TORCH ?= torch==2.13.0
 # What is installed: the sources, or a wheel of them.
 SOURCE ?= .
@@ -12,6 +14,9 @@ PYTEST = OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 --dist worksteal --doctes
 
 .PHONY: demo test test-full lint docs gallery benchmark clean
 
+# CUDA is compiled where a GPU is there to run it; elsewhere, with nvcc, by QS_CUDA=ON.
+export QS_CUDA ?= $(if $(shell nvidia-smi -L 2>/dev/null),AUTO,OFF)
+
 # Compiling needs no torch: one core fetches and unpacks it while the others compile.
 MAKEFLAGS += --jobs=2
 
@@ -21,7 +26,7 @@ $(VENV)/pip:
 	touch $@
 
 $(VENV)/torch: $(VENV)/pip
-	$(BIN)/pip install --quiet "$(TORCH)"
+	$(INSTALL) "$(TORCH)"
 	touch $@
 
 $(VENV)/wheel: $(VENV)/pip setup.py pyproject.toml CMakeLists.txt $(shell find csrc quicksilver_ext python -type f -not -name '*.so' -not -path '*/__pycache__/*')
@@ -31,12 +36,12 @@ $(VENV)/wheel: $(VENV)/pip setup.py pyproject.toml CMakeLists.txt $(shell find c
 
 # Tests run against what is installed, not against the sources.
 $(VENV)/installed: $(VENV)/torch $(VENV)/wheel
-	$(BIN)/pip install --quiet --force-reinstall --no-deps $(VENV)/wheel/*.whl
-	$(BIN)/pip install --quiet $(VENV)/wheel/*.whl
+	$(INSTALL) --force-reinstall --no-deps $(VENV)/wheel/*.whl
+	$(INSTALL) $(VENV)/wheel/*.whl
 	touch $@
 
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/pip install --quiet "$$(echo $(VENV)/wheel/*.whl)[test]"
+	$(INSTALL) "$$(echo $(VENV)/wheel/*.whl)[test]"
 	touch $@
 
 demo: $(VENV)/installed
@@ -46,18 +51,18 @@ test: $(VENV)/tested
 	$(PYTEST) -m "not slow" tests --pyargs quicksilver_ext quicksilver
 
 test-full: $(VENV)/tested
-	$(BIN)/pip install --quiet "$$(echo $(VENV)/wheel/*.whl)[peers]"
+	$(INSTALL) "$$(echo $(VENV)/wheel/*.whl)[peers]"
 	$(PYTEST) tests --pyargs quicksilver_ext quicksilver
 
 lint: $(VENV)/tested
-	$(BIN)/pip install --quiet --group dev
+	$(INSTALL) --group dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(shell find csrc tests/csrc -name '*.h' -o -name '*.cu' -o -name '*.cpp')
 	$(BIN)/codespell
 	$(BIN)/mypy
 
 docs: $(VENV)/installed
-	$(BIN)/pip install --quiet --group docs
+	$(INSTALL) --group docs
 	$(BIN)/mkdocs build --quiet --strict
 
 gallery: $(VENV)/installed

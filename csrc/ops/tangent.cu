@@ -86,18 +86,16 @@ void check(const Field& source, const Field& displacement, const Field& directio
   require(source.dims == displacement.dims && source.dtype == displacement.dtype && source.batch == displacement.batch,
           op, "image", source, "the dtype, batch and number of axes of the displacement");
   require_samples(source, taps_of_mode(sampling.mode), op, "image");
-  require(sampling.mode != Mode::nearest, op, "image", source, "a mode that has derivatives");
+  require_interpolation(sampling, op, "image", source);
 }
 
 // Calls f(T{}, Int<D>{}, Sampler{}, channel) for every channel.
 template <class F>
 void for_each_channel(const Field& source, const Sampling& sampling, const char* op, F&& f) {
   dispatch(source, op, [&](auto scalar, auto dims) {
-    dispatch_sampling(sampling, [&](auto sampler) {
-      if constexpr (decltype(sampler)::mode != Mode::nearest) {
-        for (std::int64_t c = 0; c < source.channels; ++c) {
-          f(scalar, dims, sampler, c);
-        }
+    dispatch_interpolation(sampling, [&](auto sampler) {
+      for (std::int64_t c = 0; c < source.channels; ++c) {
+        f(scalar, dims, sampler, c);
       }
     });
   });

@@ -17,9 +17,9 @@ namespace {
 
 // On the CPU cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs of neighbours.
 template <class S>
-constexpr Loop loop_of = S::mode == Mode::cubic                                ? Loop::plain
-                         : S::mode == Mode::linear && !is_periodic<S::padding> ? Loop::blocks
-                                                                               : Loop::vectorised;
+constexpr Loop loop_of = S::mode == Mode::cubic    ? Loop::plain
+                         : is_periodic<S::padding> ? Loop::vectorised
+                                                   : Loop::blocks;
 
 template <class T, int D, int C, class S, bool Compose>
 struct Warp {
@@ -135,10 +135,13 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
   check_gather(image, displacement, out, taps_of_mode(sampling.mode), "warp");
   require(image.dtype == displacement.dtype, "warp", "image", image, "the dtype of the displacement");
   require_on(out, displacement, out.batch, image.channels, "warp", "out");
+  if (sampling.mode == Mode::nearest) {
+    return warp_bits(image, displacement, out, sampling.padding, queue);
+  }
   dispatch(displacement, "warp", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    dispatch_sampling(sampling, [&](auto sampler) {
+    dispatch_interpolation(sampling, [&](auto sampler) {
       using S = decltype(sampler);
       for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
         for_each_voxel(
@@ -172,6 +175,7 @@ void warp_bits(const Field& image, const Field& displacement, const Field& out, 
 void warp_displacement_gradient(const Field& image, const Field& displacement, const Field& grad, const Field& out,
                                 const Sampling& sampling, const Queue& queue) {
   constexpr const char* op = "warp_displacement_gradient";
+  require_interpolation(sampling, op, "image", image);
   check_gather(image, displacement, out, taps_of_mode(sampling.mode), op);
   require(image.dtype == displacement.dtype, op, "image", image, "the dtype of the displacement");
   require_on(grad, displacement, out.batch, image.channels, op, "grad");
@@ -179,7 +183,7 @@ void warp_displacement_gradient(const Field& image, const Field& displacement, c
   dispatch(displacement, op, [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    dispatch_sampling(sampling, [&](auto sampler) {
+    dispatch_interpolation(sampling, [&](auto sampler) {
       using S = decltype(sampler);
       for_channel_groups<gradient_channels<D, S>>(image.channels, [&](auto group, std::int64_t first) {
         for_each_voxel(grid_of(out), queue,
@@ -192,6 +196,7 @@ void warp_displacement_gradient(const Field& image, const Field& displacement, c
 }
 
 void compose(const Field& outer, const Field& inner, const Field& out, const Sampling& sampling, const Queue& queue) {
+  require_interpolation(sampling, "compose", "outer", outer);
   check_gather(outer, inner, out, taps_of_mode(sampling.mode), "compose");
   require_vectors(outer, "compose", "outer");
   require(outer.dtype == inner.dtype && same_grid(outer, inner), "compose", "outer", outer,
@@ -200,7 +205,7 @@ void compose(const Field& outer, const Field& inner, const Field& out, const Sam
   dispatch(inner, "compose", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    dispatch_sampling(sampling, [&](auto sampler) {
+    dispatch_interpolation(sampling, [&](auto sampler) {
       for_each_voxel(grid_of(out), queue,
                      Warp<T, D, D, decltype(sampler), true>{view<const T>(outer), view<const T>(inner), view<T>(out),
                                                             extent_of(outer, sampling.padding)});

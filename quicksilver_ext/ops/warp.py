@@ -84,6 +84,8 @@ def warp_displacement_gradient(
     *S).
     """
     out = _fake_gradient(image, displacement, grad)
+    if mode == "nearest":
+        return out.zero_()
     image, displacement, grad = _args.pack(image), _args.pack(displacement), grad.contiguous()
     _core.warp_displacement_gradient(
         _args.field(image),

@@ -25,6 +25,7 @@ CHOICES = {
     "slopes": (True, False),
 }
 """The values of the options that schemas name; `memory` goes with what was kept."""
+FEWER = {"compose": {"mode": ("linear", "cubic")}, "ssd": {"padding_mode": ("border", "zeros")}}
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def argument_names(name: str) -> list[str]:
 
 def every_option(name: str, arguments: tuple) -> Iterator[tuple]:
     """The arguments with every combination of the values of the operator's options."""
-    allowed = CHOICES | ({"padding_mode": ("border", "zeros")} if name == "ssd" else {})
+    allowed = CHOICES | FEWER.get(name, {})
     choices = [
         (value,) if isinstance(value, torch.Tensor) else allowed.get(argument, (value,))
         for argument, value in zip(argument_names(name), arguments, strict=True)

@@ -28,20 +28,32 @@ void dispatch_padding(Padding padding, F&& f) {
   }
 }
 
-// Calls f(Sampler<mode, padding>{}).
+template <Mode M, class F>
+void dispatch_sampler(Padding padding, F&& f) {
+  dispatch_padding(padding, [&](auto pad) { f(Sampler<M, decltype(pad)::value>{}); });
+}
+
+inline void require_interpolation(const Sampling& sampling, const char* op, const char* argument, const Field& found) {
+  require(sampling.mode != Mode::nearest, op, argument, found, "a mode that interpolates: linear or cubic");
+}
+
+// Calls f(Sampler<mode, padding>{}) of a mode that interpolates.
+template <class F>
+void dispatch_interpolation(const Sampling& sampling, F&& f) {
+  if (sampling.mode == Mode::cubic) {
+    dispatch_sampler<Mode::cubic>(sampling.padding, f);
+  } else {
+    dispatch_sampler<Mode::linear>(sampling.padding, f);
+  }
+}
+
+// The same of any mode.
 template <class F>
 void dispatch_sampling(const Sampling& sampling, F&& f) {
-  const auto with_mode = [&](auto mode) {
-    constexpr Mode m = decltype(mode)::value;
-    dispatch_padding(sampling.padding, [&](auto padding) { f(Sampler<m, decltype(padding)::value>{}); });
-  };
-  switch (sampling.mode) {
-    case Mode::nearest:
-      return with_mode(std::integral_constant<Mode, Mode::nearest>{});
-    case Mode::linear:
-      return with_mode(std::integral_constant<Mode, Mode::linear>{});
-    case Mode::cubic:
-      return with_mode(std::integral_constant<Mode, Mode::cubic>{});
+  if (sampling.mode == Mode::nearest) {
+    dispatch_sampler<Mode::nearest>(sampling.padding, f);
+  } else {
+    dispatch_interpolation(sampling, f);
   }
 }
 
