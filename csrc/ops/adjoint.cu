@@ -58,26 +58,56 @@ struct AdStar {
 
 template <class T, int D>
 struct AdStarGradient {
-  static constexpr Loop loop = Loop::vectorised;
+  static constexpr Loop loop = Loop::blocks;
   View<const T> momentum, displacement, grad;
   View<T> pulled, matrices, direct;
   Extent extent;
   Faces faces;
 
   QS_HD void operator()(const Voxel& v) const {
-    T u[D], g[D], h[D], m[D], gradient[D] = {};
+    T u[D], m[D], slope[D][D] = {};
     load_vector(displacement, v, u);
+    const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
+    unroll<D>([&](auto i) QS_INLINE { m[i] = gather_gradient(momentum.channel(v.batch, i), f, slope[i], T(1)); });
+    pull_back(v, m, slope);
+  }
+
+  QS_HD void block(const Voxel& v, int count) const {
+    VectorBlock<T, D> pulled_momentum, slopes[D];
+    LinearBlock<T, D, true> footprints(extent);
+    set_footprints<Mode::linear, Padding::zeros>(footprints, displacement, v, count, extent);
+    for (int k = 0; k < count; k += Packet<T>::size) {
+      unroll<D>([&](auto i) QS_INLINE {
+        Packet<T> slope[D];
+        footprints.linearise(momentum.channel(v.batch, i), k, slope).store(pulled_momentum[i] + k);
+        unroll<D>([&](auto a) QS_INLINE { slope[a].store(slopes[i][a] + k); });
+      });
+    }
+    QS_VECTORISE
+    for (int k = 0; k < count; ++k) {
+      T m[D], slope[D][D];
+      unroll<D>([&](auto i) QS_INLINE {
+        m[i] = pulled_momentum[i][k];
+        unroll<D>([&](auto a) QS_INLINE { slope[i][a] = slopes[i][a][k]; });
+      });
+      pull_back(v.next(k), m, slope);
+    }
+  }
+
+ private:
+  // From m o psi and its derivatives.
+  QS_HD void pull_back(const Voxel& v, const T (&m)[D], const T (&slope)[D][D]) const {
+    T g[D], h[D], gradient[D] = {};
     load_in_place(grad, v, g);
     const Matrix<T, D> j = jacobian<T, D>(displacement, v, extent, faces);
     const Matrix<T, D> c = cofactor(j);
     const T det = determinant(j, c);
     multiply(j, g, h);  // (D psi) g
-    const auto f = footprint<Mode::linear, Padding::zeros>(v, u, extent);
     T dot = T(0);
     unroll<D>([&](auto i) QS_INLINE {
-      m[i] = gather_gradient(momentum.channel(v.batch, i), f, gradient, det * h[i]);
       dot += h[i] * m[i];
       pulled.at(v, i) = det * h[i];
+      unroll<D>([&](auto a) QS_INLINE { gradient[a] += det * h[i] * slope[i][a]; });
     });
     unroll<D>([&](auto i) QS_INLINE {
       direct.at(v, i) = gradient[i];

@@ -105,7 +105,7 @@ void advance_gradient(const Field& velocity, const Field& psi, const Field& grad
   dispatch_composition(grad, op, composition, [&](auto scalar, auto dims, auto sampler) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    iterate_voxels(grid_of(grad), 1, queue,
+    for_each_voxel(grid_of(grad), queue,
                    AdvanceGradient<T, D, decltype(sampler)>{vectors<const T, D>(velocity), vectors<const T, D>(psi),
                                                             view<const T>(grad), view<T>(foot), view<T>(back),
                                                             view<T>(pulled), view<T>(to_psi), view<T>(to_velocity),

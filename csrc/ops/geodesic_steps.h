@@ -28,6 +28,22 @@ QS_HD Footprint<T, D, 2> velocity_footprint(const Voxel& v, const T (&u)[D], con
   return footprint<velocity_sampling.mode, velocity_sampling.padding>(v, u, e);
 }
 
+template <class Block, class U>
+QS_HD void set_velocity_footprints(Block& block, const U& u, const Voxel& v, int count, const Extent& e) {
+  set_footprints<velocity_sampling.mode, velocity_sampling.padding>(block, u, v, count, e);
+}
+
+// field = factor block, for `count` voxels from v on.
+template <class T, int D>
+QS_HD void store(const View<T>& field, const Voxel& v, int count, const T (&block)[D][block_width], T factor = T(1)) {
+  unroll<D>([&](auto c) QS_INLINE {
+    T* const out = &field.at(v, c);
+    for (int k = 0; k < count; ++k) {
+      out[k] = factor * block[c][k];
+    }
+  });
+}
+
 template <class T, int D>
 struct Interleave {
   static constexpr Loop loop = Loop::vectorised;
@@ -62,6 +78,30 @@ QS_HD void foot_at(const Vectors<const T, D>& velocity, const Voxel& v, const Ex
   unroll<D>([&](auto c) QS_INLINE { d[c] *= -dt; });
 }
 
+// The same by blocks on the CPU: back, and the footprints there; d.
+template <class T, int D, class Block>
+QS_HD void half_back_block(const Vectors<const T, D>& velocity, const Voxel& v, int count, const Extent& e, T dt,
+                           VectorBlock<T, D>& back, Block& footprints) {
+  const T* const here = velocity.at(v);
+  unroll<D>([&](auto c) QS_INLINE {
+    for (int k = 0; k < count; ++k) {
+      back[c][k] = T(-0.5) * dt * here[lanes<D> * k + c];
+    }
+  });
+  set_velocity_footprints(footprints, back, v, count, e);
+}
+
+template <class T, int D, class Block>
+QS_HD void foot_block(const Vectors<const T, D>& velocity, const Voxel& v, int count, T dt, const Block& half_back,
+                      VectorBlock<T, D>& d) {
+  gather_block(velocity.entry(v.batch), half_back, count, d);
+  unroll<D>([&](auto c) QS_INLINE {
+    for (int k = 0; k < count; ++k) {
+      d[c][k] *= -dt;
+    }
+  });
+}
+
 template <class T, int D, class S>
 struct Advance {
   static constexpr Loop loop = Loop::blocks;
@@ -78,21 +118,13 @@ struct Advance {
   }
 
   QS_HD void block(const Voxel& v, int count) const {
-    VectorBlock<T, D> foot;
-    const T* const here = velocity.at(v);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        foot[c][k] = T(-0.5) * dt * here[lanes<D> * k + c];
-      }
-    });
-    gather_vectors<velocity_sampling.mode, velocity_sampling.padding, T, D>(velocity, v, count, extent, foot, foot);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        foot[c][k] *= -dt;
-      }
-    });
-    VectorBlock<T, D> there;
-    gather_vectors<S::mode, S::padding, T, D>(psi, v, count, extent, foot, there);
+    VectorBlock<T, D> foot, there;
+    FootprintBlock<T, D, 2, false> half_back(extent);
+    half_back_block(velocity, v, count, extent, dt, there, half_back);
+    foot_block(velocity, v, count, dt, half_back, foot);
+    FootprintBlock<T, D, S::taps, false> at_foot(extent);
+    set_footprints<S::mode, S::padding>(at_foot, foot, v, count, extent);
+    gather_block(psi.entry(v.batch), at_foot, count, there);
     unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
         out.at(v.next(k), c) = foot[c][k] + there[c][k];
@@ -101,50 +133,56 @@ struct Advance {
   }
 };
 
-// Two stages, because on the CPU a linear gather vectorises across voxels and a cubic one does not. State: the
-// foot, then the cotangent of the foot.
 template <class T, int D, class S>
 struct AdvanceGradient {
-  struct State {
-    T u[D];
-    bool done;
-  };
+  static constexpr Loop loop = Loop::blocks;
   Vectors<const T, D> velocity, psi;
   View<const T> grad;
   View<T> foot, back, pulled, to_psi, to_velocity;
   Extent extent;
   T dt;
 
-  QS_HD State start(const Voxel& v) const {
-    State s;
-    foot_at(velocity, v, extent, dt, s.u);
-    unroll<D>([&](auto c) QS_INLINE {
-      foot.at(v, c) = s.u[c];
-      to_psi.at(v, c) = T(0);
-    });
-    s.done = false;
-    return s;
-  }
-
-  QS_HD void step(const Voxel& v, State& s) const {
-    const auto f = footprint<S::mode, S::padding>(v, s.u, extent);
-    T g[D], slope[D] = {};
+  QS_HD void operator()(const Voxel& v) const {
+    T u[D], g[D], to_foot[D] = {}, to_back[D] = {};
+    foot_at(velocity, v, extent, dt, u);
     load_vector(grad, v, g);
-    gather_gradient(psi.entry(v.batch), f, slope, g);
-    unroll<D>([&](auto c) QS_INLINE { s.u[c] = g[c] + slope[c]; });
-    s.done = true;
+    gather_gradient(psi.entry(v.batch), footprint<S::mode, S::padding>(v, u, extent), to_foot, g);
+    unroll<D>([&](auto c) QS_INLINE {
+      foot.at(v, c) = u[c];
+      to_psi.at(v, c) = T(0);
+      g[c] = -dt * (g[c] + to_foot[c]);
+    });
+    half_back(velocity, v, dt, u);
+    gather_gradient(velocity.entry(v.batch), velocity_footprint(v, u, extent), to_back, g);
+    unroll<D>([&](auto c) QS_INLINE {
+      back.at(v, c) = u[c];
+      pulled.at(v, c) = g[c];
+      to_velocity.at(v, c) = T(-0.5) * dt * to_back[c];
+    });
   }
 
-  QS_HD void finish(const Voxel& v, const State& s) const {
-    T q[D], g[D], slope[D] = {};
-    half_back(velocity, v, dt, q);
-    unroll<D>([&](auto c) QS_INLINE { g[c] = -dt * s.u[c]; });
-    gather_gradient(velocity.entry(v.batch), velocity_footprint(v, q, extent), slope, g);
+  QS_HD void block(const Voxel& v, int count) const {
+    VectorBlock<T, D> u, g, slope;
+    FootprintBlock<T, D, 2, true> half_back(extent);
+    half_back_block(velocity, v, count, extent, dt, u, half_back);
+    store(back, v, count, u);
+    foot_block(velocity, v, count, dt, half_back, u);
+    store(foot, v, count, u);
+    FootprintBlock<T, D, S::taps, true> at_foot(extent);
+    set_footprints<S::mode, S::padding>(at_foot, u, v, count, extent);
     unroll<D>([&](auto c) QS_INLINE {
-      pulled.at(v, c) = g[c];
-      back.at(v, c) = q[c];
-      to_velocity.at(v, c) = T(-0.5) * dt * slope[c];
+      std::copy_n(&grad.at(v, c), count, g[c]);
+      std::fill_n(&to_psi.at(v, c), count, T(0));
     });
+    gather_gradient_block(psi.entry(v.batch), at_foot, count, g, slope);
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        g[c][k] = -dt * (g[c][k] + slope[c][k]);
+      }
+    });
+    store(pulled, v, count, g);
+    gather_gradient_block(velocity.entry(v.batch), half_back, count, g, slope);
+    store(to_velocity, v, count, slope, T(-0.5) * dt);
   }
 };
 
@@ -177,7 +215,9 @@ struct Follow {
  private:
   // at = phi + step w(x + at). It may be out's own phi: all of the block is read before any of it is written.
   QS_HD void step_from(const Voxel& v, int count, T step, VectorBlock<T, D>& at) const {
-    gather_vectors<velocity_sampling.mode, velocity_sampling.padding, T, D>(velocity, v, count, extent, at, at);
+    FootprintBlock<T, D, 2, false> footprints(extent);
+    set_velocity_footprints(footprints, at, v, count, extent);
+    gather_block(velocity.entry(v.batch), footprints, count, at);
     unroll<D>([&](auto c) QS_INLINE {
       for (int k = 0; k < count; ++k) {
         at[c][k] = phi.at(v.next(k), c) + step * at[c][k];
@@ -188,7 +228,7 @@ struct Follow {
 
 template <class T, int D>
 struct FollowGradient {
-  static constexpr Loop loop = Loop::plain;
+  static constexpr Loop loop = Loop::blocks;
   Vectors<const T, D> velocity;
   View<const T> phi;
   View<T> grad, middle, at_middle, at_phi;
@@ -216,6 +256,42 @@ struct FollowGradient {
     });
     gather_gradient(values, start, g, pulled);
     unroll<D>([&](auto c) QS_INLINE { grad.at(v, c) = g[c]; });
+  }
+
+  QS_HD void block(const Voxel& v, int count) const {
+    VectorBlock<T, D> m, g, slope;
+    const T* const values = velocity.entry(v.batch);
+    FootprintBlock<T, D, 2, true> start(extent), halfway(extent);
+    set_velocity_footprints(start, phi, v, count, extent);
+    gather_block(values, start, count, m);
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        m[c][k] = phi.at(v.next(k), c) + T(0.5) * dt * m[c][k];
+        g[c][k] = dt * grad.at(v.next(k), c);
+      }
+    });
+    store(middle, v, count, m);
+    store(at_middle, v, count, g);
+    set_velocity_footprints(halfway, m, v, count, extent);
+    gather_gradient_block(values, halfway, count, g, slope);
+    add_to_gradient(v, count, slope);
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        g[c][k] = T(0.5) * dt * slope[c][k];
+      }
+    });
+    store(at_phi, v, count, g);
+    gather_gradient_block(values, start, count, g, slope);
+    add_to_gradient(v, count, slope);
+  }
+
+ private:
+  QS_HD void add_to_gradient(const Voxel& v, int count, const VectorBlock<T, D>& slope) const {
+    unroll<D>([&](auto c) QS_INLINE {
+      for (int k = 0; k < count; ++k) {
+        grad.at(v.next(k), c) += slope[c][k];
+      }
+    });
   }
 };
 

@@ -40,7 +40,7 @@ struct Residual {
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, Slopes> footprints(extent);
-    set_footprints<P>(footprints, displacement, v, count, extent);
+    set_footprints<Mode::linear, P>(footprints, displacement, v, count, extent);
     for (int k = 0; k < count; k += Packet<T>::size) {
       Packet<T> sum[D] = {};
       unroll<C>([&](auto c) QS_INLINE {

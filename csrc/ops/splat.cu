@@ -9,7 +9,6 @@
 
 #include "core/sampling/dispatch.h"
 #include "core/sampling/footprint.h"
-#include "core/sampling/linear_block.h"
 #include "core/sampling/scatter_block.h"
 #include "core/scatter.h"
 
@@ -20,9 +19,9 @@ namespace {
 // R: T, or Fixed with a scale.
 template <class T, class R, int D, int C, class S>
 struct Splat {
-  // By blocks on the CPU where the footprints are pairs of neighbours.
-  static constexpr bool paired = S::mode == Mode::linear && !is_periodic<S::padding> && std::is_same_v<T, R>;
-  static constexpr Loop loop = paired ? Loop::blocks : Loop::plain;
+  // By blocks on the CPU where the footprints are rows of neighbours.
+  static constexpr bool in_rows = S::taps > 1 && !is_periodic<S::padding> && std::is_same_v<T, R>;
+  static constexpr Loop loop = in_rows ? Loop::blocks : Loop::plain;
   View<const T> values, displacement;
   View<R> out;
   Extent source, extent;
@@ -51,8 +50,8 @@ struct Splat {
   }
 
   void block(const Voxel& v, int count, const Slab& slab) const {
-    ScatterBlock<T, D> footprints(extent);
-    set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    ScatterBlock<T, D, S::taps> footprints(extent);
+    set_footprints<S::mode, S::padding>(footprints, displacement, v, count, extent);
     const T* from[C];
     T* to[C];
     unroll<C>([&](auto c) QS_INLINE {

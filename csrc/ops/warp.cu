@@ -17,9 +17,9 @@ namespace {
 
 // On the CPU cubic taps vectorise along the four samples of a row, linear ones in blocks of pairs of neighbours.
 template <class S>
-constexpr Loop loop_of = S::mode == Mode::cubic    ? Loop::plain
-                         : is_periodic<S::padding> ? Loop::vectorised
-                                                   : Loop::blocks;
+constexpr Loop loop_of = S::mode == Mode::cubic                                ? Loop::plain
+                         : S::mode == Mode::linear && !is_periodic<S::padding> ? Loop::blocks
+                                                                               : Loop::vectorised;
 
 template <class T, int D, int C, class S, bool Compose>
 struct Warp {
@@ -40,7 +40,7 @@ struct Warp {
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, false> footprints(extent);
-    set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    set_footprints<S::mode, S::padding>(footprints, displacement, v, count, extent);
     const T* values[C];
     unroll<C>([&](auto c) QS_INLINE { values[c] = image.channel(v.batch, c); });
     for (int k = 0; k < count; k += Packet<T>::size) {
@@ -75,7 +75,7 @@ struct WarpGradient {
 
   QS_HD void block(const Voxel& v, int count) const {
     LinearBlock<T, D, true> footprints(extent);
-    set_footprints<S::padding>(footprints, displacement, v, count, extent);
+    set_footprints<S::mode, S::padding>(footprints, displacement, v, count, extent);
     const T* values[C];
     unroll<C>([&](auto c) QS_INLINE { values[c] = image.channel(v.batch, c); });
     for (int k = 0; k < count; k += Packet<T>::size) {
@@ -135,13 +135,10 @@ void warp(const Field& image, const Field& displacement, const Field& out, const
   check_gather(image, displacement, out, taps_of_mode(sampling.mode), "warp");
   require(image.dtype == displacement.dtype, "warp", "image", image, "the dtype of the displacement");
   require_on(out, displacement, out.batch, image.channels, "warp", "out");
-  if (sampling.mode == Mode::nearest) {
-    return warp_bits(image, displacement, out, sampling.padding, queue);
-  }
   dispatch(displacement, "warp", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
     constexpr int D = decltype(dims)::value;
-    dispatch_interpolation(sampling, [&](auto sampler) {
+    dispatch_sampling(sampling, [&](auto sampler) {
       using S = decltype(sampler);
       for_channel_groups<D>(image.channels, [&](auto group, std::int64_t first) {
         for_each_voxel(

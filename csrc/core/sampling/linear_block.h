@@ -2,41 +2,28 @@
 //
 // Gather instructions, one sample per lane, bound a linear gather there. The two samples along the contiguous
 // axis are neighbours in memory, so one load takes both; sums over the outer axes are formed on pairs, and only the
-// last step separates low from high. Footprints are kept one array per number: what computes them vectorises across
-// voxels, and what uses them reads consecutive numbers.
+// last step separates low from high.
 #pragma once
 
 #include "core/packet.h"
-#include "core/sampling/footprint.h"
+#include "core/sampling/footprint_block.h"
 
 namespace qs::QS_TARGET {
 
 // With Slopes, the interpolant's derivatives can be gathered, otherwise only its value.
 template <class T, int D, bool Slopes>
-class LinearBlock {
+class LinearBlock : public FootprintBlock<T, D, 2, Slopes> {
+  using Base = FootprintBlock<T, D, 2, Slopes>;
+  using Base::last_;
+  using Base::offset_;
+  using Base::stride0_;
+  using Base::stride1_;
+  using Base::sums;
+  using Base::weight_;
+
  public:
-  static constexpr int width = block_width, dims = D;
-
-  QS_HD explicit LinearBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
-
-  QS_HD void set(int k, const Footprint<T, D, 2>& f) {
-    offset_[k] = f.place.first;
-    unroll<2>([&](auto n) QS_INLINE {
-      last_[n][k] = f.axis[D - 1].weight[n];
-      if constexpr (Slopes) {
-        last_slope_[n][k] = f.axis[D - 1].slope[n];
-      }
-    });
-    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b) QS_INLINE {
-      weight_[0][row][k] = f.axis[0].weight[a] * f.middle(b);
-      if constexpr (Slopes) {
-        weight_[1][row][k] = f.axis[0].slope[a] * f.middle(b);
-        if constexpr (D == 3) {
-          weight_[2][row][k] = f.axis[0].weight[a] * f.middle_slope(b);
-        }
-      }
-    });
-  }
+  using Base::Base;
+  using Base::width;
 
   // The rest of the last packet reads the first samples of the volume, with whatever weights.
   QS_HD void end(int count) {
@@ -60,17 +47,9 @@ class LinearBlock {
     });
     unroll<C>([&](auto c) QS_INLINE {
       out[c] =
-          dot(P::template of_pairs<0>(first[c], second[c]), P::template of_pairs<1>(first[c], second[c]), last_, k);
+          dot(P::template of_pairs<0>(first[c], second[c]), P::template of_pairs<1>(first[c], second[c]), last_[0], k);
     });
   }
-
-  // f(weight, offset): the rows along the contiguous axis that voxel k touches; last(k): the weights within them.
-  template <class F>
-  QS_HD void each_row_of(int k, F&& f) const {
-    each_pair_of_taps<D, 2>([&](auto row, auto a, auto b)
-                                QS_INLINE { f(weight_[0][row][k], offset_[k] + a * stride0_ + b * stride1_); });
-  }
-  QS_HD T last(int tap, int k) const { return last_[tap][k]; }
 
   // The values there, and their derivatives by position.
   QS_HD Packet<T> linearise(const T* values, int k, Packet<T> (&slope)[D]) const {
@@ -78,7 +57,7 @@ class LinearBlock {
     sum([&](auto half, auto a, auto b) QS_INLINE { return pairs<decltype(half)::value>(values, a, b, k); }, k, low,
         high);
     slopes(low, high, k, slope);
-    return dot(low[0], high[0], last_, k);
+    return dot(low[0], high[0], last_[0], k);
   }
 
   // The derivatives by position there of the sum of C channels times a factor each.
@@ -102,14 +81,6 @@ class LinearBlock {
   }
 
  private:
-  static constexpr int rows = D == 3 ? 4 : 2;
-  static constexpr int sums = Slopes ? D : 1;
-
-  int stride0_, stride1_;
-  int offset_[width];
-  T weight_[sums][rows][width];  // of the value; of the derivatives along the outer axes
-  T last_[2][width], last_slope_[2][width];
-
   // The samples along the last axis of half a packet's voxels, in the row at tap a of the first and b of the middle
   // axis.
   template <int Half>
@@ -137,8 +108,8 @@ class LinearBlock {
   }
 
   QS_HD void slopes(const Packet<T> (&low)[D], const Packet<T> (&high)[D], int k, Packet<T> (&slope)[D]) const {
-    unroll<D - 1>([&](auto n) QS_INLINE { slope[n] = dot(low[n + 1], high[n + 1], last_, k); });
-    slope[D - 1] = dot(low[0], high[0], last_slope_, k);
+    unroll<D - 1>([&](auto n) QS_INLINE { slope[n] = dot(low[n + 1], high[n + 1], last_[0], k); });
+    slope[D - 1] = dot(low[0], high[0], last_[1], k);
   }
 
   QS_HD static Packet<T> dot(const Packet<T>& low, const Packet<T>& high, const T (&weight)[2][width], int k) {
@@ -146,43 +117,12 @@ class LinearBlock {
   }
 };
 
-// The footprints of `count` voxels from v on, in a LinearBlock or the like.
-template <Padding P, class Block, class T>
-QS_HD void set_footprints(Block& block, const View<const T>& displacement, const Voxel& v, int count,
-                          const Extent& extent) {
-  constexpr int D = Block::dims;
-  QS_VECTORISE
-  for (int k = 0; k < count; ++k) {
-    T u[D];
-    load_vector(displacement, v.next(k), u);
-    block.set(k, footprint<Mode::linear, P>(v.next(k), u, extent));
-  }
-  block.end(count);
-}
-
-template <class T, int D>
-using VectorBlock = T[D][block_width];
-
-// The footprints of `count` voxels from v on, displaced by u.
-template <Padding P, class T, int D>
-QS_HD LinearBlock<T, D, false> footprints_of(const Voxel& v, int count, const Extent& extent,
-                                             const VectorBlock<T, D>& u) {
-  LinearBlock<T, D, false> footprints(extent);
-  QS_VECTORISE
-  for (int k = 0; k < count; ++k) {
-    T at[D];
-    unroll<D>([&](auto c) QS_INLINE { at[c] = u[c][k]; });
-    footprints.set(k, footprint<Mode::linear, P>(v.next(k), at, extent));
-  }
-  footprints.end(count);
-  return footprints;
-}
-
 // out = a vector field at `count` voxels from v on, displaced by u. They may be one block.
 template <Padding P, class T, int D>
 QS_HD void gather_vectors(const View<const T>& field, const Voxel& v, int count, const Extent& extent,
                           const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
-  const auto footprints = footprints_of<P, T, D>(v, count, extent, u);
+  LinearBlock<T, D, false> footprints(extent);
+  set_footprints<Mode::linear, P>(footprints, u, v, count, extent);
   const T* values[D];
   unroll<D>([&](auto c) QS_INLINE { values[c] = field.channel(v.batch, c); });
   for (int k = 0; k < count; k += Packet<T>::size) {

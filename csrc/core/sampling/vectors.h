@@ -9,8 +9,7 @@
 #include <cstddef>
 
 #include "core/packet.h"
-#include "core/sampling/cubic_block.h"
-#include "core/sampling/linear_block.h"
+#include "core/sampling/footprint_block.h"
 
 namespace qs::QS_TARGET {
 
@@ -155,32 +154,41 @@ QS_HD void gather_gradient(const T* QS_RESTRICT values, const Footprint<T, D, N>
   add(sum, f.axis[D - 1].slope, gradient[D - 1]);
 }
 
-// The footprints of `count` voxels from v on, displaced by u, for either interpolation.
-template <Mode M, Padding P, class T, int D>
-QS_HD auto block_footprints(const Voxel& v, int count, const Extent& extent, const VectorBlock<T, D>& u) {
-  if constexpr (M == Mode::cubic) {
-    return CubicBlock<T, D, P>(v, count, extent, u);
-  } else {
-    return footprints_of<P, T, D>(v, count, extent, u);
+// out = the vectors of one entry of an interleaved field at the first `count` footprints of a block.
+template <class T, int D, int N, bool Slopes>
+QS_HD void gather_block(const T* QS_RESTRICT values, const FootprintBlock<T, D, N, Slopes>& footprints, int count,
+                        VectorBlock<T, D>& out) {
+  for (int k = 0; k < count; ++k) {
+    VectorRow<T, D, N> sum{};
+    footprints.each_row_of(k, [&](auto row, std::ptrdiff_t offset) QS_INLINE {
+      sum.add(footprints.weight(0, row, k), VectorRow<T, D, N>::load(values + lanes<D> * offset));
+    });
+    T last[N], vector[D];
+    footprints.last(0, k, last);
+    sum.contract(last, vector);
+    unroll<D>([&](auto c) QS_INLINE { out[c][k] = vector[c]; });
   }
 }
 
-// out = an interleaved field at `count` voxels from v on, displaced by u. They may be one block.
-template <Mode M, Padding P, class T, int D>
-QS_HD void gather_vectors(const Vectors<const T, D>& field, const Voxel& v, int count, const Extent& extent,
-                          const VectorBlock<T, D>& u, VectorBlock<T, D>& out) {
-  constexpr int taps = taps_of<M>;
-  const auto footprints = block_footprints<M, P, T, D>(v, count, extent, u);
-  const T* const values = field.entry(v.batch);
+// gradient = the derivatives there by position of the sum of the components, each times its factor.
+template <class T, int D, int N>
+QS_HD void gather_gradient_block(const T* QS_RESTRICT values, const FootprintBlock<T, D, N, true>& footprints,
+                                 int count, const VectorBlock<T, D>& factor, VectorBlock<T, D>& gradient) {
   for (int k = 0; k < count; ++k) {
-    VectorRow<T, D, taps> sum{};
-    footprints.each_row_of(k, [&](T weight, int offset) QS_INLINE {
-      sum.add(weight, VectorRow<T, D, taps>::load(values + lanes<D> * std::ptrdiff_t(offset)));
+    VectorRow<T, D, N> sum[D] = {};
+    footprints.each_row_of(k, [&](auto row, std::ptrdiff_t offset) QS_INLINE {
+      const auto samples = VectorRow<T, D, N>::load(values + lanes<D> * offset);
+      unroll<D>([&](auto a) QS_INLINE { sum[a].add(footprints.weight(a, row, k), samples); });
     });
-    T last[taps], vector[D];
-    unroll<taps>([&](auto n) QS_INLINE { last[n] = footprints.last(n, k); });
-    sum.contract(last, vector);
-    unroll<D>([&](auto c) QS_INLINE { out[c][k] = vector[c]; });
+    T weight[N], slope[N];
+    footprints.last(0, k, weight);
+    footprints.last(1, k, slope);
+    unroll<D>([&](auto a) QS_INLINE {  // sum[0] is the one without a derivative yet: by the last axis
+      T along[D], total = T(0);
+      sum[a].contract(a == 0 ? slope : weight, along);
+      unroll<D>([&](auto c) QS_INLINE { total += factor[c][k] * along[c]; });
+      gradient[a == 0 ? D - 1 : a - 1][k] = total;
+    });
   }
 }
 
