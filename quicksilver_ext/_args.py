@@ -226,3 +226,17 @@ def expand_batches(op: str, argument: str, tensor: Tensor, other: Tensor) -> tup
     check_batch(op, argument, tensor, other)
     batch = batch_of(tensor, other)
     return to_batch(tensor, batch), to_batch(other, batch)
+
+
+def widen_single_axes(image: Tensor, mode: str, padding_mode: str) -> Tensor:
+    """Continue an image along axes of one sample to as many samples as the core's taps."""
+    taps = TAPS[mode]
+    for axis, size in enumerate(image.shape[2:], 2):
+        shape = [*image.shape]
+        if size == 1 and padding_mode == "zeros":
+            shape[axis] = taps - 1
+            image = torch.cat((image, image.new_zeros(shape)), axis)
+        elif size == 1:
+            shape[axis] = taps
+            image = image.expand(shape)
+    return image

@@ -63,6 +63,7 @@ COUNTED = {
     "AdStarGradient": "108: three fields read, two and the 3 x 3 matrices written",
     "Advance": "44",
     "AdvanceGradient": "104",
+    "BoxMean": "8",
     "Bracket": "36",
     "BracketTransposed": "36",
     "Columns": "24 of 72 (three kernels), in place",

@@ -10,7 +10,6 @@ from torch import Tensor
 from .. import _args, _core, _options
 from .._register import operator
 from .tangent import warp_tangent
-from .warp import widen_single_axes
 
 
 def _fake_solve(displacement: Tensor, inverse: Tensor, grad: Tensor) -> Tensor:
@@ -134,7 +133,7 @@ def invert(
     _options.check_integer("invert", "iterations", iterations)
     what = "a finite number of voxels"
     _options.check_number("invert", "tolerance", tolerance, what, "1e-4")
-    wide = widen_single_axes(displacement, "linear", "border")
+    wide = _args.widen_single_axes(displacement, "linear", "border")
     inverse, residual = _invert(wide, iterations, tolerance)
     if wide is not displacement:
         grid = (..., *(slice(n) for n in displacement.shape[2:]))

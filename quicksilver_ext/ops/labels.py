@@ -8,7 +8,6 @@ from torch import Tensor
 
 from .. import _args, _core, _options
 from .._register import operator
-from .warp import widen_single_axes
 
 
 def _fake(labels: Tensor, displacement: Tensor, *_: Any) -> Tensor:
@@ -77,6 +76,6 @@ def warp_labels(labels: Tensor, displacement: Tensor, padding_mode: str = "borde
     _args.check_same_axes("warp_labels", "displacement", displacement, labels)
     _args.check_samples("warp_labels", "labels", labels.shape[2:], "linear", single=True)
     _args.check_batch("warp_labels", "displacement", displacement, labels)
-    labels = widen_single_axes(labels, "linear", padding_mode)
+    labels = _args.widen_single_axes(labels, "linear", padding_mode)
     result: Tensor = _warp_labels(labels, displacement, padding_mode)
     return result

@@ -243,25 +243,11 @@ def warp(
         return warp(image.float(), displacement, mode, padding_mode).to(image.dtype)
     if image.is_floating_point():
         _args.check_same_place("warp", "displacement", displacement, image)
-        image = widen_single_axes(image, mode, padding_mode)
+        image = _args.widen_single_axes(image, mode, padding_mode)
         result: Tensor = _warp(image, displacement, mode, padding_mode)
         return result
     bits: Tensor = _warp_bits(image, displacement, padding_mode)
     return bits
-
-
-def widen_single_axes(image: Tensor, mode: str, padding_mode: str) -> Tensor:
-    """Continue an image along axes of one sample to as many samples as the core's taps."""
-    taps = _args.TAPS[mode]
-    for axis, size in enumerate(image.shape[2:], 2):
-        shape = [*image.shape]
-        if size == 1 and padding_mode == "zeros":
-            shape[axis] = taps - 1
-            image = torch.cat((image, image.new_zeros(shape)), axis)
-        elif size == 1:
-            shape[axis] = taps
-            image = image.expand(shape)
-    return image
 
 
 def compose(

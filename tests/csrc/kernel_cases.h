@@ -120,7 +120,7 @@ struct KernelCases {
     }
   }
 
-  void residual() {
+  void similarities() {
     auto u = displacement(), image = array(dims + 1), target = array(dims + 1), out = array(dims + 1),
          slopes = array(dims);
     Field none = slopes.field;
@@ -132,6 +132,9 @@ struct KernelCases {
       check("warp_residual alone", {result(out)}, [&](auto& ops, auto& q) {
         ops.warp_residual(image.field, target.field, u.field, out.field, none, padding, q);
       });
+    }
+    for (int axis = 0; axis < dims; ++axis) {  // 21 is more than some axes have
+      check("box_mean", {result(out)}, [&](auto& ops, auto& q) { ops.box_mean(image.field, out.field, axis, 21, q); });
     }
   }
 
@@ -267,7 +270,7 @@ struct KernelCases {
     labels();
     broadcasting();
     second_order();
-    residual();
+    similarities();
     maps();
     steps();
     symbol();
