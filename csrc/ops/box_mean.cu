@@ -13,17 +13,17 @@ namespace qs::QS_TARGET {
 
 namespace {
 
-template <class T>
+template <class T, int Axis>
 struct BoxMean {
   static constexpr Loop loop = Loop::blocks;
   View<const T> field;
   View<T> out;
   Extent extent;
-  int axis, radius;
+  int radius;
   T weight;
 
   QS_HD void operator()(const Voxel& v) const {
-    const int at = v.x[axis], after = extent.n[axis] - 1 - at, stride = extent.stride(axis);
+    const int at = v.x[Axis], after = extent.n[Axis] - 1 - at, stride = extent.stride(Axis);
     const T* const here = &field.at(v, 0);
     T sum = T(0);
     for (int n = at < radius ? -at : -radius; n <= (after < radius ? after : radius); ++n) {
@@ -34,14 +34,13 @@ struct BoxMean {
 
   // Neighbour by neighbour, for the voxels that have it.
   QS_HD void block(const Voxel& v, int count) const {
-    const int size = extent.n[axis], stride = extent.stride(axis);
+    const int size = extent.n[Axis], stride = extent.stride(Axis);
     const T* const here = &field.at(v, 0);
     T sum[block_width] = {};
     for (int n = -radius; n <= radius; ++n) {
-      const int at = v.x[axis] + n;
-      const bool along = axis == 2;
-      const int first = along ? std::max(0, -at) : (at < 0 ? count : 0);
-      const int last = along ? std::min(count, size - at) : (at < size ? count : 0);
+      const int at = v.x[Axis] + n;
+      const int first = Axis == 2 ? std::max(0, -at) : (at < 0 ? count : 0);
+      const int last = Axis == 2 ? std::min(count, size - at) : (at < size ? count : 0);
       for (int k = first; k < last; ++k) {
         sum[k] += here[k + n * stride];
       }
@@ -59,11 +58,15 @@ void box_mean(const Field& field, const Field& out, int axis, int window, const 
   require(axis >= 0 && axis < field.dims, "box_mean", "field", field, "the axis to be one of its own");
   dispatch(field, "box_mean", [&](auto scalar, auto dims) {
     using T = decltype(scalar);
-    for (std::int64_t c = 0; c < field.channels; ++c) {
-      for_each_voxel(grid_of(field), queue,
-                     BoxMean<T>{view<const T>(field, c), view<T>(out, c), extent_of(field),
-                                axis_of<decltype(dims)::value>(axis), window / 2, T(1) / static_cast<T>(window)});
-    }
+    constexpr int D = decltype(dims)::value;
+    const auto along = [&](auto component) {
+      for (std::int64_t c = 0; c < field.channels; ++c) {
+        for_each_voxel(grid_of(field), queue,
+                       BoxMean<T, axis_of<D>(decltype(component)::value)>{
+                           view<const T>(field, c), view<T>(out, c), extent_of(field), window / 2, T(1) / T(window)});
+      }
+    };
+    axis == 0 ? along(Int<0>{}) : (axis == D - 1 ? along(Int<D - 1>{}) : along(Int<1>{}));
   });
 }
 
