@@ -33,15 +33,20 @@ QS_HD void set_velocity_footprints(Block& block, const U& u, const Voxel& v, int
   set_footprints<velocity_sampling.mode, velocity_sampling.padding>(block, u, v, count, e);
 }
 
+// f(c, k) for every number of a block of vectors.
+template <int D, class F>
+QS_HD void each_number(int count, F&& f) {
+  unroll<D>([&](auto c) QS_INLINE {
+    for (int k = 0; k < count; ++k) {
+      f(c, k);
+    }
+  });
+}
+
 // field = factor block, for `count` voxels from v on.
 template <class T, int D>
 QS_HD void store(const View<T>& field, const Voxel& v, int count, const T (&block)[D][block_width], T factor = T(1)) {
-  unroll<D>([&](auto c) QS_INLINE {
-    T* const out = &field.at(v, c);
-    for (int k = 0; k < count; ++k) {
-      out[k] = factor * block[c][k];
-    }
-  });
+  each_number<D>(count, [&](auto c, int k) QS_INLINE { field.at(v.next(k), c) = factor * block[c][k]; });
 }
 
 template <class T, int D>
@@ -83,11 +88,7 @@ template <class T, int D, class Block>
 QS_HD void half_back_block(const Vectors<const T, D>& velocity, const Voxel& v, int count, const Extent& e, T dt,
                            VectorBlock<T, D>& back, Block& footprints) {
   const T* const here = velocity.at(v);
-  unroll<D>([&](auto c) QS_INLINE {
-    for (int k = 0; k < count; ++k) {
-      back[c][k] = T(-0.5) * dt * here[lanes<D> * k + c];
-    }
-  });
+  each_number<D>(count, [&](auto c, int k) QS_INLINE { back[c][k] = T(-0.5) * dt * here[lanes<D> * k + c]; });
   set_velocity_footprints(footprints, back, v, count, e);
 }
 
@@ -95,11 +96,7 @@ template <class T, int D, class Block>
 QS_HD void foot_block(const Vectors<const T, D>& velocity, const Voxel& v, int count, T dt, const Block& half_back,
                       VectorBlock<T, D>& d) {
   gather_block(velocity.entry(v.batch), half_back, count, d);
-  unroll<D>([&](auto c) QS_INLINE {
-    for (int k = 0; k < count; ++k) {
-      d[c][k] *= -dt;
-    }
-  });
+  each_number<D>(count, [&](auto c, int k) QS_INLINE { d[c][k] *= -dt; });
 }
 
 template <class T, int D, class S>
@@ -125,11 +122,7 @@ struct Advance {
     FootprintBlock<T, D, S::taps, false> at_foot(extent);
     set_footprints<S::mode, S::padding>(at_foot, foot, v, count, extent);
     gather_block(psi.entry(v.batch), at_foot, count, there);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        out.at(v.next(k), c) = foot[c][k] + there[c][k];
-      }
-    });
+    each_number<D>(count, [&](auto c, int k) QS_INLINE { out.at(v.next(k), c) = foot[c][k] + there[c][k]; });
   }
 };
 
@@ -175,11 +168,7 @@ struct AdvanceGradient {
       std::fill_n(&to_psi.at(v, c), count, T(0));
     });
     gather_gradient_block(psi.entry(v.batch), at_foot, count, g, slope);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        g[c][k] = -dt * (g[c][k] + slope[c][k]);
-      }
-    });
+    each_number<D>(count, [&](auto c, int k) QS_INLINE { g[c][k] = -dt * (g[c][k] + slope[c][k]); });
     store(pulled, v, count, g);
     gather_gradient_block(velocity.entry(v.batch), half_back, count, g, slope);
     store(to_velocity, v, count, slope, T(-0.5) * dt);
@@ -218,11 +207,7 @@ struct Follow {
     FootprintBlock<T, D, 2, false> footprints(extent);
     set_velocity_footprints(footprints, at, v, count, extent);
     gather_block(velocity.entry(v.batch), footprints, count, at);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        at[c][k] = phi.at(v.next(k), c) + step * at[c][k];
-      }
-    });
+    each_number<D>(count, [&](auto c, int k) QS_INLINE { at[c][k] = phi.at(v.next(k), c) + step * at[c][k]; });
   }
 };
 
@@ -264,22 +249,16 @@ struct FollowGradient {
     FootprintBlock<T, D, 2, true> start(extent), halfway(extent);
     set_velocity_footprints(start, phi, v, count, extent);
     gather_block(values, start, count, m);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        m[c][k] = phi.at(v.next(k), c) + T(0.5) * dt * m[c][k];
-        g[c][k] = dt * grad.at(v.next(k), c);
-      }
+    each_number<D>(count, [&](auto c, int k) QS_INLINE {
+      m[c][k] = phi.at(v.next(k), c) + T(0.5) * dt * m[c][k];
+      g[c][k] = dt * grad.at(v.next(k), c);
     });
     store(middle, v, count, m);
     store(at_middle, v, count, g);
     set_velocity_footprints(halfway, m, v, count, extent);
     gather_gradient_block(values, halfway, count, g, slope);
     add_to_gradient(v, count, slope);
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        g[c][k] = T(0.5) * dt * slope[c][k];
-      }
-    });
+    each_number<D>(count, [&](auto c, int k) QS_INLINE { g[c][k] = T(0.5) * dt * slope[c][k]; });
     store(at_phi, v, count, g);
     gather_gradient_block(values, start, count, g, slope);
     add_to_gradient(v, count, slope);
@@ -287,11 +266,7 @@ struct FollowGradient {
 
  private:
   QS_HD void add_to_gradient(const Voxel& v, int count, const VectorBlock<T, D>& slope) const {
-    unroll<D>([&](auto c) QS_INLINE {
-      for (int k = 0; k < count; ++k) {
-        grad.at(v.next(k), c) += slope[c][k];
-      }
-    });
+    each_number<D>(count, [&](auto c, int k) QS_INLINE { grad.at(v.next(k), c) += slope[c][k]; });
   }
 };
 

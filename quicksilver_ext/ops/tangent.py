@@ -49,7 +49,7 @@ def warp_tangent(
     """sum_a h_a (d I / d position_a)(x + u(x)), all of one batch size: (B, C, *S)."""
     inputs = [t.contiguous() for t in (image, displacement, direction)]
     out = _fake_warp_tangent(image, displacement)
-    _run(_core.warp_tangent, inputs, out, mode, padding_mode)
+    run_derivative(_core.warp_tangent, inputs, out, mode, padding_mode)
     return out
 
 
@@ -97,7 +97,7 @@ def splat_tangent(
     """The transpose of `warp_tangent` in its image: (B, C, *shape)."""
     inputs = [t.contiguous() for t in (values, displacement, direction)]
     out = _fake_splat_tangent(values, displacement, direction, shape).zero_()
-    _run(_core.splat_tangent, inputs, out, mode, padding_mode)
+    run_derivative(_core.splat_tangent, inputs, out, mode, padding_mode)
     return out
 
 
@@ -122,12 +122,17 @@ def warp_hessian(
     """The gradient of <values, warp_tangent> by the displacement: (B, D, *S)."""
     inputs = [t.contiguous() for t in (image, displacement, values, direction)]
     out = _fake_hessian(image, displacement)
-    _run(_core.warp_hessian, inputs, out, mode, padding_mode)
+    run_derivative(_core.warp_hessian, inputs, out, mode, padding_mode)
     return out
 
 
-def _run(call: Any, inputs: Sequence[Tensor], out: Tensor, mode: str, padding_mode: str) -> None:
-    if mode == "nearest":  # constant between the samples
+def run_derivative(
+    call: Any, inputs: Sequence[Tensor], out: Tensor, mode: str, padding_mode: str
+) -> None:
+    """Fill `out` by a function of the core that differentiates the interpolant: zero where that is
+    constant between the samples.
+    """
+    if mode == "nearest":
         out.zero_()
         return
     fields = [*map(_args.field, inputs), _args.field(out)]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import _args, _core, _options
 from .._register import operator
-from .tangent import splat_tangent, warp_hessian, warp_tangent
+from .tangent import run_derivative, splat_tangent, warp_hessian, warp_tangent
 
 
 def _fake_warp(image: Tensor, displacement: Tensor, *_: Any) -> Tensor:
@@ -83,18 +83,9 @@ def warp_displacement_gradient(
     """sum_c grad_c (d I_c / d position)(x + u(x)), one for every entry of the batch of grad: (B, D,
     *S).
     """
-    out = _fake_gradient(image, displacement, grad)
-    if mode == "nearest":
-        return out.zero_()
-    image, displacement, grad = _args.pack(image), _args.pack(displacement), grad.contiguous()
-    _core.warp_displacement_gradient(
-        _args.field(image),
-        _args.field(displacement),
-        _args.field(grad),
-        _args.new_field(out),
-        _options.sampling(mode, padding_mode),
-        _args.queue_of(image),
-    )
+    out = _args.in_huge_pages(_fake_gradient(image, displacement, grad))
+    inputs = (_args.pack(image), _args.pack(displacement), grad.contiguous())
+    run_derivative(_core.warp_displacement_gradient, inputs, out, mode, padding_mode)
     return out
 
 

@@ -16,7 +16,7 @@ template <class T, int D, int N, bool Slopes>
 class FootprintBlock {
  public:
   using Number = T;
-  static constexpr int dims = D, width = block_width, taps = N;
+  static constexpr int dims = D, width = block_width;
 
   QS_HD explicit FootprintBlock(const Extent& e) : stride0_(e.stride(0)), stride1_(e.stride(1)) {}
 
