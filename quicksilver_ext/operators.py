@@ -13,10 +13,10 @@ from .ops.geodesic.range_check import OutOfGridWarning
 from .ops.geodesic.shoot import shoot
 from .ops.gradient import divergence, gradient
 from .ops.invert import invert
-from .ops.jacobian import jacobian, jacobian_determinant
+from .ops.jacobian import jacobian, jacobian_determinant, smallest_determinant
 from .ops.labels import warp_labels
 from .ops.patches import average_patches, extract_patches, patch_corners
-from .ops.similarity import lncc, ssd
+from .ops.similarity import box_mean, lncc, ssd
 from .ops.splat import splat, splat_count
 from .ops.warp import compose, warp
 
@@ -33,6 +33,7 @@ __all__ = [
     "ad_star",
     "affine",
     "average_patches",
+    "box_mean",
     "compose",
     "divergence",
     "exponential",
@@ -51,6 +52,7 @@ __all__ = [
     "resize_displacement",
     "sharp",
     "shoot",
+    "smallest_determinant",
     "smooth_size",
     "splat",
     "splat_count",

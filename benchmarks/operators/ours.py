@@ -169,6 +169,7 @@ OURS: dict[str, Peer] = {
     "exponential": on_displacements(partial(qs.exponential, padding_mode="zeros")),  # as its peer
     "jacobian": on_displacements(qs.jacobian),
     "jacobian_determinant": on_displacements(qs.jacobian_determinant),
+    "smallest_determinant": on_displacements(qs.smallest_determinant),
     "Ad": on_moved(qs.Ad),
     "Ad_star": on_moved(qs.Ad_star),
     "ad": on_moved(qs.ad),
@@ -186,6 +187,7 @@ OURS: dict[str, Peer] = {
     "gradient": on_images(qs.gradient),
     "divergence": on_displacements(qs.divergence),
     "ssd": similarity(qs.ssd),
+    "box_mean": on_images(partial(qs.box_mean, window=9)),
     "lncc": similarity(qs.lncc),
     "extract_patches": patches(average=False),
     "average_patches": patches(average=True),

@@ -20,9 +20,15 @@ from .affine import affine, resize, resize_displacement
 from .fluid import flat, sharp, smooth_size
 from .geodesic import shoot
 from .invert import invert
-from .jacobian import divergence, gradient, jacobian, jacobian_determinant
+from .jacobian import (
+    divergence,
+    gradient,
+    jacobian,
+    jacobian_determinant,
+    smallest_determinant,
+)
 from .patches import average_patches, extract_patches, patch_corners
-from .similarity import lncc, ssd
+from .similarity import box_mean, lncc, ssd
 from .warp import compose, exponential, splat, splat_count, warp, warp_labels
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
     "ad_star",
     "affine",
     "average_patches",
+    "box_mean",
     "compose",
     "divergence",
     "exponential",
@@ -47,6 +54,7 @@ __all__ = [
     "resize_displacement",
     "sharp",
     "shoot",
+    "smallest_determinant",
     "smooth_size",
     "splat",
     "splat_count",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from .warp import coordinate
+
+Corner = tuple[int, ...]
 
 
 def _difference(field: Tensor, axis: int, faces: str) -> Tensor:
@@ -49,3 +54,47 @@ def jacobian_determinant(displacement: Tensor, faces: str = "one_sided") -> Tens
     """det D(id + u), (B, 1, *S), by central differences; faces one_sided or half (PyCA's)."""
     determinant: Tensor = torch.linalg.det(matrices(displacement, faces))
     return determinant[:, None]
+
+
+def smallest_determinant(displacement: Tensor) -> Tensor:
+    """The smallest of the determinants that belong to a voxel, (B, 1, *S): cube by cube, those of
+    the simplices at its corners and, in 3-D, of the two in its middle.
+    """
+    shape, dims = displacement.shape[2:], displacement.ndim - 2
+    points = displacement + torch.stack(
+        [coordinate(shape, axis, displacement).expand(shape) for axis in range(dims)]
+    )
+    for axis in range(dims):
+        if shape[axis] == 1:  # goes on as it is
+            step = torch.eye(dims, dtype=points.dtype, device=points.device)[axis]
+            points = torch.cat([points, points + step.view(-1, *[1] * dims)], 2 + axis)
+    smallest = torch.full_like(points[:, :1], torch.inf)
+    corners = list(itertools.product((0, 1), repeat=dims))
+    for corner in corners:
+        near = [tuple(n ^ (a == axis) for a, n in enumerate(corner)) for axis in range(dims)]
+        _keep_least(smallest, corner, _simplex(points, corner, near))
+    for parity in (0, 1) if dims == 3 and min(shape) > 1 else ():
+        first, *others = (c for c in corners if sum(c) % 2 == parity)
+        _keep_least(smallest, corners[0], _simplex(points, first, others))
+    inside: tuple[Any, ...] = (..., *map(slice, shape))
+    return smallest[inside]
+
+
+def _simplex(points: Tensor, first: Corner, others: list[Corner]) -> Tensor:
+    """The determinants of a simplex's edges in every cube, positive under the identity."""
+    edges = [_corner(points, other) - _corner(points, first) for other in others]
+    still = torch.tensor(others) - torch.tensor(first)
+    found: Tensor = torch.linalg.det(torch.stack(edges, -1).movedim(1, -1))
+    return found[:, None] * torch.linalg.det(still.double()).sign().item()
+
+
+def _corner(values: Tensor, corner: Corner) -> Tensor:
+    """(B, C, *S) at one corner of every cube: (B, C, X - 1, ...)."""
+    sides = zip(corner, values.shape[2:], strict=True)
+    places: tuple[Any, ...] = (..., *(slice(n, n + size - 1) for n, size in sides))
+    return values[places]
+
+
+def _keep_least(smallest: Tensor, corner: Corner, found: Tensor) -> None:
+    there = _corner(smallest, corner)
+    there.copy_(torch.minimum(there, found))

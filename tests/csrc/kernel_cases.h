@@ -162,6 +162,8 @@ struct KernelCases {
         ops.Ad_star_gradient(m.field, u.field, g.field, out.field, slopes.field, other.field, faces, q);
       });
     }
+    check("smallest_determinant", {result(scalar)},
+          [&](auto& ops, auto& q) { ops.smallest_determinant(u.field, scalar.field, q); });
     check("invert", {result(out), result(scalar)},
           [&](auto& ops, auto& q) { ops.invert(u.field, out.field, scalar.field, 2, 1e-4, q); });
     check("invert_gradient", {result(out)},
@@ -243,9 +245,7 @@ struct KernelCases {
     std::vector<std::int64_t> places;
     for (const int shift : {0, 1, 2}) {
       places.insert(places.end(), {shift % 2, shift});
-      if (dims == 3) {
-        places.push_back(shape[1] - size);
-      }
+      places.insert(places.end(), dims - 2, shape[1] - size);
       places.push_back(shape[2] - size - shift);
     }
     Array<T> patches(dims, 3, 2, {size, size, size});

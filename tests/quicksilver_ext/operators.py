@@ -100,6 +100,7 @@ OPERATORS = {
     "resize": Case(lambda m, i: m.resize(i, bigger(i), "cubic"), one_image, False),
     "resize_displacement": Case(lambda m, u: m.resize_displacement(u, bigger(u)), vector, False),
     "ssd": Case(lambda m, i, j, u: m.ssd(i, j, u), three_images),
+    "box_mean": Case(lambda m, f: m.box_mean(f, 3), one_image, False),
     "lncc": Case(lambda m, i, j, u: m.lncc(i, j, u, 3, 0.1), three_images, tolerance=1e-9),
     "sharp": Case(sharp, vector, False),
     "flat": Case(flat, vector, False),

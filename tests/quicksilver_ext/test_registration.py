@@ -85,6 +85,7 @@ def of_differences(fields: Fields) -> dict[str, list[tuple]]:
     field, leaf = fields.field, fields.leaf
     return {
         "jacobian_determinant": [(leaf(3), "one_sided")],
+        "smallest_determinant": [(field(3),)],
         "jacobian_determinant_gradient": [(leaf(3), leaf(1), "one_sided")],
         "gradient": [(leaf(3), True, "half"), (leaf(2), False, "one_sided")],
         "gradient_transpose": [(leaf(9), "half"), (leaf(4, 5, 6), "one_sided")],
@@ -223,6 +224,7 @@ REFUSED = {
     ("jacobian_determinant_gradient", 0),
     ("shoot_ab2", 0),
     *(("shoot_ab2_backward", n) for n in range(4)),
+    ("smallest_determinant", 0),
     ("splat_tangent", 1),
     *(("update_inverse", n) for n in range(2)),
     ("warp_hessian", 1),

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+import quicksilver_ext as qs
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -75,20 +76,16 @@ class LNCC:
             )
 
     def __call__(self, warped: Tensor, target: Tensor) -> Tensor:
-        a, b = self._mean(warped), self._mean(target)
-        of_warped = (self._mean(warped.square()) - a.square()).clamp(min=0) + FLAT
-        of_target = (self._mean(target.square()) - b.square()).clamp(min=0) + FLAT
-        covariance = self._mean(warped * target) - a * b + FLAT
-        return (1 - covariance.square() / (of_warped * of_target)) / (2 * self.sigma**2)
+        within = qs.box_mean(torch.ones_like(target[:1]), self.window)
 
-    def _mean(self, image: Tensor) -> Tensor:
-        """Average over every window, one axis after the other, within the grid."""
-        axes = range(image.dim() - 2)
-        pool = F.avg_pool2d if len(axes) == 2 else F.avg_pool3d
-        for axis in axes:
-            size = [self.window if a == axis else 1 for a in axes]
-            image = pool(image, size, 1, [n // 2 for n in size], count_include_pad=False)
-        return image
+        def mean(image: Tensor) -> Tensor:
+            return qs.box_mean(image, self.window) / within
+
+        a, b = mean(warped), mean(target)
+        of_warped = (mean(warped.square()) - a.square()).clamp(min=0) + FLAT
+        of_target = (mean(target.square()) - b.square()).clamp(min=0) + FLAT
+        covariance = mean(warped * target) - a * b + FLAT
+        return (1 - covariance.square() / (of_warped * of_target)) / (2 * self.sigma**2)
 
 
 @dataclass(frozen=True)

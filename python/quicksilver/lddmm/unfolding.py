@@ -10,8 +10,11 @@ always ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +24,7 @@ from quicksilver.images.filters import average, blur, dilate
 from quicksilver.transforms.folds import find_folds
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
+Box = tuple[slice, ...]
 
 REACH = 1
 """How far a bump widens what folds, in grains, and how far it falls off beyond that; where it
@@ -35,6 +39,9 @@ DAMPED = 6
 
 DAMPING = 0.7
 """What such a round leaves of the momentum in the middle of a bump."""
+
+BLOCK = 32
+"""Voxels along the edges of the blocks by which a momentum is smoothed."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,7 @@ def _smooth_or_damp(
     """Apply one more round to a momentum: first smooth it, later damp it."""
     reach = REACH * grain
     if rounds <= SMOOTHED:
-        smooth = momentum
-        for _ in range(2 * rounds * grain**2):
-            smooth = blur(smooth)
-        return torch.lerp(momentum, smooth, _make_bump(where, psi, reach))
+        return _smooth_within(momentum, _make_bump(where, psi, reach), 2 * rounds * grain**2)
     damped = rounds - SMOOTHED
     if damped <= DAMPED:
         bump = _make_bump(where, psi, reach * (1 + damped))
@@ -108,6 +112,51 @@ def _smooth_or_damp(
         folded = where.flatten(1).any(1).to(psi.dtype)
         bump = folded.view(-1, *[1] * (where.dim() - 1))
     return momentum * (1 - (1 - DAMPING) * bump)
+
+
+def _smooth_within(momentum: Tensor, bump: Tensor, times: int) -> Tensor:
+    """Blur a momentum so many times where a bump is, box by box around its parts."""
+    smoothed = momentum.clone()
+    for n, one in enumerate(bump):
+        for box in _find_parts(one[0] > 0, times):
+            before, weight = _cut(momentum[n : n + 1], box), _cut(one, box)
+            after = _blur_around(momentum[n : n + 1], box, times)
+            _cut(smoothed[n : n + 1], box).copy_(torch.lerp(before, after, weight))
+    return smoothed
+
+
+def _blur_around(image: Tensor, box: Box, times: int) -> Tensor:
+    """Blur an image so many times, and return a box of it: a blur reaches one voxel, so that no
+    more is blurred than `times` voxels around the box.
+    """
+    starts = [max(0, side.start - times) for side in box]
+    wide = (slice(a, side.stop + times) for a, side in zip(starts, box, strict=True))
+    inner = (slice(side.start - a, side.stop - a) for a, side in zip(starts, box, strict=True))
+    image = _cut(image, wide)
+    for _ in range(times):
+        image = blur(image)
+    return _cut(image, inner)
+
+
+def _cut(image: Tensor, box: Iterable[slice]) -> Tensor:
+    whole: tuple[Any, ...] = (..., *box)
+    return image[whole]
+
+
+def _find_parts(mask: Tensor, around: int) -> list[Box]:
+    """Find boxes that hold a mask (X, Y, Z): in every block of the grid, that around its part; the
+    whole grid, where boxes with so many voxels around them are as large as half of it.
+    """
+    boxes = []
+    for corner in itertools.product(*(range(0, n, BLOCK) for n in mask.shape)):
+        places = mask[tuple(slice(n, n + BLOCK) for n in corner)].nonzero()
+        if len(places) > 0:
+            ends = zip(corner, places.amin(0).tolist(), places.amax(0).tolist(), strict=True)
+            boxes.append(tuple(slice(n + low, n + high + 1) for n, low, high in ends))
+    sizes = [[side.stop - side.start + 2 * around for side in box] for box in boxes]
+    if 2 * sum(map(math.prod, sizes)) < mask.numel():
+        return boxes
+    return [tuple(map(slice, [0] * mask.dim(), mask.shape))]
 
 
 def _make_bump(where: Tensor, psi: Tensor, reach: int) -> Tensor:

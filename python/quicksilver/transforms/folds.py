@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import quicksilver_ext as qs
+
 Corner = tuple[int, ...]
 
 LEAST = 0.3
@@ -66,13 +68,11 @@ def count_folds(displacement: Tensor) -> Folds:
 
 def find_folds(displacement: Tensor) -> tuple[Tensor, float]:
     """Find the voxels that fold, (B, 1, X, Y, Z), and their volume as `Folds` has it."""
+    where = qs.smallest_determinant(displacement) <= 0
+    _, cubes = _gather_cubes(displacement, where)
     parts = 2 * math.factorial(displacement.shape[1])
-    where = torch.zeros_like(displacement[:, :1], dtype=torch.bool)
-    volume = 0.0
-    for corner, determinant in _determinants(displacement):
-        _at(where, corner).logical_or_(determinant[:, None] <= 0)
-        volume -= determinant.clamp(max=0).sum(dtype=torch.float64).item() / parts
-    return where, volume
+    folded = ((-value).clamp(min=0).double().sum().item() for _, value in _determinants(cubes))
+    return where, sum(folded) / parts
 
 
 def penalise_folds(displacement: Tensor, least: float = LEAST, most: float = math.inf) -> Tensor:
@@ -93,18 +93,29 @@ def penalise_folds(displacement: Tensor, least: float = LEAST, most: float = mat
         >>> penalise_folds(torch.zeros(2, 3, 4, 5, 6), 0.5)
         tensor([0., 0.])
     """
+    with torch.no_grad():
+        crowded = qs.smallest_determinant(displacement) < least
+    rows, cubes = _gather_cubes(displacement, crowded)  # few count: only they need gradients
+    terms = ((least - value).clamp(0, most).square() for _, value in _determinants(cubes))
+    of_cubes = reduce(torch.add, terms).flatten() / COUNTS[displacement.shape[1]]
+    return displacement.new_zeros(len(displacement)).index_add(0, rows, of_cubes)
+
+
+def _gather_cubes(displacement: Tensor, voxels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gather the cubes that have any of the voxels (B, 1, X, Y, Z) as a corner.
+
+    Returns:
+        The member of the batch of each, (N,), and its corners' displacements, (N, 3, 2, 2, 2).
+    """
     dims = displacement.shape[1]
-    with torch.no_grad():  # few cubes count: only they need gradients
-        smallest = reduce(torch.minimum, (value for _, value in _determinants(displacement)))
-        rows, *corner = (smallest < least).nonzero().unbind(1)
+    corners = itertools.product((0, 1), repeat=dims)
+    touched = reduce(torch.logical_or, (_at(voxels[:, 0], corner) for corner in corners))
+    rows, *lowest = touched.nonzero().unbind(1)
     offsets = torch.meshgrid([torch.arange(2, device=displacement.device)] * dims, indexing="ij")
     each = (slice(None), *[None] * dims)
-    places = (c[each] + o for c, o in zip(corner, offsets, strict=True))
+    places = (n[each] + o for n, o in zip(lowest, offsets, strict=True))
     chosen: tuple[Any, ...] = (rows[each], slice(None), *places)
-    cubes = displacement[chosen].movedim(-1, 1)
-    terms = ((least - value).clamp(0, most).square() for _, value in _determinants(cubes))
-    of_cubes = reduce(torch.add, terms).flatten() / COUNTS[dims]
-    return displacement.new_zeros(len(displacement)).index_add(0, rows, of_cubes)
+    return rows, displacement[chosen].movedim(-1, 1)
 
 
 def _determinants(displacement: Tensor) -> Iterator[tuple[Corner, Tensor]]:

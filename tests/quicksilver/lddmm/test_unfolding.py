@@ -7,8 +7,16 @@ import pytest
 import torch
 
 import quicksilver_ext as qs
+from quicksilver.images.filters import blur
 from quicksilver.images.pyramid import upsample
-from quicksilver.lddmm.unfolding import SMOOTHED, _make_bump, unfold
+from quicksilver.lddmm.unfolding import (
+    BLOCK,
+    SMOOTHED,
+    _find_parts,
+    _make_bump,
+    _smooth_within,
+    unfold,
+)
 from quicksilver.training.synthesis import draw_geodesic
 from quicksilver.transforms.folds import find_folds
 from tests.quicksilver.phantoms import texture
@@ -111,3 +119,18 @@ def test_bumps_reach_twice_as_far_as_they_say(reach):
     assert (line[10:].diff() <= 0).all()
     assert line[end] > 0
     assert (line[end + 1 :] == 0).all()
+
+
+@pytest.mark.parametrize("times", [2, 9])
+def test_a_bump_is_smoothed_as_if_everything_were(times):
+    generator = torch.Generator().manual_seed(0)
+    shape = (BLOCK + 20, 30, 32)
+    rough, bump = torch.randn(2, 3, *shape, generator=generator), torch.zeros(2, 1, *shape)
+    bump[0, :, BLOCK - 3 : BLOCK + 4, :5, 8:12] = 0.7  # across blocks and at a face
+    bump[0, :, 25, 15, 15] = 1.0
+    assert len(_find_parts(bump[0, 0] > 0, times)) == (2 if times == 2 else 1)
+    found, smooth = _smooth_within(rough, bump, times), rough
+    for _ in range(times):
+        smooth = blur(smooth)
+    assert torch.equal(found, torch.lerp(rough, smooth, bump))
+    assert torch.equal(found[1], rough[1])

@@ -1,4 +1,4 @@
-"""jacobian_determinant: the twin, affine maps, the two rules on the faces."""
+"""jacobian_determinant and smallest_determinant: the twins, affine maps, rules on the faces."""
 
 from __future__ import annotations
 
@@ -66,3 +66,35 @@ def test_strided_input(fields, grid):
     displacement = fields.displacement(grid, 1.3)
     strided = displacement.movedim(1, -1).contiguous().movedim(-1, 1)
     assert torch.equal(qs.jacobian_determinant(strided), qs.jacobian_determinant(displacement))
+
+
+def test_smallest_twin(fields, grid, dtype, close):
+    displacement = fields.displacement(grid, 2.3, dtype=dtype)
+    found = qs.smallest_determinant(displacement)
+    expected = reference.smallest_determinant(displacement)
+    assert (expected < 0).any()
+    close(found, expected, 1e-4 if dtype == torch.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (2, 2), (1, 1), (1, 4, 5), (3, 1, 2), (4, 5, 1)])
+def test_smallest_on_thin_grids(fields, close, shape):
+    displacement = fields.displacement(shape, 2.3)
+    expected = reference.smallest_determinant(displacement)
+    close(qs.smallest_determinant(displacement), expected, 1e-12)
+
+
+def test_smallest_of_a_stretch(fields, close):
+    """Of a diagonal map all determinants at the corners are its own, and twice that in middles."""
+    grid = (4, 5, 6)
+    factors = torch.tensor([0.5, 1.5, 0.8], dtype=torch.float64, device=fields.device)
+    displacement = fields.displacement(grid, 0)
+    for axis, n in enumerate(grid):
+        line = (factors[axis] - 1) * torch.arange(n, device=fields.device)
+        displacement[:, axis] = line.reshape([-1 if a == axis else 1 for a in range(3)])
+    close(qs.smallest_determinant(displacement), torch.full_like(displacement[:, :1], 0.6))
+
+
+def test_smallest_has_no_gradient(fields, grid):
+    displacement = fields.displacement(grid, 1.3).requires_grad_()
+    with pytest.raises(RuntimeError, match="smallest_determinant"):
+        qs.smallest_determinant(displacement).sum().backward()
