@@ -41,14 +41,6 @@ struct DeterminantGradient {
   }
 };
 
-// The edges of a tetrahedron as columns, between corners of the cube whose lowest corner is the voxel.
-template <class T, class Edge>
-QS_HD T determinant_of(const Edge& edge) {
-  Matrix<T, 3> columns;
-  unroll<3>([&](auto c) QS_INLINE { unroll<3>([&](auto a) QS_INLINE { columns.m[c][a] = edge(c, a); }); });
-  return determinant(columns);
-}
-
 // One-sided differences on either side of the voxel. On a face both are those that are there, and along an axis of one
 // sample those of the identity: a determinant counts twice, which changes no minimum.
 template <class T, int D>
@@ -59,50 +51,58 @@ struct SmallestDeterminant {
   Extent extent;
 
   QS_HD void operator()(const Voxel& v) const {
-    Matrix<T, D> side[2];
-    int up[D];
-    bool cube = true;  // the voxel is the lowest corner of one
+    int below[D], behind[D], ahead[D], above[D];
+    int cube = 1;  // whether the voxel is the lowest corner of one
     unroll<D>([&](auto a) QS_INLINE {
-      const int axis = axis_of<D>(a), i = v.x[axis], last = extent.n[axis] - 1, stride = extent.stride(axis);
-      const int above = v.offset + (i < last ? stride : 0), below = v.offset - (i > 0 ? stride : 0);
-      const int ahead = i < last ? v.offset : below, behind = i > 0 ? v.offset : above;
-      up[a] = above - v.offset;
-      cube = cube && i < last;
-      unroll<D>([&](auto c) QS_INLINE {
-        const T* const u = displacement.channel(v.batch, c);
-        const T identity = T(a == c ? 1 : 0);
-        side[0].m[c][a] = u[behind] - u[below] + identity;
-        side[1].m[c][a] = u[above] - u[ahead] + identity;
+      const int axis = axis_of<D>(a), stride = extent.stride(axis);
+      const Difference<T> there = difference_at<T>(v.x[axis], extent.n[axis], Faces::one_sided);
+      above[a] = v.offset + there.up * stride;
+      below[a] = v.offset - there.down * stride;
+      ahead[a] = v.offset - (1 - there.up) * there.down * stride;
+      behind[a] = v.offset + (1 - there.down) * there.up * stride;
+      cube &= there.up;
+    });
+    Matrix<T, D> before, after;
+    unroll<D>([&](auto c) QS_INLINE {
+      const T* const u = displacement.channel(v.batch, c);
+      unroll<D>([&](auto a) QS_INLINE {
+        before.m[c][a] = u[behind[a]] - u[below[a]] + T(a == c ? 1 : 0);
+        after.m[c][a] = u[above[a]] - u[ahead[a]] + T(a == c ? 1 : 0);
       });
     });
-    T smallest = determinant(side[0]);
+    T smallest = determinant(before);
     unroll<(1 << D) - 1>([&](auto n) QS_INLINE {
       constexpr int sides = decltype(n)::value + 1;
       Matrix<T, D> chosen;
-      unroll<D>([&](auto c)
-                    QS_INLINE { unroll<D>([&](auto a) QS_INLINE { chosen.m[c][a] = side[sides >> a & 1].m[c][a]; }); });
+      unroll<D>([&](auto c) QS_INLINE {
+        unroll<D>([&](auto a) QS_INLINE { chosen.m[c][a] = (sides >> a & 1) != 0 ? after.m[c][a] : before.m[c][a]; });
+      });
       smallest = least(smallest, determinant(chosen));
     });
     if constexpr (D == 3) {
-      smallest = least(smallest, cube ? middle(v, up) : smallest);
+      const T inside = middle(v, above);  // of neighbours of itself where there is no cube
+      smallest = least(smallest, cube != 0 ? inside : smallest);
     }
     out.at(v, 0) = smallest;
   }
 
-  // The two tetrahedra in the middle of the cube, whose determinants are 2 under the identity.
-  QS_HD T middle(const Voxel& v, const int (&up)[D]) const {
-    const auto corner = [&](int c, int x, int y, int z) QS_INLINE {
-      return displacement.channel(v.batch, c)[v.offset + x * up[0] + y * up[1] + z * up[2]];
-    };
-    const T even = determinant_of<T>([&](int c, int a) QS_INLINE {
-      const int x = a != 1, y = a != 2, z = a != 0;
-      return corner(c, x, y, z) - corner(c, 0, 0, 0) + T(c == 0 ? x : c == 1 ? y : z);
+  // The two tetrahedra in the middle of the cube above a voxel, whose determinants are 2 under the identity: edges from
+  // its lowest corner, and to its highest.
+  QS_HD T middle(const Voxel& v, const int (&above)[D]) const {
+    const int x = above[0], y = above[1], z = above[2], lowest = v.offset;
+    const int xy = x + y - lowest, yz = y + z - lowest, xz = x + z - lowest, highest = xy + z - lowest;
+    Matrix<T, 3> low, high;
+    unroll<3>([&](auto c) QS_INLINE {
+      const T* const u = displacement.channel(v.batch, c);
+      const T x_or_y = T(c == 2 ? 0 : 1), y_or_z = T(c == 0 ? 0 : 1), x_or_z = T(c == 1 ? 0 : 1);
+      low.m[c][0] = u[xy] - u[lowest] + x_or_y;
+      low.m[c][1] = u[yz] - u[lowest] + y_or_z;
+      low.m[c][2] = u[xz] - u[lowest] + x_or_z;
+      high.m[c][0] = u[highest] - u[z] + x_or_y;
+      high.m[c][1] = u[highest] - u[x] + y_or_z;
+      high.m[c][2] = u[highest] - u[y] + x_or_z;
     });
-    const T odd = determinant_of<T>([&](int c, int a) QS_INLINE {
-      const int x = a == 1, y = a == 2, z = a == 0;
-      return corner(c, 1, 1, 1) - corner(c, x, y, z) + T(1 - (c == 0 ? x : c == 1 ? y : z));
-    });
-    return least(even, odd);
+    return least(determinant(low), determinant(high));
   }
 
   QS_HD static T least(T a, T b) { return b < a ? b : a; }
