@@ -1,9 +1,10 @@
 // out(x) = argmax over labels l of the linear interpolant of [labels = l] at x + u(x): one gather, whatever the number
 // of labels.
 //
-// One voxel per thread: load its displacement, form the footprint, load the 2^D labels around, and sum for each of them
-// the weights of those equal to it, 4^D comparisons in registers. 12 + 2 s bytes per voxel in 3-D and float32, s bytes
-// per label; the comparisons bound it on the CPU, memory on the GPU.
+// One voxel per thread: load its displacement, form the footprint, load the 2^D labels around, and unless they are all
+// the same, as most are, sum for each of them the weights of those equal to it, 4^D comparisons in registers. 12 + 2 s
+// bytes per voxel in 3-D and float32, s bytes per label; footprints and, at outlines, the comparisons bound it on the
+// CPU, memory on the GPU.
 #include "ops/declarations.h"
 
 #include "core/parallel.h"
@@ -34,23 +35,42 @@ struct WarpLabels {
   }
 
   QS_HD void operator()(const Voxel& v) const {
-    T u[D], weight[corners], outside = T(1);
+    T u[D];
     load_vector(displacement, v, u);
     const auto f = footprint<Mode::linear, P>(v, u, extent);
-    each_corner([&](int n, int a, int b, int c) QS_INLINE {
-      weight[n] = f.axis[0].weight[a] * f.middle(b) * f.axis[D - 1].weight[c];
-      outside -= weight[n];
-    });
     for (int channel = 0; channel < channels; ++channel) {
       const Bits* const values = labels.channel(v.batch, channel);
       Bits label[corners];
       each_corner([&](int n, int a, int b, int c) QS_INLINE { label[n] = values[f.place.at(a, b, c)]; });
-      out.at(v, channel) = elected(label, weight, outside);
+      out.at(v, channel) = are_alike(label) ? within(label[0], f) : elected(label, f);
     }
   }
 
+  QS_HD static bool are_alike(const Bits (&label)[corners]) {
+    bool alike = true;
+    unroll<corners>([&](auto n) QS_INLINE { alike = alike && label[n] == label[0]; });
+    return alike;
+  }
+
+  // The label all around, unless zeros outside have the larger share.
+  template <class Footprint>
+  QS_HD static Bits within(Bits label, const Footprint& f) {
+    if constexpr (P == Padding::zeros) {
+      T share = T(1);
+      unroll<D>([&](auto a) QS_INLINE { share *= f.axis[a].weight[0] + f.axis[a].weight[1]; });
+      return share >= T(1) - share ? label : Bits(0);
+    }
+    return label;
+  }
+
   // Of equal shares the first. What zeros contribute from outside is a share of label 0.
-  QS_HD static Bits elected(const Bits (&label)[corners], const T (&weight)[corners], T outside) {
+  template <class Footprint>
+  QS_HD static Bits elected(const Bits (&label)[corners], const Footprint& f) {
+    T weight[corners], outside = T(1);
+    each_corner([&](int n, int a, int b, int c) QS_INLINE {
+      weight[n] = f.axis[0].weight[a] * f.middle(b) * f.axis[D - 1].weight[c];
+      outside -= weight[n];
+    });
     Bits best = label[0];
     T most = T(-1);
     const auto propose = [&](Bits candidate, T share) QS_INLINE {
