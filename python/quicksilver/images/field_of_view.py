@@ -56,9 +56,12 @@ class FieldOfView:
         array([[0., 0., 1., 0.]])
         """
         inside = image.data != 0
-        axes = range(image.grid.dims)
-        rows = [_find_cut(inside, image, axis, end) for axis in axes for end in (False, True)]
-        planes = np.array([row for row in rows if row is not None]).reshape(-1, 4)
+        cuts = [
+            _find_cut(inside, areas, image.grid, axis, end)
+            for axis, areas in enumerate(_measure_areas(inside)[: image.grid.dims])
+            for end in (False, True)
+        ]
+        planes = np.array([row for row in cuts if row is not None]).reshape(-1, 4)
         planes = planes @ np.linalg.inv(image.affine)
         return cls(planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True))
 
@@ -122,13 +125,19 @@ def _measure_distance(
     return (a * x + start)[:, None, None] + (b * y)[:, None] + c * z
 
 
-def _find_cut(inside: np.ndarray, image: Image, axis: int, end: bool) -> np.ndarray | None:
+def _measure_areas(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count the voxels of every plane across each axis."""
+    columns, rows = np.count_nonzero(inside, axis=2), np.count_nonzero(inside, axis=0)
+    return columns.sum(1), columns.sum(0), rows.sum(0)
+
+
+def _find_cut(
+    inside: np.ndarray, areas: np.ndarray, grid: Grid, axis: int, end: bool
+) -> np.ndarray | None:
     """Find the plane that cuts off a brain at an end of an array axis, as a row (4,) of indices,
-    positive inside.
+    positive inside; `areas` are those of the planes across that axis.
     """
     others = tuple(other for other in range(3) if other != axis)
-    grid = image.grid
-    areas = np.count_nonzero(inside, axis=others)
     if grid.planar:  # the square of a round end's chord grows with the depth, as its area does
         areas = areas.astype(np.int64) ** 2
     first, *_, last = np.flatnonzero(areas)
