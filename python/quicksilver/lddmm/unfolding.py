@@ -21,6 +21,7 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.filters import average, blur, dilate
+from quicksilver.images.pyramid import downsample_momentum, upsample_momentum
 from quicksilver.transforms.folds import find_folds
 
 Shoot = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -52,25 +53,24 @@ class Unfolded:
         momentum: (B, 3, X, Y, Z).
         psi: Its map.
         phi: The inverse map.
-        rounds: Number of rounds it took; 0: nothing folded.
-        raw: psi of the momentum as it was.
+        rounds: Number of rounds it took, on the grid where it took more; 0: nothing folded.
     """
 
     momentum: Tensor
     psi: Tensor
     phi: Tensor
     rounds: int
-    raw: Tensor
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Unfolded:
         """Apply a function to the momentum and the maps."""
-        tensors = (self.momentum, self.psi, self.phi, self.raw)
-        momentum, psi, phi, raw = map(change, tensors)
-        return Unfolded(momentum, psi, phi, self.rounds, raw)
+        momentum, psi, phi = map(change, (self.momentum, self.psi, self.phi))
+        return Unfolded(momentum, psi, phi, self.rounds)
 
 
 @torch.no_grad()
-def unfold(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
+def unfold(
+    momentum: Tensor, shoot: Shoot, grain: int = 1, shoot_coarse: Shoot | None = None
+) -> Unfolded:
     """Smooth a momentum where its map folds, until nothing folds. Not differentiable.
 
     Where nothing folds, this costs one count of folds beside the shot. A pair's momentum stays as
@@ -81,6 +81,9 @@ def unfold(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
         shoot: Gives psi and phi of a momentum, both finite.
         grain: Voxels of the finest features of the momentum: the factor by which the grid was
             coarser on which it was predicted.
+        shoot_coarse: As `shoot`, on a grid coarser by `grain`, where folds are then mended first:
+            an eighth of the work, and what no coarse grid holds would be smoothed far and wide on a
+            fine one.
 
     Example:
         >>> metric = qs.FluidMetric(pad=8)
@@ -89,13 +92,19 @@ def unfold(momentum: Tensor, shoot: Shoot, grain: int = 1) -> Unfolded:
         >>> tame.rounds > 0, bool(find_folds(tame.psi)[0].any())
         (True, False)
     """
-    raw, phi = shoot(momentum)
-    psi, rounds = raw, 0
+    before = 0
+    if shoot_coarse is not None:
+        coarse = downsample_momentum(momentum, grain)
+        tame = unfold(coarse, shoot_coarse)
+        if before := tame.rounds:
+            change = upsample_momentum(tame.momentum - coarse, grain, momentum.shape[2:])
+            momentum = momentum + change
+    (psi, phi), rounds = shoot(momentum), 0
     while (where := find_folds(psi)[0]).any():
         rounds += 1
         momentum = _smooth_or_damp(momentum, where, psi, rounds, grain)
         psi, phi = shoot(momentum)
-    return Unfolded(momentum, psi, phi, rounds, raw)
+    return Unfolded(momentum, psi, phi, max(before, rounds))
 
 
 def _smooth_or_damp(

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import quicksilver_ext as qs
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.intensity import Intensity
 from quicksilver.lddmm.metric import coarsen_metric, pad_metric
+from quicksilver.lddmm.unfolding import Unfolded, unfold
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.dropout import find_dropout
 from quicksilver.networks.horizontal import HorizontalNetwork
@@ -119,6 +121,14 @@ class ModelConfig:
             inverse_iterations=self.inverse_iterations,
             check=False,  # whoever uses the maps judges them
         )
+
+    def shoot_unfolded(self, momentum: Tensor, steps: int | None = None) -> Unfolded:
+        """Shoot a momentum (B, 3, X, Y, Z) that is smoothed where its map folds, first on the grid
+        of the prediction.
+        """
+        factor, shoot = self.prediction_factor, partial(self.shoot, steps=steps)
+        coarse = partial(shoot, factor=factor) if factor > 1 else None
+        return unfold(momentum, shoot, factor, coarse)
 
     def network(self) -> MomentumNetwork:
         """Build a network of this architecture, its weights not yet set."""

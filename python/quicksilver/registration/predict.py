@@ -16,7 +16,6 @@ from torch import Tensor
 
 from quicksilver.errors import QuicksilverError
 from quicksilver.images.image import Image, find_brain_box
-from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.dropout import Uncertainty, require_dropout, sample
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
@@ -147,9 +146,8 @@ def _finish(
     drawn: Uncertainty | None,
 ) -> Registration:
     """Shoot a momentum, free of folds, and judge its maps."""
-    shoot = partial(config.shoot, steps=settings.steps)
     with stages("shoot again" if settings.correction and drawn is None else "shoot"):
-        last = unfold(momentum, shoot, config.prediction_factor)
+        last = config.shoot_unfolded(momentum, settings.steps)
     metric = config.fluid_metric()
     return judge_registration(pair, last, settings, metric, stages, uncertainty=drawn)
 

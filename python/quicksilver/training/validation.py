@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import quicksilver_ext as qs
-from quicksilver.lddmm.unfolding import unfold
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.inference import infer_momenta
 from quicksilver.networks.model import Model, ModelConfig
@@ -71,8 +70,7 @@ class Validation:
         """Measure the map that a model finds from one subject to another, by their indices."""
         moving, target = self._images(one, other)
         momentum = infer_momenta(model, moving, target)[-1]
-        found = unfold(momentum, self.config.shoot, self.config.prediction_factor)
-        psi, raw = found.psi, found.raw
+        psi, raw = self.config.shoot_unfolded(momentum).psi, self.config.shoot(momentum)[0]
         row = {
             "mismatch": _square(qs.warp(moving, psi) - target) / _square(moving - target),
             "folds": count_folds(raw).voxels,

@@ -8,7 +8,7 @@ import torch
 
 import quicksilver_ext as qs
 from quicksilver.images.filters import blur
-from quicksilver.images.pyramid import upsample
+from quicksilver.images.pyramid import upsample, upsample_momentum
 from quicksilver.lddmm.unfolding import (
     BLOCK,
     SMOOTHED,
@@ -90,6 +90,25 @@ def test_a_coarse_grain_takes_fewer_rounds():
     )
     assert 0 < two.rounds < one.rounds
     assert not find_folds(two.psi)[0].any()
+
+
+def test_folds_are_mended_on_a_coarse_grid_first():
+    wild = momentum()
+    wild[..., 5:7, 6:8, 5:7] += 0.2
+    twin, shots = upsample_momentum(wild, 2, (48, 40, 44)), []
+    metric = replace(METRIC, spacing=(0.5, 0.5, 0.5))
+
+    def shoot_finely(fine):
+        shots.append(fine)
+        return qs.shoot(fine, metric, steps=6)
+
+    found, fine = unfold(twin, shoot_finely, 2, shoot), len(shots)
+    assert 0 < found.rounds == unfold(wild, shoot).rounds
+    assert fine < 1 + unfold(twin, shoot_finely, 2).rounds
+    assert not find_folds(found.psi)[0].any()
+    assert torch.equal(found.psi, shoot_finely(found.momentum)[0])
+    calm = upsample_momentum(momentum(), 2, (48, 40, 44))
+    assert unfold(calm, shoot_finely, 2, shoot).momentum is calm
 
 
 def test_pairs_of_a_batch_are_damped_apart():
