@@ -29,6 +29,8 @@ OPERATORS = {
     "compose": lambda: qs.compose(field(), field(3, 0.5)),
     "invert": lambda: qs.invert(field(3, 0.2))[0],
     "jacobian_determinant": lambda: qs.jacobian_determinant(field()),
+    "smallest_determinant": lambda: qs.smallest_determinant(field()),
+    "box_mean": lambda: qs.box_mean(field(2), 5),
     "Ad_star": lambda: qs.Ad_star(field(), field(3, 0.5)),
     "sharp": lambda: METRIC.sharp(field()),
     "sharp in half a band": lambda: qs.FluidMetric(band="half").sharp(field()),

@@ -81,9 +81,9 @@ def unfold(
         shoot: Gives psi and phi of a momentum, both finite.
         grain: Voxels of the finest features of the momentum: the factor by which the grid was
             coarser on which it was predicted.
-        shoot_coarse: As `shoot`, on a grid coarser by `grain`, where folds are then mended first:
-            an eighth of the work, and what no coarse grid holds would be smoothed far and wide on a
-            fine one.
+        shoot_coarse: As `shoot`, on a grid coarser by `grain`, where folds are mended first, for
+            an eighth of the work; a momentum whose fine map is chaotic would be smoothed far and
+            wide.
 
     Example:
         >>> metric = qs.FluidMetric(pad=8)
