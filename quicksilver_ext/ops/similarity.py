@@ -230,9 +230,8 @@ def lncc(
     cc^2``.
 
     ``cc^2 = cov(I o phi, J)^2 / (var(I o phi) var(J) + epsilon)`` over a cubic window around each
-    voxel, zeros outside the
-    grid: what VoxelMorph's NCC is, which is this less one, with its 1e-5 for ``epsilon * window^(2
-        D)``.
+    voxel, zeros outside the grid: what VoxelMorph's NCC is, which is this less one, with its 1e-5
+    for ``epsilon * window^(2 D)``.
 
     Args:
         image: (B, C, *Sin), I, float32 or float64.

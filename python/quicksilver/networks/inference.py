@@ -9,7 +9,6 @@ from torch import Tensor
 
 import quicksilver_ext as qs
 from quicksilver.images.pyramid import downsample, upsample_momentum
-from quicksilver.images.sharpness import soften
 from quicksilver.networks.base import MomentumNetwork
 from quicksilver.networks.evidence import find_evidence
 from quicksilver.networks.model import Model, ModelConfig
@@ -98,7 +97,6 @@ class Inference:
         self.region = find_brains(moving, target)
         self.evidence = find_evidence(moving, target) if config.relative else None
         self.baselines: dict[tuple[int, bool], Tensor] = {}
-        self.softened: dict[float, Tensor] = {}
 
     def correct(
         self,
@@ -147,27 +145,17 @@ class Inference:
             if tell is not None:
                 tell(count_done(done, count, "patches"))
 
-        moving = self._soften_moving(network.sharpness)
-        target = moving if target is self.moving else target
         if torch.is_grad_enabled():
-            return predict_with_gradient(network, moving, target, region=self.region)
+            return predict_with_gradient(network, self.moving, target, region=self.region)
         return predict_momentum(
             network,
-            moving,
+            self.moving,
             target,
             self.config.stride,
             self.batch_size,
             progress=report,
             region=self.region,
         )
-
-    def _soften_moving(self, most: float | None) -> Tensor:
-        """Return the moving image as networks that know no sharper ones see it, softened once."""
-        if most is None:
-            return self.moving
-        if most not in self.softened:
-            self.softened[most] = soften(self.moving, most)
-        return self.softened[most]
 
 
 def warp_target_back(

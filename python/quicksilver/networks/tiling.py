@@ -91,9 +91,8 @@ def predict_with_gradient(
     region: Tensor | None = None,
 ) -> Tensor:
     """Predict as `predict_momentum` does, differentiably, in the precision that is set."""
-    if (most := network.sharpness) is not None:
-        itself, moving = target is moving, soften(moving, most)
-        target = moving if itself else soften(target, most)
+    if network.sharpness is not None:
+        moving, target = (soften(image, network.sharpness) for image in (moving, target))
     if isinstance(network, PatchNetwork):
         return _predict_by_patches(network, moving, target, stride, batch_size, progress)
     return _predict_whole(
